@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queue entries, completions and commands: what the hardware scheduler reads
+ * and writes. Specified in docs/hardware.md, "Queues" and "Commands".
+ */
+#ifndef NPU_QUEUE_H
+#define NPU_QUEUE_H
+
+#include "npu_status.h"
+
+#define NPU_SQ_MIN_ENTRIES 2
+#define NPU_SQ_MAX_ENTRIES 2048
+#define NPU_CQ_MAX_ENTRIES 65536
+
+/* Engine classes of a queue: what its commands may use. */
+#define NPU_ENGINE_COMPUTE 0 /* everything */
+#define NPU_ENGINE_COPY 1 /* all but kernels */
+
+/* Queue priorities; a ready queue of a higher one goes first. */
+#define NPU_PRIORITY_LOW 0
+#define NPU_PRIORITY_NORMAL 1
+#define NPU_PRIORITY_HIGH 2
+#define NPU_PRIORITY_REALTIME 3
+#define NPU_PRIORITY_COUNT 4
+
+enum npu_sqe_opcode {
+	NPU_SQE_NOP = 0, /* complete in order */
+	NPU_SQE_EXEC = 1, /* run a command list */
+};
+
+/**
+ * struct npu_sqe - submission queue entry, written by the driver
+ * @opcode: enum npu_sqe_opcode
+ * @flags: none defined, zero
+ * @rsvd0: zero
+ * @count: commands in the list
+ * @list: device virtual address of the list, 64-byte aligned
+ * @cookie: returned in the completion
+ * @timeout_us: time-out of commands that have none of their own; 0: the queue's
+ * @rsvd: zero
+ */
+struct npu_sqe {
+	uint8_t opcode;
+	uint8_t flags;
+	npu_le16 rsvd0;
+	npu_le32 count;
+	npu_le64 list;
+	npu_le64 cookie;
+	npu_le32 timeout_us;
+	npu_le32 rsvd[9];
+};
+NPU_ASSERT_SIZE(struct npu_sqe, 64);
+
+#define NPU_CQE_PHASE 0x0001
+
+/**
+ * struct npu_cqe - completion, written by the device
+ * @cookie: the entry's cookie
+ * @aicore_us: microseconds that AI cores spent on it, summed over cores
+ * @sdma_us: microseconds that SDMA spent on it
+ * @command: on failure the index of the command, else the number of commands done
+ * @rsvd: zero
+ * @queue: queue id
+ * @sq_head: low 16 bits of the queue's head index after this entry
+ * @status: enum npu_status
+ * @flags: NPU_CQE_PHASE is 1 on the first pass over the ring and alternates;
+ *         the last word of the entry is written last
+ */
+struct npu_cqe {
+	npu_le64 cookie;
+	npu_le32 aicore_us;
+	npu_le32 sdma_us;
+	npu_le32 command;
+	npu_le32 rsvd;
+	npu_le16 queue;
+	npu_le16 sq_head;
+	npu_le16 status;
+	npu_le16 flags;
+};
+NPU_ASSERT_SIZE(struct npu_cqe, 32);
+NPU_ASSERT_OFFSET(struct npu_cqe, queue, 24);
+
+enum npu_cmd_opcode {
+	NPU_CMD_NOP = 0,
+	NPU_CMD_KERNEL = 1,
+	NPU_CMD_COPY = 2,
+	NPU_CMD_FILL = 3,
+	NPU_CMD_SEM_WAIT = 4,
+	NPU_CMD_SEM_SIGNAL = 5,
+	NPU_CMD_WRITE = 6,
+	NPU_CMD_TIMESTAMP = 7,
+	NPU_CMD_BARRIER = 8,
+	NPU_CMD_COUNT
+};
+
+/*
+ * A command starts when all before it in its list have ended, unless it carries
+ * OVERLAP: then it may start while those before it, back to the last barrier or
+ * command without OVERLAP, still run. NPU_CMD_BARRIER waits for all of them.
+ */
+#define NPU_CMD_F_OVERLAP 0x01
+#define NPU_CMD_FLAGS NPU_CMD_F_OVERLAP
+
+enum npu_sem_condition {
+	NPU_SEM_GE = 0, /* unsigned, memory >= value */
+	NPU_SEM_EQ = 1,
+	NPU_SEM_NE = 2,
+};
+
+enum npu_sem_operation {
+	NPU_SEM_SET = 0,
+	NPU_SEM_ADD = 1,
+	NPU_SEM_MAX = 2,
+};
+
+/**
+ * struct npu_cmd_kernel - run a kernel on AI cores
+ * @entry: address of the first instruction
+ * @args: address of the arguments, passed on in a0
+ * @blocks: number of blocks, 1 to 65535; a1 is the block's index, a2 their number
+ * @max_cores: cores to use at most; 0: all that the queue may use
+ * @rsvd: zero
+ */
+struct npu_cmd_kernel {
+	npu_le64 entry;
+	npu_le64 args;
+	npu_le32 blocks;
+	npu_le32 max_cores;
+	npu_le64 rsvd[3];
+};
+
+/**
+ * struct npu_cmd_copy - copy @rows rows of @row_bytes
+ * @dst: destination address
+ * @src: source address; the result is undefined where they overlap
+ * @row_bytes: bytes a row
+ * @rows: rows; 1 for a plain copy
+ * @dst_pitch: bytes from row to row, ignored for one row
+ * @src_pitch: likewise
+ */
+struct npu_cmd_copy {
+	npu_le64 dst;
+	npu_le64 src;
+	npu_le64 row_bytes;
+	npu_le64 rows;
+	npu_le64 dst_pitch;
+	npu_le64 src_pitch;
+};
+
+/**
+ * struct npu_cmd_fill - fill @rows rows of @row_bytes with a pattern
+ * @dst: destination address, a multiple of @pattern_bytes
+ * @row_bytes: bytes a row, a multiple of @pattern_bytes
+ * @rows: rows
+ * @dst_pitch: bytes from row to row, a multiple of @pattern_bytes
+ * @pattern: its low @pattern_bytes are used
+ * @pattern_bytes: 1, 2, 4 or 8
+ * @rsvd: zero
+ */
+struct npu_cmd_fill {
+	npu_le64 dst;
+	npu_le64 row_bytes;
+	npu_le64 rows;
+	npu_le64 dst_pitch;
+	npu_le64 pattern;
+	npu_le32 pattern_bytes;
+	npu_le32 rsvd;
+};
+
+/**
+ * struct npu_cmd_sem - wait for, or signal, a 64-bit semaphore in memory
+ * @address: of the semaphore, 8-byte aligned
+ * @value: to compare with, or to apply
+ * @op: enum npu_sem_condition or enum npu_sem_operation
+ * @rsvd: zero
+ */
+struct npu_cmd_sem {
+	npu_le64 address;
+	npu_le64 value;
+	npu_le32 op;
+	npu_le32 rsvd[7];
+};
+
+/**
+ * struct npu_cmd_write - write a value, or for NPU_CMD_TIMESTAMP the time
+ * @address: aligned to @bytes
+ * @value: to write; zero for NPU_CMD_TIMESTAMP
+ * @bytes: 4 or 8; 8 for NPU_CMD_TIMESTAMP
+ * @rsvd: zero
+ */
+struct npu_cmd_write {
+	npu_le64 address;
+	npu_le64 value;
+	npu_le32 bytes;
+	npu_le32 rsvd[7];
+};
+
+/**
+ * struct npu_cmd - a command of a list
+ * @opcode: enum npu_cmd_opcode
+ * @flags: NPU_CMD_F_*
+ * @rsvd: zero
+ * @timeout_us: longest time from its start to its end; 0: that of the queue entry
+ * @tag: for the fault record; the device does not look at it
+ * @kernel: payload by @opcode; zero where there is none
+ */
+struct npu_cmd {
+	uint8_t opcode;
+	uint8_t flags;
+	npu_le16 rsvd;
+	npu_le32 timeout_us;
+	npu_le64 tag;
+	union {
+		struct npu_cmd_kernel kernel;
+		struct npu_cmd_copy copy;
+		struct npu_cmd_fill fill;
+		struct npu_cmd_sem sem;
+		struct npu_cmd_write write;
+		npu_le64 raw[6];
+	};
+};
+NPU_ASSERT_SIZE(struct npu_cmd, 64);
+NPU_ASSERT_OFFSET(struct npu_cmd, kernel, 16);
+
+#endif /* NPU_QUEUE_H */
