@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the device core share.
+ *
+ * Threads: the host's (MMIO, life cycle), the workers, the service thread (timers, device
+ * reset by register) and the MCU's. In sync mode there is only the host's.
+ *
+ * Locking:
+ * - core->lock protects whatever has no other rule: work lists, the states of queues, tasks and
+ *   cores, completion ring indices, contexts, semaphore waiters, moderation. It is held for a few
+ *   list operations at a time. Host functions other than clock_ns and event are never called
+ *   under it, and neither are the MCU's functions other than npu_mcu_raise_int().
+ * - A queue in NPU_Q_OWNED belongs to the worker that set this state, a core that is on no list
+ *   and has a task belongs to the worker that runs it; their execution state needs no lock.
+ * - Fields marked (atomic) are read and written with __atomic builtins by anyone.
+ * - The MCU has a lock of its own, which nests outside core->lock. npu_mcu_raise_int() and the
+ *   functions that read MCU state for a register must not wait for the MCU's thread.
+ *
+ * Translations and host mappings are used only inside a section of a worker
+ * (npu_section_enter() to npu_section_leave()). Invalidation changes the context's tag, then
+ * waits, without blocking anyone, until every section begun before has ended.
+ */
+#ifndef NPU_INTERNAL_H
+#define NPU_INTERNAL_H
+
+#include <pthread.h>
+
+#include "npu_core.h"
+#include "npu_fw.h"
+#include "npu_mcu.h"
+#include "npu_mmu.h"
+#include "npu_queue.h"
+#include "npu_regs.h"
+#include "npu_tile.h"
+#include "rv64.h"
+
+#define npu_load(p)		__atomic_load_n((p), __ATOMIC_RELAXED)
+#define npu_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define npu_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define npu_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define npu_min(a, b)		((a) < (b) ? (a) : (b))
+#define npu_max(a, b)		((a) > (b) ? (a) : (b))
+
+#define NPU_NS_PER_US		1000ULL
+#define NPU_NS_PER_MS		1000000ULL
+#define NPU_NEVER		UINT64_MAX
+
+#define NPU_REG_SPACE		0x1000	/* offsets that have a register each, without doorbells */
+#define NPU_TLB_ENTRIES		64
+#define NPU_CMD_BATCH		16	/* commands fetched at a time */
+#define NPU_QUEUE_TASKS		8	/* kernels and large copies of a queue in flight */
+#define NPU_SEM_BUCKETS		256
+#define NPU_CODE_SHADOWS	16	/* pages of code in system memory that a core keeps */
+
+/* The most that one call in sync mode lets a task run, in the time of npu_task::sync_ns. */
+#define NPU_SYNC_CAP_NS		1000000000ULL
+
+struct npu_core;
+struct npu_mcu;
+struct npu_queue;
+struct npu_tile;
+struct npu_worker;
+
+struct npu_list {
+	struct npu_list *next, *prev;
+};
+
+#define npu_container(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+static inline void npu_list_init(struct npu_list *head)
+{
+	head->next = head;
+	head->prev = head;
+}
+
+static inline bool npu_list_empty(const struct npu_list *head)
+{
+	return head->next == head;
+}
+
+static inline void npu_list_add_tail(struct npu_list *head, struct npu_list *node)
+{
+	node->next = head;
+	node->prev = head->prev;
+	head->prev->next = node;
+	head->prev = node;
+}
+
+/* Leaves @node empty, so that it may be deleted again. */
+static inline void npu_list_del(struct npu_list *node)
+{
+	node->next->prev = node->prev;
+	node->prev->next = node->next;
+	npu_list_init(node);
+}
+
+/**
+ * struct npu_error - why a task failed, as far as the one who found it knows
+ */
+struct npu_error {
+	enum npu_status status;
+	enum npu_access access;
+	enum npu_unit unit;
+	uint16_t core;
+	uint32_t block;
+	uint64_t pc;
+	uint64_t address;
+};
+
+/**
+ * struct npu_counters - activity since reset, kept by each worker for itself (atomic)
+ */
+struct npu_counters {
+	uint64_t aicore_ns;
+	uint64_t cube_ns;
+	uint64_t vector_ns;
+	uint64_t sdma_ns;
+	uint64_t hbm_read;
+	uint64_t hbm_write;
+	uint64_t tasks_done;
+	uint64_t tasks_failed;
+};
+
+/* Only the owner writes a counter, so that an addition need not be one atomic operation. */
+static inline void npu_count(uint64_t *counter, uint64_t n)
+{
+	npu_store(counter, npu_load(counter) + n);
+}
+
+/**
+ * struct npu_context - an address space
+ * @root: HBM offset of the root table; constant while @valid
+ * @tag: unique to this content of the tables (atomic)
+ * @queues: queues that use it
+ */
+struct npu_context {
+	bool valid;
+	unsigned int queues;
+	uint64_t root;
+	uint64_t tag;
+};
+
+/**
+ * struct npu_run - translated addresses
+ * @phys: HBM offset or bus address
+ * @host: host pointer, NULL for system memory
+ * @len: bytes that are contiguous from there
+ */
+struct npu_run {
+	uint64_t phys;
+	uint8_t *host;
+	uint64_t len;
+};
+
+/**
+ * struct npu_tlb_entry - a leaf
+ * @tag: of the context; 0: empty
+ * @va: first address, aligned to @size
+ * @leaf: of the first address
+ */
+struct npu_tlb_entry {
+	uint64_t tag;
+	uint64_t va;
+	uint64_t size;
+	uint64_t leaf;
+};
+
+/**
+ * struct npu_view - a context as a section sees it
+ */
+struct npu_view {
+	uint16_t id;
+	uint64_t root;
+	uint64_t tag;
+};
+
+enum npu_work_kind {
+	NPU_WORK_QUEUE,	/* fetch and execute entries */
+	NPU_WORK_TASK,	/* take a block or a chunk */
+	NPU_WORK_CORE,	/* go on with a block that was interrupted */
+};
+
+/**
+ * struct npu_work - something a worker can do
+ * @node: on the list of its priority, of tasks that wait for a core, or on none
+ */
+struct npu_work {
+	struct npu_list node;
+	enum npu_work_kind kind;
+	uint8_t priority;
+};
+
+/**
+ * struct npu_task - a command that is carried out in units: blocks or chunks
+ * @queue: whose command; NULL: free
+ * @command: its index in the list
+ * @cmd: the command
+ * @units: how many units there are
+ * @next: first unit that nobody has taken
+ * @running: units taken and not ended
+ * @started: clock when the first unit was taken
+ * @timeout_ns: longest time from then; NPU_NEVER: none
+ * @stop: units are to end early (atomic)
+ * @busy_ns: time that units have taken (atomic)
+ * @sync_ns: in sync mode, time taken by a model: one ns an instruction
+ * @error: first failure
+ */
+struct npu_task {
+	struct npu_work work;
+	struct npu_queue *queue;
+	uint32_t command;
+	struct npu_cmd cmd;
+	uint64_t units;
+	uint64_t next;
+	unsigned int running;
+	uint64_t started;
+	uint64_t timeout_ns;
+	bool stop;
+	uint64_t busy_ns;
+	uint64_t sync_ns;
+	struct npu_error error;
+};
+
+/**
+ * enum npu_qstate - where a queue is for the scheduler
+ * @NPU_Q_IDLE: ring empty
+ * @NPU_Q_READY: on the list of its priority
+ * @NPU_Q_OWNED: a worker runs it
+ * @NPU_Q_TASKS: waits for tasks to end
+ * @NPU_Q_SEM: waits for a semaphore
+ * @NPU_Q_CQ: waits for room in its completion ring
+ * @NPU_Q_SUSPENDED: waits for resume or destroy
+ * @NPU_Q_FAULTED: waits for destroy
+ */
+enum npu_qstate {
+	NPU_Q_IDLE,
+	NPU_Q_READY,
+	NPU_Q_OWNED,
+	NPU_Q_TASKS,
+	NPU_Q_SEM,
+	NPU_Q_CQ,
+	NPU_Q_SUSPENDED,
+	NPU_Q_FAULTED,
+};
+
+/**
+ * enum npu_phase - what the owner of a queue has to do next
+ * @NPU_PHASE_FETCH: read the next submission entry
+ * @NPU_PHASE_COMMAND: carry out command @index
+ * @NPU_PHASE_SEM: look at the semaphore of command @index
+ * @NPU_PHASE_DRAIN: wait for tasks, then complete
+ * @NPU_PHASE_COMPLETE: post the completion
+ */
+enum npu_phase {
+	NPU_PHASE_FETCH,
+	NPU_PHASE_COMMAND,
+	NPU_PHASE_SEM,
+	NPU_PHASE_DRAIN,
+	NPU_PHASE_COMPLETE,
+};
+
+/* Parameters of a queue, as the MCU gives them. */
+struct npu_queue_config {
+	uint64_t base;
+	uint64_t status_block;
+	uint64_t core_mask;
+	uint32_t entries;
+	uint32_t timeout_us;
+	uint32_t context;
+	uint32_t cq;
+	uint32_t priority;
+	uint32_t engine;
+};
+
+/* What NPU_MCU_Q_CMD_QUERY tells. */
+struct npu_queue_info {
+	enum npu_queue_state state;
+	uint32_t head;
+	uint32_t tail;
+	enum npu_status fault;
+	uint64_t tasks;
+};
+
+/**
+ * struct npu_queue - a hardware queue
+ * @tail: last doorbell value (atomic)
+ * @stop: leave off as soon as possible: destroy, or reset (atomic)
+ * @suspend: leave off at the next command border (atomic)
+ * @tasks_running: of @tasks, those in flight
+ * @sem_node: on a list of core->sem_waiters in NPU_Q_SEM, on cq->waiters in NPU_Q_CQ
+ * @sem_key: memory that the semaphore is in
+ * @sem_deadline: when the wait times out
+ * @failed: error.status ends the entry
+ * @done: commands done since creation (atomic)
+ */
+struct npu_queue {
+	struct npu_work work;
+	struct npu_core *core;
+	uint16_t id;
+	struct npu_queue_config cfg;
+	enum npu_qstate state;
+	uint32_t tail;
+	bool stop;
+	bool suspend;
+
+	uint32_t head;
+	enum npu_phase phase;
+	struct npu_sqe sqe;
+	uint32_t index;
+	uint32_t batch_first, batch_count;
+	struct npu_cmd batch[NPU_CMD_BATCH];
+
+	struct npu_task tasks[NPU_QUEUE_TASKS];
+	unsigned int tasks_running;
+
+	struct npu_list wait_node;
+	uint64_t sem_key;
+	uint64_t sem_tag;
+	uint64_t sem_deadline;
+
+	bool failed;
+	uint32_t failed_command;
+	uint64_t failed_tag;
+	struct npu_error error;
+	uint64_t aicore_ns;
+	uint64_t sdma_ns;
+	uint64_t done;
+};
+
+/**
+ * struct npu_cq - a completion ring
+ * @tail: entries ever posted
+ * @head: last doorbell value
+ * @waiters: queues that wait for room
+ */
+struct npu_cq {
+	bool valid;
+	unsigned int queues;
+	uint64_t base;
+	uint32_t entries;
+	unsigned int vector;
+	uint32_t tail;
+	uint32_t head;
+	struct npu_list waiters;
+};
+
+/**
+ * struct npu_vector - moderation of an MSI-X vector
+ * @pending: completions not yet signalled
+ * @due: when to signal them at the latest
+ */
+struct npu_vector {
+	uint32_t moderation;
+	uint32_t pending;
+	uint64_t due;
+};
+
+/**
+ * struct npu_aicore - an AI core
+ * @work: queued while a block is interrupted
+ * @task: whose block it runs; NULL: free
+ * @worker: who runs it
+ * @tag: context that the hart's translations are of
+ * @owner: 1 + context id that the local buffers belong to
+ * @code_epoch: core->code_epoch when the decoded code was last dropped
+ * @slice_end: host time at which the slice should end
+ * @error: set by callbacks
+ */
+struct npu_aicore {
+	struct npu_work work;
+	struct npu_core *core;
+	uint16_t id;
+	bool ready;
+	struct npu_task *task;
+	uint32_t block;
+	struct npu_worker *worker;
+	struct npu_view view;
+	uint64_t tag;
+	uint32_t owner;
+	uint64_t code_epoch;
+	uint64_t slice_end;
+	unsigned int slices;
+	struct npu_error error;
+	struct npu_tile *tile;
+	uint8_t *shadow;
+	uint64_t shadow_phys[NPU_CODE_SHADOWS];
+	unsigned int shadows;
+	struct rv64_cpu cpu;
+};
+
+/**
+ * struct npu_worker - a thread that does work, or in sync mode the host's
+ * @section: odd inside a section (atomic)
+ * @sleeping: waits on @wake
+ */
+struct npu_worker {
+	struct npu_core *core;
+	unsigned int id;
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool sleeping;
+	uint64_t section;
+	unsigned int picks;
+	uint64_t spin_ns;
+	unsigned int irq_vector;
+	unsigned int irq_count;
+	struct npu_counters count;
+	struct npu_tlb_entry tlb[NPU_TLB_ENTRIES];
+};
+
+/**
+ * struct npu_sched - lists of the scheduler
+ * @ready: work by priority
+ * @ready_mask: priorities whose list is not empty (atomic)
+ * @core_waiters: kernels that found no free core
+ * @free_cores: cores without a block
+ * @quiesce: holders of a request that all workers stand still (atomic)
+ * @active: workers that do not stand still
+ * @searching: workers that look for work without sleeping
+ */
+struct npu_sched {
+	struct npu_list ready[NPU_PRIORITY_COUNT];
+	unsigned int ready_mask;
+	struct npu_list core_waiters;
+	uint64_t free_cores;
+	unsigned int quiesce;
+	unsigned int active;
+	unsigned int searching;
+	unsigned int sleepers;
+	bool exit;
+	pthread_cond_t quiet;
+};
+
+/**
+ * struct npu_core - the device
+ * @regs: values of the plain registers (atomic)
+ * @epoch_ns: clock at reset
+ * @next_tag: source of context tags (atomic)
+ * @code_epoch: counts what may have changed code (atomic)
+ * @sync_cap_ns: NPU_SYNC_CAP_NS
+ * @hbm_limit: HBM that contexts may reach; the firmware region lies above
+ */
+struct npu_core {
+	struct npu_core_config cfg;
+	const struct npu_host_ops *ops;
+	void *host;
+	uint8_t *hbm;
+	uint64_t hbm_limit;
+	pthread_mutex_t lock;
+
+	uint32_t regs[NPU_REG_SPACE / 4];
+	uint64_t epoch_ns;
+	uint32_t timestamp_latch;
+
+	struct npu_context contexts[NPU_MAX_CONTEXTS];
+	struct npu_cq cqs[NPU_MAX_CQS];
+	struct npu_vector vectors[NPU_MAX_VECTORS];
+	struct npu_queue **queues;
+	uint64_t next_tag;
+	uint64_t code_epoch;
+
+	struct npu_sched sched;
+	struct npu_list sem_waiters[NPU_SEM_BUCKETS];
+	unsigned int sem_waiting;
+
+	struct npu_aicore *aicores;
+	struct npu_worker *workers;
+	unsigned int nr_workers;
+	uint64_t *inv_sections;
+
+	pthread_t service;
+	pthread_cond_t service_wake;
+	uint64_t service_due;
+	bool reset_wanted;
+	bool running;
+	unsigned int sync_depth;
+	bool sync_again;
+	uint64_t sync_cap_ns;
+
+	struct npu_mcu *mcu;
+};
+
+/* core.c */
+static inline uint64_t npu_clock(struct npu_core *core)
+{
+	return core->ops->clock_ns(core->host);
+}
+
+/* Device time: ns since reset, NPU_REG_TIMESTAMP and NPU_MCU_TIME. */
+static inline uint64_t npu_timestamp(struct npu_core *core)
+{
+	return npu_clock(core) - npu_load(&core->epoch_ns);
+}
+
+static inline void npu_event(struct npu_core *core, enum npu_core_event event, uint64_t a,
+			     uint64_t b, uint64_t c)
+{
+	if (core->ops->event)
+		core->ops->event(core->host, event, a, b, c);
+}
+
+/* Sums over the workers; may be called by any thread. */
+void npu_counters_read(struct npu_core *core, struct npu_counters *sum);
+
+/* Cores that run a block at this moment. */
+unsigned int npu_busy_cores(struct npu_core *core);
+
+/* regs.c: plain registers by BAR offset, from any thread, without side effects. */
+static inline uint32_t npu_reg_get(struct npu_core *core, unsigned int offset)
+{
+	return npu_load(&core->regs[offset / 4]);
+}
+
+static inline void npu_reg_set(struct npu_core *core, unsigned int offset, uint32_t value)
+{
+	npu_store(&core->regs[offset / 4], value);
+}
+
+static inline uint64_t npu_reg_get64(struct npu_core *core, unsigned int lo)
+{
+	return npu_reg_get(core, lo) | (uint64_t)npu_reg_get(core, lo + 4) << 32;
+}
+
+/* Set and clear bits of NPU_REG_DEV_STATUS. */
+void npu_dev_status(struct npu_core *core, uint32_t set, uint32_t clear);
+void npu_regs_reset(struct npu_core *core);
+void npu_guest_error(struct npu_core *core, uint64_t offset, uint64_t value, bool write);
+
+/* irq.c */
+/* Set bits of NPU_REG_IRQ_CAUSE; raises vector 0 if they are enabled. No locks held. */
+void npu_irq_cause_set(struct npu_core *core, uint32_t bits);
+void npu_irq_enable_changed(struct npu_core *core);
+/* @count completions were posted for @vector. No locks held. */
+void npu_irq_completion(struct npu_core *core, unsigned int vector, unsigned int count);
+void npu_irq_moderation_write(struct npu_core *core, unsigned int vector, uint32_t value);
+/* Raise what is due at @now; returns when the next one is. Called with the lock held, drops it. */
+uint64_t npu_irq_run(struct npu_core *core, uint64_t now);
+void npu_irq_reset(struct npu_core *core);
+
+/* dma.c: bus access, no locks held. 0, or -1 if the bus refuses. */
+int npu_dma_read(struct npu_core *core, uint64_t addr, void *buf, size_t len);
+int npu_dma_write(struct npu_core *core, uint64_t addr, const void *buf, size_t len);
+
+/*
+ * Objects of the MCU's peripherals. The functions return the final status; those of a queue
+ * that cannot end at once return NPU_MCU_BUSY, and npu_mcu_queue_done() is called when they
+ * have. All checks of ids and parameters are made here. No locks held but the MCU's own, which
+ * npu_mcu_queue_done() must therefore not be waiting for when called by another thread.
+ */
+uint32_t npu_ctx_set(struct npu_core *core, uint32_t id, uint64_t root);
+uint32_t npu_ctx_clear(struct npu_core *core, uint32_t id);
+uint32_t npu_cq_create(struct npu_core *core, uint32_t id, uint64_t base, uint32_t entries,
+		       uint32_t vector);
+uint32_t npu_cq_destroy(struct npu_core *core, uint32_t id);
+uint32_t npu_queue_create(struct npu_core *core, uint32_t id, const struct npu_queue_config *cfg);
+uint32_t npu_queue_destroy(struct npu_core *core, uint32_t id);
+uint32_t npu_queue_suspend(struct npu_core *core, uint32_t id);
+uint32_t npu_queue_resume(struct npu_core *core, uint32_t id);
+uint32_t npu_queue_query(struct npu_core *core, uint32_t id, struct npu_queue_info *info);
+
+/*
+ * mcu.c and bootrom.c: the management core.
+ *
+ * npu_mcu_init/fini: make and free core->mcu; without sync mode with a thread, which stands
+ *	still until npu_mcu_resume().
+ * npu_mcu_pause/resume: pause returns when the thread stands still and makes no host call; they
+ *	nest not. The caller holds no lock.
+ * npu_mcu_reset: paused; all state to reset values, the plain registers BOOT_POST,
+ *	FW_HEARTBEAT, FW_ABI and the NPU_DEV_STATUS_ROM_READY bit included.
+ * npu_mcu_boot_start: NPU_REG_BOOT_CMD was written with START. Does not block.
+ * npu_mcu_raise_int: set bits of NPU_MCU_INT_PENDING. Any thread, any lock. NPU_MCU_INT_ADMIN
+ *	tells that NPU_REG_ASQ_TAIL was written.
+ * npu_mcu_queue_done: the queue command that returned NPU_MCU_BUSY has ended. Sets
+ *	NPU_MCU_Q_STATUS and raises NPU_MCU_INT_QUEUE. Any thread, core->lock may be held.
+ * npu_mcu_run: sync mode, not from a callback of the MCU: run until it waits for an interrupt
+ *	or a bounded number of instructions; true if it is to be called again at once.
+ * npu_mcu_next_event: sync mode: clock_ns() at which a timer interrupt is due, or NPU_NEVER.
+ */
+int npu_mcu_init(struct npu_core *core);
+void npu_mcu_fini(struct npu_core *core);
+void npu_mcu_pause(struct npu_core *core);
+void npu_mcu_resume(struct npu_core *core);
+void npu_mcu_reset(struct npu_core *core);
+void npu_mcu_boot_start(struct npu_core *core);
+void npu_mcu_raise_int(struct npu_core *core, uint32_t bits);
+void npu_mcu_queue_done(struct npu_core *core, uint32_t id, enum npu_status status);
+bool npu_mcu_run(struct npu_core *core);
+uint64_t npu_mcu_next_event(struct npu_core *core);
+
+/* mmu.c */
+void npu_section_enter(struct npu_worker *worker, uint32_t context, struct npu_view *view);
+void npu_section_leave(struct npu_worker *worker);
+/*
+ * Translate @va for @access; @run covers at most @max bytes, at least one. False: @error has
+ * status, access and address. In a section only.
+ */
+bool npu_translate(struct npu_worker *worker, const struct npu_view *view, uint64_t va,
+		   uint64_t max, enum npu_access access, struct npu_run *run,
+		   struct npu_error *error);
+void npu_invalidate(struct npu_core *core, uint32_t context);
+bool npu_invalidate_busy(struct npu_core *core);
+
+/* gm.c: access to a context's memory, through system memory mappings where needed */
+bool npu_gm_read(struct npu_worker *worker, const struct npu_view *view, uint64_t va, void *buf,
+		 uint64_t len, struct npu_error *error);
+bool npu_gm_write(struct npu_worker *worker, const struct npu_view *view, uint64_t va,
+		  const void *buf, uint64_t len, struct npu_error *error);
+
+/* queue.c */
+struct npu_queue *npu_queue_find(struct npu_core *core, uint32_t id);
+void npu_queue_doorbell(struct npu_core *core, uint32_t id, uint32_t tail);
+void npu_cq_doorbell(struct npu_core *core, uint32_t id, uint32_t head);
+void npu_queues_reset(struct npu_core *core);
+
+/* sched.c: with core->lock held */
+void npu_sched_init(struct npu_core *core);
+void npu_sched_add(struct npu_core *core, struct npu_work *work, unsigned int helpers);
+void npu_sched_remove(struct npu_core *core, struct npu_work *work);
+struct npu_work *npu_sched_pick(struct npu_worker *worker);
+bool npu_sched_should_yield(struct npu_worker *worker, unsigned int priority);
+void npu_queue_ready(struct npu_queue *queue);
+
+#endif /* NPU_INTERNAL_H */
