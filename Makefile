@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door. `make help` lists what there is; each part has a Makefile of its own.
+
+O ?= $(CURDIR)/build
+override O := $(abspath $(O))
+export O
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= $(shell nproc)
+
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(JOBS)
+endif
+MAKEFLAGS += --no-print-directory
+
+QEMU := $(O)/qemu/qemu-system-x86_64
+KDIR ?= $(O)/kernel/headers
+VM := tools/npu-vm
+
+.PHONY: help
+help:
+	@echo 'On a bare Debian 12 or 13, as root or with sudo; each does all that is missing:'
+	@echo
+	@echo '  make run        boot the VM and train a network on the NPU'
+	@echo '  make check      run every test'
+	@echo '  make bench      measure the stack against its peers'
+	@echo '  make all        build everything'
+	@echo '  make install    install library, headers, man pages and tools (PREFIX, DESTDIR)'
+	@echo '  make clean      remove what was built, keep what was downloaded'
+	@echo '  make distclean  remove build/ altogether'
+	@echo
+	@echo 'The parts: setup qemu core firmware kernels driver lib tools tests'
+	@echo 'Once built, tools/npu-vm -- COMMAND runs a command in the VM; tools/npu-vm --help.'
+
+.PHONY: all
+all: qemu firmware kernels driver lib tools tests
+
+# Packages, QEMU's source, the kernel. Skips what is done, so everything may depend on it.
+.PHONY: setup kernel
+setup kernel &:
+	@scripts/setup.sh
+
+.PHONY: core
+core: setup
+	@$(MAKE) -C qemu-device/core O=$(O)
+
+# ninja links again when libnpucore.a changed, and only then. Its meson is the private one.
+.PHONY: qemu
+qemu: core
+	@scripts/build-qemu.sh
+
+.PHONY: firmware kernels lib tools tests
+firmware: setup
+	@$(MAKE) -C firmware/mcu O=$(O)
+kernels: setup
+	@$(MAKE) -C firmware/kernels O=$(O)
+lib: setup
+	@$(MAKE) -C libnpurt O=$(O)
+tools: lib
+	@$(MAKE) -C tools O=$(O)
+tests: core lib tools
+	@$(MAKE) -C tests O=$(O)
+
+.PHONY: driver
+driver: setup
+	@scripts/build-driver.sh "$(KDIR)"
+
+.PHONY: run
+run: all
+	@scripts/demo.sh
+
+.PHONY: check
+check: all
+	@tests/run
+
+.PHONY: bench
+bench: all
+	@tools/npu-bench
+
+.PHONY: install
+install: lib tools
+	@$(MAKE) -C libnpurt O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+	@$(MAKE) -C tools O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+
+.PHONY: clean distclean
+clean:
+	rm -rf $(addprefix $(O)/,bin core driver fw initrd kernels lib obj tests) $(QEMU)
+distclean:
+	rm -rf $(O)
