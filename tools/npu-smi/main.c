@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/* npu-smi: the state of the NPUs of this machine. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view.h"
+
+/* Exit statuses, documented in npu-smi(1). */
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_DEVICE = 3,
+	EXIT_NO_ANSWER = 4,
+};
+
+struct options {
+	bool list;
+	bool map;
+	bool json;
+	const struct npu_detail *detail;
+	int index; /* -1: all */
+};
+
+static void print_help(FILE *file)
+{
+	fprintf(file,
+		"Usage: npu-smi info [-l | -m | -t TYPE [-i ID]] [--json]\n"
+		"       npu-smi -v | -h\n"
+		"\n"
+		"Shows the state of the NPUs of this machine.\n"
+		"\n"
+		"  info              summary of all NPUs and of the processes that use them\n"
+		"  info -l           list of NPUs\n"
+		"  info -m           map of NPU, slot and chip numbers\n"
+		"  info -t TYPE      details: %s\n"
+		"\n"
+		"  -i ID             one NPU, by the number that info shows (default: all)\n"
+		"      --json        JSON, with a schema that is versioned (see npu-smi(1))\n"
+		"  -v, --version     print the version\n"
+		"  -h, --help        print this\n"
+		"\n"
+		"Exit status: 0 done, 1 failed, 2 bad usage, 3 no such NPU, 4 an NPU does not answer\n",
+		detail_names());
+}
+
+static int usage_error(const char *message, const char *what)
+{
+	fprintf(stderr, "npu-smi: %s%s; see npu-smi -h\n", message, what);
+	return EXIT_USAGE;
+}
+
+static int parse_index(const char *text, int *index)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || *end || end == text || value < 0 || value > 65535)
+		return usage_error("-i takes a number, not ", text);
+	*index = value;
+	return EXIT_OK;
+}
+
+static int parse_info(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c, ret;
+
+	while ((c = getopt_long(argc, argv, ":lmt:i:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'l':
+			options->list = true;
+			break;
+		case 'm':
+			options->map = true;
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		case 't':
+			options->detail = detail_find(optarg);
+			if (!options->detail)
+				return usage_error("-t does not know ", optarg);
+			break;
+		case 'i':
+			ret = parse_index(optarg, &options->index);
+			if (ret)
+				return ret;
+			break;
+		case 'h':
+			print_help(stdout);
+			exit(EXIT_OK);
+		case ':':
+			return usage_error("a value is missing for ", argv[optind - 1]);
+		default:
+			return usage_error("unknown option ", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return usage_error("unexpected argument ", argv[optind]);
+	if (options->list + options->map + !!options->detail > 1)
+		return usage_error("-l, -m and -t exclude each other", "");
+	return EXIT_OK;
+}
+
+static int take_snapshot(struct npu_snapshot *snapshot)
+{
+	snapshot->num_devices = device_list(&snapshot->devices);
+	if (snapshot->num_devices < 0) {
+		fprintf(stderr, "npu-smi: cannot list devices: %s\n",
+			strerror(-snapshot->num_devices));
+		return EXIT_FAILED;
+	}
+	snapshot->num_processes = process_list(&snapshot->processes);
+	if (snapshot->num_processes < 0) {
+		fprintf(stderr, "npu-smi: cannot list processes: %s\n",
+			strerror(-snapshot->num_processes));
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+/* Narrow the snapshot to the device that was asked for. */
+static int select_device(struct npu_snapshot *snapshot, int index)
+{
+	if (index < 0)
+		return EXIT_OK;
+	if (index >= snapshot->num_devices) {
+		fprintf(stderr, "npu-smi: there is no NPU %d, this machine has %d\n", index,
+			snapshot->num_devices);
+		return EXIT_NO_DEVICE;
+	}
+	snapshot->devices[0] = snapshot->devices[index];
+	snapshot->num_devices = 1;
+	return EXIT_OK;
+}
+
+static json_t *make_json(const struct npu_snapshot *snapshot, const struct options *options)
+{
+	json_t *array;
+
+	if (options->list)
+		return view_list_json(snapshot);
+	if (options->map)
+		return view_map_json(snapshot);
+	if (!options->detail)
+		return view_summary_json(snapshot);
+	array = json_array();
+	for (int i = 0; i < snapshot->num_devices; i++)
+		json_array_append_new(array, detail_json(options->detail, &snapshot->devices[i]));
+	return array;
+}
+
+static int show_json(const struct npu_snapshot *snapshot, const struct options *options)
+{
+	json_t *root = json_pack("{s:s, s:s, s:o}", "schema", JSON_SCHEMA, "version", NPU_VERSION,
+				 "npus", make_json(snapshot, options));
+	int ret = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
+
+	json_decref(root);
+	if (ret) {
+		fprintf(stderr, "npu-smi: cannot write JSON\n");
+		return EXIT_FAILED;
+	}
+	putchar('\n');
+	return EXIT_OK;
+}
+
+static void show_text(const struct npu_snapshot *snapshot, const struct options *options)
+{
+	if (options->list) {
+		view_list_text(snapshot);
+	} else if (options->map) {
+		view_map_text(snapshot);
+	} else if (options->detail) {
+		for (int i = 0; i < snapshot->num_devices; i++) {
+			if (i)
+				putchar('\n');
+			detail_text(options->detail, &snapshot->devices[i]);
+		}
+	} else {
+		view_summary_text(snapshot);
+	}
+}
+
+static int show(struct npu_snapshot *snapshot, const struct options *options)
+{
+	int ret = select_device(snapshot, options->index);
+
+	if (ret)
+		return ret;
+	if (options->json)
+		ret = show_json(snapshot, options);
+	else
+		show_text(snapshot, options);
+	if (!ret && (fflush(stdout) || ferror(stdout))) {
+		fprintf(stderr, "npu-smi: cannot write: %s\n", strerror(errno));
+		ret = EXIT_FAILED;
+	}
+	for (int i = 0; !ret && i < snapshot->num_devices; i++)
+		if (!snapshot->devices[i].answers)
+			ret = EXIT_NO_ANSWER;
+	if (!ret && !snapshot->num_devices)
+		ret = EXIT_NO_DEVICE;
+	return ret;
+}
+
+static int command_info(int argc, char **argv)
+{
+	struct options options = { .index = -1 };
+	struct npu_snapshot snapshot = { 0 };
+	int ret = parse_info(argc, argv, &options);
+
+	if (!ret)
+		ret = take_snapshot(&snapshot);
+	if (!ret)
+		ret = show(&snapshot, &options);
+	free(snapshot.devices);
+	free(snapshot.processes);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "info"))
+		return command_info(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "-v") || !strcmp(argv[1], "--version")) {
+		printf("npu-smi version: %s\n", NPU_VERSION);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	return usage_error("unknown command ", argv[1]);
+}
