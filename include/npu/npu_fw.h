@@ -221,7 +221,7 @@ struct npu_admin_context {
 /**
  * struct npu_admin_cq - create completion ring @npu_admin_cmd.id
  * @base: bus address, 4 KiB aligned; all zero before the command
- * @entries: power of two, 2 to NPU_CQ_MAX_ENTRIES
+ * @entries: power of two, NPU_CQ_MIN_ENTRIES to NPU_CQ_MAX_ENTRIES
  * @vector: MSI-X vector, 1 and up
  */
 struct npu_admin_cq {

@@ -10,6 +10,7 @@
 
 #define NPU_SQ_MIN_ENTRIES 2
 #define NPU_SQ_MAX_ENTRIES 2048
+#define NPU_CQ_MIN_ENTRIES 2
 #define NPU_CQ_MAX_ENTRIES 65536
 
 /* Engine classes of a queue: what its commands may use. */

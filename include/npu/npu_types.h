@@ -17,7 +17,6 @@ typedef __le16 npu_le16;
 typedef __le32 npu_le32;
 typedef __le64 npu_le64;
 #else
-#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 typedef uint16_t npu_le16;
@@ -29,9 +28,9 @@ typedef uint64_t npu_le64;
 #endif
 
 #define NPU_ASSERT_SIZE(type, size) \
-	static_assert(sizeof(type) == (size), #type " has the wrong size")
+	_Static_assert(sizeof(type) == (size), #type " has the wrong size")
 #define NPU_ASSERT_OFFSET(type, member, offset) \
-	static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
+	_Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
 
 /* Bit fields: a field is its mask, as in FIELD_GET() and FIELD_PREP(). */
 #define NPU_BIT(n) (1ULL << (n))
