@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Shared by the files of the RISC-V interpreter.
+ *
+ * Code is decoded a page at a time into one struct rv64_op for each halfword, so that pc and op
+ * are functions of each other, a branch within a page is an addition, and a jump to any halfword
+ * finds its own decoding. Ops are decoded when first reached.
+ */
+#ifndef RV64_INTERNAL_H
+#define RV64_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rv64.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the interpreter accesses guest memory in host byte order: little-endian hosts only"
+#endif
+
+#define rv64_likely(c)		__builtin_expect(!!(c), 1)
+#define rv64_unlikely(c)	__builtin_expect(!!(c), 0)
+
+#define RV64_PAGE_SLOTS		(RV64_PAGE_SIZE / 2)
+#define RV64_TLB_INVALID	(~0ull)
+#define RV64_RD_SINK		32	/* x register number that takes writes to x0 */
+
+/* Bits of rv64_cpu::attention. */
+#define RV64_ATTN_EXIT		0x1
+#define RV64_ATTN_IRQ		0x2
+#define RV64_ATTN_FLUSH_TLB	0x4
+#define RV64_ATTN_FLUSH_CODE	0x8
+
+/* Fields of mstatus. */
+#define RV64_MSTATUS_MIE	0x8ull
+#define RV64_MSTATUS_MPIE	0x80ull
+#define RV64_MSTATUS_MPP	0x1800ull
+#define RV64_MSTATUS_FS		0x6000ull
+#define RV64_MSTATUS_SD		(1ull << 63)
+
+/* Register-register and register-immediate instructions that have a compressed form. */
+#define RV64_ALU_BOTH(X)					\
+	X(nop, 0)						\
+	X(li, IMM)						\
+	X(mv, RS2)						\
+	X(addi, RS1 + IMM)					\
+	X(addiw, (int32_t)(RS1 + IMM))				\
+	X(slli, RS1 << IMM)					\
+	X(srli, RS1 >> IMM)					\
+	X(srai, (int64_t)RS1 >> IMM)				\
+	X(andi, RS1 & IMM)					\
+	X(add, RS1 + RS2)					\
+	X(sub, RS1 - RS2)					\
+	X(xor, RS1 ^ RS2)					\
+	X(or, RS1 | RS2)					\
+	X(and, RS1 & RS2)					\
+	X(addw, (int32_t)(RS1 + RS2))				\
+	X(subw, (int32_t)(RS1 - RS2))
+
+/* Those that do not. */
+#define RV64_ALU_LONG(X)					\
+	X(auipc, PC() + IMM)					\
+	X(slti, (int64_t)RS1 < (int64_t)IMM)			\
+	X(sltiu, RS1 < IMM)					\
+	X(xori, RS1 ^ IMM)					\
+	X(ori, RS1 | IMM)					\
+	X(slliw, (int32_t)((uint32_t)RS1 << IMM))		\
+	X(srliw, (int32_t)((uint32_t)RS1 >> IMM))		\
+	X(sraiw, (int32_t)RS1 >> IMM)				\
+	X(sll, RS1 << (RS2 & 63))				\
+	X(slt, (int64_t)RS1 < (int64_t)RS2)			\
+	X(sltu, RS1 < RS2)					\
+	X(srl, RS1 >> (RS2 & 63))				\
+	X(sra, (int64_t)RS1 >> (RS2 & 63))			\
+	X(sllw, (int32_t)((uint32_t)RS1 << (RS2 & 31)))		\
+	X(srlw, (int32_t)((uint32_t)RS1 >> (RS2 & 31)))		\
+	X(sraw, (int32_t)RS1 >> (RS2 & 31))			\
+	X(mul, RS1 * RS2)					\
+	X(mulh, rv64_mulh(RS1, RS2))				\
+	X(mulhsu, rv64_mulhsu(RS1, RS2))			\
+	X(mulhu, rv64_mulhu(RS1, RS2))				\
+	X(div, rv64_div(RS1, RS2))				\
+	X(divu, RS2 ? RS1 / RS2 : ~0ull)			\
+	X(rem, rv64_rem(RS1, RS2))				\
+	X(remu, RS2 ? RS1 % RS2 : RS1)				\
+	X(mulw, (int32_t)(RS1 * RS2))				\
+	X(divw, rv64_divw(RS1, RS2))				\
+	X(divuw, rv64_divuw(RS1, RS2))				\
+	X(remw, rv64_remw(RS1, RS2))				\
+	X(remuw, rv64_remuw(RS1, RS2))
+
+/* Integer loads and stores: name, type in the register, type in memory. */
+#define RV64_LOAD_BOTH(X)					\
+	X(lw, int32_t, uint32_t)				\
+	X(ld, uint64_t, uint64_t)
+#define RV64_LOAD_LONG(X)					\
+	X(lb, int8_t, uint8_t)					\
+	X(lh, int16_t, uint16_t)				\
+	X(lbu, uint8_t, uint8_t)				\
+	X(lhu, uint16_t, uint16_t)				\
+	X(lwu, uint32_t, uint32_t)
+#define RV64_STORE_BOTH(X)					\
+	X(sw, uint32_t, uint32_t)				\
+	X(sd, uint64_t, uint64_t)
+#define RV64_STORE_LONG(X)					\
+	X(sb, uint8_t, uint8_t)					\
+	X(sh, uint16_t, uint16_t)
+
+/* Branches: each has a form for a target in the same page, and a _far one. */
+#define RV64_BRANCH_BOTH(X)					\
+	X(beq, RS1 == RS2)					\
+	X(bne, RS1 != RS2)
+#define RV64_BRANCH_LONG(X)					\
+	X(blt, (int64_t)RS1 < (int64_t)RS2)			\
+	X(bge, (int64_t)RS1 >= (int64_t)RS2)			\
+	X(bltu, RS1 < RS2)					\
+	X(bgeu, RS1 >= RS2)
+
+/* Arithmetic worth a path of its own; all other floating point is RV64_OP_fp. */
+#define RV64_FP_FAST(X)						\
+	X(fadd_s) X(fsub_s) X(fmul_s)				\
+	X(fadd_d) X(fsub_d) X(fmul_d)
+
+#define RV64_MISC_BOTH(X)					\
+	X(fld) X(fsd) X(j) X(j_far) X(jalr) X(system) X(illegal)
+#define RV64_MISC_LONG(X)					\
+	X(flw) X(fsw) X(jal) X(jal_far) X(fence) X(amo) X(fp) X(custom)
+#define RV64_MISC_INTERNAL(X)					\
+	X(decode) X(straddle) X(page_end)
+
+enum rv64_op_id {
+#define X_ID(name, ...)		RV64_OP_##name,
+#define X_BRANCH_ID(name, ...)	RV64_OP_##name, RV64_OP_##name##_far,
+	RV64_ALU_BOTH(X_ID)
+	RV64_ALU_LONG(X_ID)
+	RV64_LOAD_BOTH(X_ID)
+	RV64_LOAD_LONG(X_ID)
+	RV64_STORE_BOTH(X_ID)
+	RV64_STORE_LONG(X_ID)
+	RV64_BRANCH_BOTH(X_BRANCH_ID)
+	RV64_BRANCH_LONG(X_BRANCH_ID)
+	RV64_FP_FAST(X_ID)
+	RV64_MISC_BOTH(X_ID)
+	RV64_MISC_LONG(X_ID)
+	RV64_MISC_INTERNAL(X_ID)
+#undef X_ID
+#undef X_BRANCH_ID
+	RV64_NR_OPS
+};
+
+/**
+ * struct rv64_op - a decoded instruction, as executed
+ * @fn: label of its handler
+ * @rd: destination; RV64_RD_SINK for x0
+ * @rs1: first source register
+ * @rs2: second source register
+ * @aux: rounding mode of RV64_FP_FAST
+ * @imm: immediate; byte distance in ops for near branches; raw bits for slow instructions
+ * @custom: the operands of a custom instruction
+ */
+struct rv64_op {
+	const void *fn;
+	union {
+		struct {
+			uint8_t rd, rs1, rs2, aux;
+			int32_t imm;
+		};
+		struct rv64_custom custom;
+	};
+};
+
+_Static_assert(sizeof(struct rv64_op) == 16, "pc and op are related by this size");
+
+/**
+ * struct rv64_insn - what the decoder makes of an instruction
+ * @op: operands; op.fn is the caller's to fill in
+ * @id: which instruction
+ * @len: 2 or 4
+ */
+struct rv64_insn {
+	struct rv64_op op;
+	enum rv64_op_id id;
+	unsigned int len;
+};
+
+/**
+ * struct rv64_page - a decoded page
+ * @host: the code
+ * @used: code_clock when last looked up
+ * @ops: one for each halfword, and one that leads to the next page
+ */
+struct rv64_page {
+	const uint8_t *host;
+	uint64_t used;
+	struct rv64_op ops[RV64_PAGE_SLOTS + 1];
+};
+
+/**
+ * enum rv64_status - how a slow instruction ended
+ * @RV64_NEXT: retired; go on with the next
+ * @RV64_JUMP: retired; go on at cpu->pc, which may be in changed code
+ * @RV64_TRAPPED: not retired; cpu->pc is the trap handler
+ * @RV64_STOPPED: not retired; cpu->stop is filled in
+ * @RV64_STOPPED_RETIRED: retired; cpu->stop is filled in
+ */
+enum rv64_status {
+	RV64_NEXT,
+	RV64_JUMP,
+	RV64_TRAPPED,
+	RV64_STOPPED,
+	RV64_STOPPED_RETIRED,
+};
+
+static inline uint32_t rv64_bits(uint32_t raw, unsigned int lo, unsigned int n)
+{
+	return raw >> lo & ((1u << n) - 1);
+}
+
+static inline uint32_t rv64_raw_rd(uint32_t raw)
+{
+	return rv64_bits(raw, 7, 5);
+}
+
+static inline uint32_t rv64_raw_rs1(uint32_t raw)
+{
+	return rv64_bits(raw, 15, 5);
+}
+
+static inline uint32_t rv64_raw_rs2(uint32_t raw)
+{
+	return rv64_bits(raw, 20, 5);
+}
+
+static inline uint32_t rv64_raw_funct3(uint32_t raw)
+{
+	return rv64_bits(raw, 12, 3);
+}
+
+static inline void rv64_set_x(struct rv64_cpu *cpu, unsigned int rd, uint64_t val)
+{
+	cpu->x[rd ? rd : RV64_RD_SINK] = val;
+}
+
+/* rv64_decode.c */
+void rv64_decode(uint32_t raw, unsigned int isa, struct rv64_insn *insn);
+void rv64_resolve_near(struct rv64_insn *insn, unsigned int offset);
+
+/* rv64_rvc.c */
+uint32_t rv64_expand(uint16_t raw);
+
+/* rv64_code.c */
+enum rv64_status rv64_code_find(struct rv64_cpu *cpu, uint64_t pc, struct rv64_page **page);
+void rv64_code_drop(struct rv64_cpu *cpu);
+void rv64_code_free(struct rv64_cpu *cpu);
+uint16_t rv64_code_halfword(const struct rv64_page *page, unsigned int slot);
+
+/* rv64_interp.c */
+const void *rv64_label(enum rv64_op_id id, unsigned int len);
+
+/* rv64_mem.c */
+void rv64_tlb_drop(struct rv64_cpu *cpu);
+enum rv64_status rv64_load(struct rv64_cpu *cpu, uint64_t addr, unsigned int size, uint64_t *val);
+enum rv64_status rv64_store(struct rv64_cpu *cpu, uint64_t addr, unsigned int size, uint64_t val);
+enum rv64_status rv64_atomic_page(struct rv64_cpu *cpu, uint64_t addr, unsigned int size,
+				  enum rv64_access access, void **host);
+
+/* rv64_amo.c */
+enum rv64_status rv64_amo(struct rv64_cpu *cpu, uint32_t raw);
+
+/* rv64_trap.c */
+enum rv64_status rv64_illegal(struct rv64_cpu *cpu, uint32_t raw);
+enum rv64_status rv64_misaligned(struct rv64_cpu *cpu, uint64_t addr, enum rv64_access access);
+enum rv64_status rv64_fault(struct rv64_cpu *cpu, uint64_t addr, enum rv64_access access, int code);
+enum rv64_status rv64_ecall(struct rv64_cpu *cpu);
+enum rv64_status rv64_ebreak(struct rv64_cpu *cpu);
+enum rv64_status rv64_stopped(struct rv64_cpu *cpu, enum rv64_stop reason, uint64_t tval, int code);
+void rv64_take_irq(struct rv64_cpu *cpu);
+
+/* rv64_system.c */
+enum rv64_status rv64_system(struct rv64_cpu *cpu, uint32_t raw);
+
+/* rv64_custom.c */
+enum rv64_status rv64_custom_exec(struct rv64_cpu *cpu, const struct rv64_custom *insn);
+
+/* rv64_fp.c */
+enum rv64_status rv64_fp(struct rv64_cpu *cpu, uint32_t raw);
+
+#endif /* RV64_INTERNAL_H */
