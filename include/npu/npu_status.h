@@ -92,7 +92,8 @@ enum npu_unit {
  * @core: AI core, if @unit is in one
  * @block: block index of the kernel
  * @pc: address of the instruction, if @unit is in an AI core
- * @address: address that was accessed; for NPU_ST_KERNEL_TRAP the kernel's own code
+ * @address: address that was accessed; for NPU_ST_KERNEL_TRAP the kernel's own code, for
+ *	NPU_ST_TILE_SHAPE the operand that was refused, for NPU_ST_FLAG_DEADLOCK the flag
  * @tag: the command's tag
  * @cookie: the submission queue entry's cookie
  * @timestamp: when it was found
