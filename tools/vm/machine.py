@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The machine that npu-vm boots, as QEMU's command line."""
+
+import os
+import re
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def size(text):
+    """The bytes that QEMU's way of writing a size stands for."""
+    m = re.fullmatch(r"(\d+)([KMGT]?)", text.upper())
+    if not m or not int(m[1]):
+        raise ValueError(f"not a size: {text!r} (a number and K, M, G or T)")
+    return int(m[1]) * UNITS[m[2]]
+
+
+def can_use_kvm():
+    """True if the processor says it can virtualise: that /dev/kvm opens proves nothing."""
+    with open("/proc/cpuinfo") as f:
+        flags = re.search(r"^flags\s*:(.*)$", f.read(), re.M)
+    if not flags or not {"vmx", "svm"} & set(flags[1].split()):
+        return False
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def _processor(kvm):
+    if kvm:
+        return ["-accel", "kvm", "-cpu", "host"]
+    # Five-level page tables make every walk longer, and nothing here is that large.
+    return ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,phys-bits=46"]
+
+
+def _npus(options):
+    """Each NPU has its own root port, as in a server, so that one can be unplugged."""
+    args = []
+    if options.npus:
+        # Twice what the BARs hold, as each is aligned to its own size.
+        hole = 32 * UNITS["G"] + 2 * options.npus * size(options.hbm)
+        args += ["-global", f"q35-pcihost.pci-hole64-size={hole}"]
+    for n in range(options.npus):
+        device = f"npu,id=npu{n},hbm=hbm{n},bus=rp{n}"
+        device += "".join("," + o for o in options.npu_opt)
+        args += [
+            "-object", f"memory-backend-memfd,id=hbm{n},size={options.hbm},share=on,reserve=off",
+            "-device", f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n + 1},slot={n + 1}",
+            "-device", device,
+        ]
+    return args
+
+
+def _shares(shares):
+    args = []
+    for n, path in enumerate(shares):
+        args += [
+            "-fsdev", f"local,id=share{n},path={_escape(path)},security_model=none,multidevs=remap",
+            "-device", f"virtio-9p-pci,fsdev=share{n},mount_tag=share{n}",
+        ]
+    return args
+
+
+def _escape(path):
+    return path.replace(",", ",,")
+
+
+def kernel_arguments(options, firmware):
+    args = [
+        "console=ttyS0", "earlyprintk=ttyS0", "loglevel=5", "log_buf_len=4M",
+        "panic=-1", "oops=panic", "mitigations=off", "random.trust_cpu=on",
+        f"firmware_class.path={firmware}",
+        "intel_iommu=on" if options.iommu else "intel_iommu=off",
+    ]
+    if not options.kvm:
+        args += ["tsc=reliable", "no_timer_check", "nowatchdog"]
+    return " ".join(args)
+
+
+def command_line(options, paths):
+    """paths: qemu, roms, kernel, initrd, firmware, console, and link, a file descriptor."""
+    machine = "q35,sata=off,smbus=off,vmport=off"
+    if options.kvm and options.iommu:
+        machine += ",kernel-irqchip=split"
+    args = [
+        paths["qemu"], "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-L", paths["roms"], "-machine", machine, *_processor(options.kvm),
+        "-smp", str(options.cpus), "-m", options.memory,
+        "-kernel", paths["kernel"], "-initrd", paths["initrd"],
+        "-append", kernel_arguments(options, paths["firmware"]),
+        "-serial", "file:" + paths["console"],
+    ]
+    if options.iommu:
+        args += ["-device", "intel-iommu,intremap=on,device-iotlb=on"]
+    args += [
+        "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+        "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
+        "-chardev", f"socket,id=link,fd={paths['link']}",
+        "-device", "virtio-serial-pci,max_ports=2",
+        "-device", "virtserialport,chardev=link,name=npu-vm",
+        *_shares(options.share), *_npus(options),
+    ]
+    for extra in options.qemu_arg:
+        args += extra.split()
+    return args
