@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sensors: a small physical model of a 910B-like board. Power follows what the engines do, the
+ * temperature follows the power with the time constant of die and heat sink.
+ */
+#include "mcu.h"
+
+#define HBM_CLOCK_MHZ 1600
+#define HBM_BANDWIDTH_MBPS 1600000
+
+#define POWER_IDLE_MW 92000.0
+#define POWER_CUBE_MW 190000.0
+#define POWER_VECTOR_MW 60000.0
+#define POWER_SCALAR_MW 28000.0
+#define POWER_HBM_MW 30000.0
+#define POWER_SMOOTH_NS 50e6 /* of the regulator's current sensor */
+
+#define AMBIENT_MC 32000.0
+#define RESISTANCE_MC_PER_MW 0.11
+#define THERMAL_NS 8e9
+
+#define VOLTAGE_MV 800.0
+#define DROOP_MV 24.0 /* of the load line at the power limit */
+#define POWER_LIMIT_MW 400000.0
+
+#define UPDATE_NS 1000000 /* shorter spans tell nothing */
+
+static double idle_temperature(void)
+{
+	return AMBIENT_MC + POWER_IDLE_MW * RESISTANCE_MC_PER_MW;
+}
+
+/* One step of a first-order lag with time constant @tau; stable for any step. */
+static double approach(double from, double to, double step, double tau)
+{
+	return from + (to - from) * step / (step + tau);
+}
+
+static double share(uint64_t part, double whole)
+{
+	return npu_min(part / whole, 1.0);
+}
+
+static double load_power(struct npu_core *core, const struct npu_counters *now,
+			 const struct npu_counters *then, double ns)
+{
+	double core_ns = ns * core->cfg.cores;
+	uint64_t bytes = now->hbm_read - then->hbm_read + now->hbm_write - then->hbm_write;
+	double power = POWER_IDLE_MW;
+
+	power += POWER_SCALAR_MW * share(now->aicore_ns - then->aicore_ns, core_ns);
+	power += POWER_CUBE_MW * share(now->cube_ns - then->cube_ns, core_ns);
+	power += POWER_VECTOR_MW * share(now->vector_ns - then->vector_ns, core_ns);
+	power += POWER_HBM_MW * share(bytes, ns * HBM_BANDWIDTH_MBPS / 1000);
+	return npu_min(power, POWER_LIMIT_MW);
+}
+
+static void sensors_update(struct npu_mcu *mcu)
+{
+	struct npu_mcu_sensors *s = &mcu->sensors;
+	uint64_t now = npu_timestamp(mcu->core);
+	double ns = now - s->last;
+	struct npu_counters count;
+	double target;
+
+	if (now - s->last < UPDATE_NS)
+		return;
+	npu_counters_read(mcu->core, &count);
+	s->power_mw = approach(s->power_mw, load_power(mcu->core, &count, &s->count, ns), ns,
+			       POWER_SMOOTH_NS);
+	target = AMBIENT_MC + s->power_mw * RESISTANCE_MC_PER_MW;
+	s->temperature_mc = approach(s->temperature_mc, target, ns, THERMAL_NS);
+	s->count = count;
+	s->last = now;
+}
+
+/* The counters and the time start at zero with a reset; a die does not cool so fast. */
+void npu_mcu_sensors_reset(struct npu_mcu *mcu)
+{
+	double temperature = mcu->sensors.temperature_mc;
+
+	mcu->sensors = (struct npu_mcu_sensors){
+		.power_mw = POWER_IDLE_MW,
+		.temperature_mc = npu_max(temperature, idle_temperature()),
+	};
+}
+
+uint32_t npu_mcu_sensor_power(struct npu_mcu *mcu)
+{
+	sensors_update(mcu);
+	return mcu->sensors.power_mw;
+}
+
+uint32_t npu_mcu_sensor_temperature(struct npu_mcu *mcu)
+{
+	sensors_update(mcu);
+	return mcu->sensors.temperature_mc;
+}
+
+uint32_t npu_mcu_sensor_voltage(struct npu_mcu *mcu)
+{
+	sensors_update(mcu);
+	return VOLTAGE_MV - DROOP_MV * mcu->sensors.power_mw / POWER_LIMIT_MW;
+}
+
+uint32_t npu_mcu_sensor_hbm_mhz(void)
+{
+	return HBM_CLOCK_MHZ;
+}
+
+uint32_t npu_mcu_sensor_hbm_mbps(void)
+{
+	return HBM_BANDWIDTH_MBPS;
+}
