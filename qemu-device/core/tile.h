@@ -20,6 +20,7 @@
 #include "rv64.h"
 
 struct tile_isa;
+struct tile_scratch;
 
 /**
  * struct npu_tile_ops - what the tile engines need of the core around them
@@ -75,7 +76,7 @@ struct npu_tile {
 	void *opaque;
 	const struct tile_isa *isa;
 	uint8_t *memory;
-	void *scratch;
+	struct tile_scratch *scratch;
 	uint32_t block, blocks, core, cores;
 	uint64_t rows, dst_pitch, src0_pitch, src1_pitch;
 	uint64_t mask, mask_pitch;

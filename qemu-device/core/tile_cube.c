@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Cube and fixpipe: check of operands; the arithmetic is in tile_isa_cube.c. */
+#include <string.h>
+
+#include <npu/npu_mmu.h>
+
+#include "tile_internal.h"
+
+/* A matrix in L0: rows dense, each padded to NPU_TILE_ALIGN. */
+static enum npu_status tile_matrix(struct npu_tile *tile, enum npu_unit unit,
+				   enum tile_buffer buffer, uint64_t address, uint64_t rows,
+				   uint64_t row_bytes, uint8_t **host, size_t *pitch)
+{
+	struct tile_rect rect = {
+		.unit = unit, .buffers = buffer, .address = address,
+		.access = buffer == TILE_L0C && unit == NPU_UNIT_CUBE ? NPU_ACCESS_WRITE :
+									NPU_ACCESS_READ,
+		.pitch = tile_round_up(row_bytes), .row_bytes = row_bytes, .rows = rows,
+	};
+
+	*pitch = rect.pitch;
+	return tile_local(tile, &rect, host);
+}
+
+static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operands *op)
+{
+	const uint64_t known = NPU_MMAD_M | NPU_MMAD_N | NPU_MMAD_K | NPU_MMAD_DTYPE |
+			       NPU_MMAD_INIT;
+	struct tile_mmad args = {
+		.m = NPU_GET(NPU_MMAD_M, op->rs3), .n = NPU_GET(NPU_MMAD_N, op->rs3),
+		.k = NPU_GET(NPU_MMAD_K, op->rs3), .dtype = NPU_GET(NPU_MMAD_DTYPE, op->rs3),
+		.init = op->rs3 & NPU_MMAD_INIT, .scratch = tile->scratch,
+	};
+	unsigned int size = tile_dtype_size(args.dtype);
+	enum npu_status status;
+	uint8_t *a, *b;
+
+	if (op->rs3 & ~known || (args.dtype != NPU_F32 && args.dtype != NPU_F16 &&
+				 args.dtype != NPU_BF16 && args.dtype != NPU_S8))
+		return tile_bad_shape(tile, NPU_UNIT_CUBE, op->rs3);
+	if (!args.m || !args.n)
+		return NPU_ST_OK;
+	status = tile_matrix(tile, NPU_UNIT_CUBE, TILE_L0C, op->rd, args.m, args.n * 4ULL,
+			     &args.c, &args.c_pitch);
+	if (!status && args.k)
+		status = tile_matrix(tile, NPU_UNIT_CUBE, TILE_L0A, op->rs1, args.m,
+				     (uint64_t)args.k * size, &a, &args.a_pitch);
+	if (!status && args.k)
+		status = tile_matrix(tile, NPU_UNIT_CUBE, TILE_L0B, op->rs2, args.k,
+				     (uint64_t)args.n * size, &b, &args.b_pitch);
+	if (status)
+		return status;
+
+	if (args.k) {
+		args.a = a;
+		args.b = b;
+		tile->isa->mmad(&args);
+	} else if (args.init) {
+		for (; args.m; args.m--, args.c += args.c_pitch)
+			memset(args.c, 0, args.n * 4ULL);
+	}
+	return NPU_ST_OK;
+}
+
+static bool tile_fixpipe_valid(const struct tile_fixpipe *args, uint64_t rs3)
+{
+	const uint64_t known = NPU_FIXPIPE_SRC_DTYPE | NPU_FIXPIPE_DST_DTYPE | NPU_FIXPIPE_RELU |
+			       NPU_FIXPIPE_SCALE;
+	unsigned int dst = args->dst_dtype;
+
+	if (rs3 & ~known)
+		return false;
+	if (args->src_dtype == NPU_F32)
+		return !(rs3 & NPU_FIXPIPE_SCALE) &&
+		       (dst == NPU_F32 || dst == NPU_F16 || dst == NPU_BF16);
+	if (args->src_dtype != NPU_S32)
+		return false;
+	if (dst == NPU_S32)
+		return !(rs3 & NPU_FIXPIPE_SCALE);
+	return dst == NPU_F32 || dst == NPU_F16 || dst == NPU_S8;
+}
+
+static enum npu_status tile_fixpipe(struct npu_tile *tile, const struct tile_operands *op)
+{
+	uint32_t scale = NPU_GET(NPU_FIXPIPE_SCALE, op->rs3);
+	bool to_gm = op->rd >= NPU_VA_START;
+	struct tile_fixpipe args = {
+		.rows = NPU_GET(NPU_FIXPIPE_ROWS, op->rs2),
+		.cols = NPU_GET(NPU_FIXPIPE_COLS, op->rs2),
+		.src_dtype = NPU_GET(NPU_FIXPIPE_SRC_DTYPE, op->rs3),
+		.dst_dtype = NPU_GET(NPU_FIXPIPE_DST_DTYPE, op->rs3),
+		.relu = op->rs3 & NPU_FIXPIPE_RELU,
+	};
+	struct tile_rect dst = {
+		.unit = NPU_UNIT_FIXPIPE, .access = NPU_ACCESS_WRITE, .buffers = TILE_UB | TILE_L1,
+		.address = op->rd, .pitch = NPU_GET(NPU_FIXPIPE_DST_PITCH, op->rs2),
+		.row_bytes = (uint64_t)args.cols * tile_dtype_size(args.dst_dtype),
+		.rows = args.rows,
+	};
+	enum npu_status status;
+	uint8_t *src;
+
+	memcpy(&args.scale, &scale, sizeof(scale));
+	if (!tile_fixpipe_valid(&args, op->rs3))
+		return tile_bad_shape(tile, NPU_UNIT_FIXPIPE, op->rs3);
+	if (!args.rows || !args.cols)
+		return NPU_ST_OK;
+	if (!to_gm && !tile_rect_dense(&dst))
+		return tile_bad_shape(tile, NPU_UNIT_FIXPIPE, op->rs2);
+	status = to_gm ? tile_global(tile, &dst) : tile_local(tile, &dst, &args.dst);
+	if (!status)
+		status = tile_matrix(tile, NPU_UNIT_FIXPIPE, TILE_L0C, op->rs1, args.rows,
+				     args.cols * 4ULL, &src, &args.src_pitch);
+	if (status)
+		return status;
+
+	args.src = src;
+	args.dst_pitch = to_gm ? dst.row_bytes : dst.pitch;
+	if (to_gm)
+		args.dst = tile->scratch->out;
+	tile->isa->fixpipe(&args);
+	return to_gm ? tile_gm_write(tile, &dst, args.dst, args.dst_pitch) : NPU_ST_OK;
+}
+
+enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,
+			  const struct tile_operands *op)
+{
+	return funct3 == NPU_CUBE_MMAD ? tile_mmad(tile, op) : tile_fixpipe(tile, op);
+}

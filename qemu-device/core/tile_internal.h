@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the tile engines share: operands, their validation, and errors. */
+#ifndef TILE_INTERNAL_H
+#define TILE_INTERNAL_H
+
+#include "tile.h"
+#include "tile_isa.h"
+
+/* Values of the four registers that an instruction names. */
+struct tile_operands {
+	uint64_t rd, rs1, rs2, rs3;
+};
+
+/* Local buffers, as bits: an operand has to be in one of a set of them. */
+enum tile_buffer {
+	TILE_SMEM = 1 << 0,
+	TILE_UB = 1 << 1,
+	TILE_L1 = 1 << 2,
+	TILE_L0A = 1 << 3,
+	TILE_L0B = 1 << 4,
+	TILE_L0C = 1 << 5,
+	TILE_ANY = (1 << 6) - 1,
+};
+
+/**
+ * struct tile_rect - an operand in memory: @rows rows of @row_bytes, @pitch bytes apart
+ * @unit: for the error
+ * @access: for the error
+ * @buffers: set of enum tile_buffer that it may be in
+ */
+struct tile_rect {
+	enum npu_unit unit;
+	enum npu_access access;
+	unsigned int buffers;
+	uint64_t address, pitch, row_bytes, rows;
+};
+
+static inline enum npu_status tile_fail(struct npu_tile *tile, enum npu_status status,
+					enum npu_unit unit, enum npu_access access,
+					uint64_t address)
+{
+	tile->error = (struct npu_tile_error) {
+		.status = status, .unit = unit, .access = access, .address = address,
+	};
+	return status;
+}
+
+static inline enum npu_status tile_bad_shape(struct npu_tile *tile, enum npu_unit unit,
+					     uint64_t operand)
+{
+	return tile_fail(tile, NPU_ST_TILE_SHAPE, unit, NPU_ACCESS_NONE, operand);
+}
+
+static inline uint64_t tile_round_up(uint64_t bytes)
+{
+	return (bytes + NPU_TILE_ALIGN - 1) & ~(uint64_t)(NPU_TILE_ALIGN - 1);
+}
+
+/* Rows that do not lie over each other: the bound on the work of a transfer. */
+static inline bool tile_rect_dense(const struct tile_rect *rect)
+{
+	return rect->rows <= 1 || rect->pitch >= rect->row_bytes;
+}
+
+unsigned int tile_dtype_size(uint64_t dtype);
+uint8_t *tile_buffer_host(const struct npu_tile *tile, enum tile_buffer buffer);
+enum tile_buffer tile_buffer_of(uint64_t address);
+
+/* Check a rectangle that is not empty; its host address goes to @host. */
+enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host);
+/* Check that one in global memory does not wrap around. */
+enum npu_status tile_global(struct npu_tile *tile, const struct tile_rect *rect);
+enum npu_status tile_gm_read(struct npu_tile *tile, const struct tile_rect *src, uint8_t *dst,
+			     size_t dst_pitch);
+enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst,
+			      const uint8_t *src, size_t src_pitch);
+
+enum npu_status tile_mte(struct npu_tile *tile, unsigned int funct3,
+			 const struct tile_operands *op);
+enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,
+			  const struct tile_operands *op);
+enum npu_status tile_vector(struct npu_tile *tile, unsigned int funct3,
+			    const struct tile_operands *op);
+
+#endif /* TILE_INTERNAL_H */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The loops of the tile engines. The tile_isa_*.c files are compiled once for each CPU level, with
+ * TILE_ISA defined to its name, and give a table of functions; the same C gives the same bits at
+ * each. Arguments have been checked.
+ */
+#ifndef TILE_ISA_H
+#define TILE_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <npu/npu_tile.h>
+
+/* Blocking of MMAD: rows of A and steps of k that are converted at a time. */
+#define TILE_MC 128
+#define TILE_KC 128
+/* Rows of converted A are this many floats apart: not a power of two, for the cache's sake. */
+#define TILE_LDA (TILE_KC + 16)
+#define TILE_NR_MAX 32
+
+struct tile_scratch {
+	union {
+		struct {
+			float a[TILE_MC * TILE_LDA];
+			float b[TILE_KC * TILE_NR_MAX];
+		};
+		uint8_t out[NPU_L0C_SIZE]; /* of FIXPIPE to global memory */
+	};
+} __attribute__((aligned(64)));
+
+/* Pitches are in bytes. */
+struct tile_mmad {
+	uint8_t *c;
+	const uint8_t *a, *b;
+	size_t a_pitch, b_pitch, c_pitch;
+	unsigned int m, n, k, dtype;
+	bool init;
+	struct tile_scratch *scratch;
+};
+
+struct tile_fixpipe {
+	uint8_t *dst;
+	const uint8_t *src;
+	size_t dst_pitch, src_pitch;
+	unsigned int rows, cols, src_dtype, dst_dtype;
+	bool relu;
+	float scale;
+};
+
+struct tile_transpose {
+	uint8_t *dst;
+	const uint8_t *src;
+	size_t dst_pitch, src_pitch;
+	unsigned int rows, cols, size;
+};
+
+/* With src1_element, src1 is one element for a row instead of a row. */
+struct tile_vec {
+	unsigned int opcode, dtype, dst_dtype, count, rows;
+	uint8_t *dst;
+	const uint8_t *src0, *src1, *mask;
+	size_t dst_pitch, src0_pitch, src1_pitch, mask_pitch;
+	bool src1_element, trunc;
+};
+
+struct tile_isa {
+	const char *name;
+	void (*mmad)(const struct tile_mmad *args);
+	void (*fixpipe)(const struct tile_fixpipe *args);
+	void (*transpose)(const struct tile_transpose *args);
+	void (*vector)(const struct tile_vec *args);
+};
+
+extern const struct tile_isa tile_isa_v1;
+#ifdef __x86_64__
+extern const struct tile_isa tile_isa_v3;
+extern const struct tile_isa tile_isa_v4;
+#endif
+
+/* Inside the tile_isa_*.c files: the name of this level's instance of a function. */
+#ifdef TILE_ISA
+#define TILE_PASTE2(name, isa) name##_##isa
+#define TILE_PASTE(name, isa) TILE_PASTE2(name, isa)
+#define TILE_NAME(name) TILE_PASTE(name, TILE_ISA)
+#define TILE_STRING2(isa) #isa
+#define TILE_STRING(isa) TILE_STRING2(isa)
+#define TILE_ISA_STRING TILE_STRING(TILE_ISA)
+
+void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args);
+void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args);
+void TILE_NAME(tile_isa_transpose)(const struct tile_transpose *args);
+void TILE_NAME(tile_isa_vector)(const struct tile_vec *args);
+
+/* A row of a vector operation; the families are a file each. */
+typedef void (*tile_row_fn)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+			    const uint8_t *src1, const uint8_t *mask);
+
+void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+			       const uint8_t *src1, const uint8_t *mask);
+void TILE_NAME(tile_row_int)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+			     const uint8_t *src1, const uint8_t *mask);
+void TILE_NAME(tile_row_compare)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+				 const uint8_t *src1, const uint8_t *mask);
+void TILE_NAME(tile_row_select)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+				const uint8_t *src1, const uint8_t *mask);
+void TILE_NAME(tile_row_cast)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+			      const uint8_t *src1, const uint8_t *mask);
+void TILE_NAME(tile_row_reduce)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+				const uint8_t *src1, const uint8_t *mask);
+#endif
+
+#endif /* TILE_ISA_H */

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * MMAD. Blocks of A and panels of B are converted to fp32 (S8 to pairs of s16) and multiplied by
+ * register-blocked kernels. Each element of C is one lane that takes its products in k order, so
+ * how it is blocked does not show in the result.
+ */
+#include "tile_convert.h"
+#include "tile_isa.h"
+#include "tile_simd.h"
+
+_Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch memory");
+_Static_assert(TILE_KC % 2 == 0, "S8 goes in pairs");
+
+/* A step of k: a pair for S8. c_pitch in elements. */
+struct kernel {
+	void *c;
+	const void *a, *b;
+	size_t c_pitch;
+	unsigned int steps;
+	bool init;
+};
+
+enum arithmetic {
+	FUSED,
+	EXACT, /* the product of two fp16 fits fp32 */
+	PAIRS,
+};
+
+TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
+{
+	const float *a = args->a, *b = args->b;
+	float *c = args->c;
+	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
+
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			acc[i][j] = args->init ? tile_vf_set(0) :
+						 tile_vf_load(c + i * args->c_pitch + j * TILE_VL);
+	for (unsigned int k = args->steps; k; k--, a++, b += TILE_NR) {
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			bv[j] = tile_vf_load(b + j * TILE_VL);
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < rows; i++) {
+			av = tile_vf_set(a[i * TILE_LDA]);
+#pragma GCC unroll 2
+			for (unsigned int j = 0; j < TILE_NV; j++)
+				acc[i][j] = exact ? tile_vf_fma_exact(av, bv[j], acc[i][j]) :
+						    tile_vf_fma(av, bv[j], acc[i][j]);
+		}
+	}
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			tile_vf_store(c + i * args->c_pitch + j * TILE_VL,
+				      tile_vf_canonical(acc[i][j]));
+}
+
+TILE_INLINE void kernel_pairs(const struct kernel *args, unsigned int rows)
+{
+	const int32_t *a = args->a, *b = args->b;
+	int32_t *c = args->c;
+	tile_vi acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
+
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			acc[i][j] = args->init ? tile_vi_set(0) :
+						 tile_vi_load(c + i * args->c_pitch + j * TILE_VL);
+	for (unsigned int k = args->steps; k; k--, a++, b += TILE_NR) {
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			bv[j] = tile_vi_load(b + j * TILE_VL);
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < rows; i++) {
+			av = tile_vi_set(a[i * TILE_LDA]);
+#pragma GCC unroll 2
+			for (unsigned int j = 0; j < TILE_NV; j++)
+				acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
+		}
+	}
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			tile_vi_store(c + i * args->c_pitch + j * TILE_VL, acc[i][j]);
+}
+
+/* An instance for each number of rows keeps the accumulators in registers. */
+#define KERNELS(rows)								\
+	static void fused_##rows(const struct kernel *args)			\
+	{									\
+		kernel_float(args, rows, false);				\
+	}									\
+	static void exact_##rows(const struct kernel *args)			\
+	{									\
+		kernel_float(args, rows, true);					\
+	}									\
+	static void pairs_##rows(const struct kernel *args)			\
+	{									\
+		kernel_pairs(args, rows);					\
+	}
+#define INSTANCES(rows) { fused_##rows, exact_##rows, pairs_##rows }
+
+KERNELS(1)
+KERNELS(2)
+KERNELS(3)
+KERNELS(4)
+#if TILE_MR > 4
+KERNELS(5)
+KERNELS(6)
+#endif
+#if TILE_MR > 6
+KERNELS(7)
+KERNELS(8)
+#endif
+
+static void (*const kernels[TILE_MR][3])(const struct kernel *args) = {
+	INSTANCES(1), INSTANCES(2), INSTANCES(3), INSTANCES(4),
+#if TILE_MR > 4
+	INSTANCES(5), INSTANCES(6),
+#endif
+#if TILE_MR > 6
+	INSTANCES(7), INSTANCES(8),
+#endif
+};
+
+static enum arithmetic arithmetic_of(unsigned int dtype)
+{
+	switch (dtype) {
+	case NPU_S8:
+		return PAIRS;
+	case NPU_F16:
+		return EXACT;
+	default:
+		return FUSED;
+	}
+}
+
+/* Rows m to m + rows of A, columns k to k + depth. */
+static void pack_a(const struct tile_mmad *args, unsigned int m, unsigned int rows, unsigned int k,
+		   unsigned int depth)
+{
+	const uint8_t *src = args->a + m * args->a_pitch +
+			     (size_t)k * tile_element_size(args->dtype);
+	float *dst = args->scratch->a;
+
+	for (; rows; rows--, src += args->a_pitch, dst += TILE_LDA) {
+		if (args->dtype != NPU_S8) {
+			tile_load_f32(dst, src, depth, args->dtype);
+			continue;
+		}
+		int16_t *pairs = (int16_t *)dst;
+
+		for (unsigned int i = 0; i < depth; i++)
+			pairs[i] = (int8_t)src[i];
+		if (depth % 2)
+			pairs[depth] = 0;
+	}
+}
+
+static void pack_b_pairs(const struct tile_mmad *args, const uint8_t *src, unsigned int cols,
+			 unsigned int depth)
+{
+	static const int8_t zeros[TILE_NR];
+	int8_t row0[TILE_NR] = { 0 }, row1[TILE_NR] = { 0 };
+	int16_t *dst = (int16_t *)args->scratch->b;
+
+	for (unsigned int i = 0; i < depth; i += 2, dst += 2 * TILE_NR) {
+		memcpy(row0, src, cols);
+		src += args->b_pitch;
+		memcpy(row1, i + 1 < depth ? (const void *)src : zeros, cols);
+		src += args->b_pitch;
+		for (unsigned int j = 0; j < TILE_NR; j++) {
+			dst[2 * j] = row0[j];
+			dst[2 * j + 1] = row1[j];
+		}
+	}
+}
+
+/* Columns n to n + cols of B, rows k to k + depth, in rows of TILE_NR padded with zeros. */
+static void pack_b(const struct tile_mmad *args, unsigned int n, unsigned int cols, unsigned int k,
+		   unsigned int depth)
+{
+	const uint8_t *src = args->b + k * args->b_pitch +
+			     (size_t)n * tile_element_size(args->dtype);
+	float *dst = args->scratch->b;
+
+	if (args->dtype == NPU_S8) {
+		pack_b_pairs(args, src, cols, depth);
+		return;
+	}
+	if (cols == TILE_NR) {
+		for (; depth; depth--, src += args->b_pitch, dst += TILE_NR)
+			tile_load_f32(dst, src, TILE_NR, args->dtype);
+		return;
+	}
+	memset(dst, 0, depth * TILE_NR * sizeof(*dst));
+	for (; depth; depth--, src += args->b_pitch, dst += TILE_NR)
+		tile_load_f32(dst, src, cols, args->dtype);
+}
+
+static void run_kernel(const struct kernel *args, unsigned int rows, unsigned int cols,
+		       enum arithmetic arithmetic)
+{
+	uint32_t edge[TILE_MR * TILE_NR];
+	struct kernel part = *args;
+	uint32_t *c = args->c;
+
+	if (cols == TILE_NR) {
+		kernels[rows - 1][arithmetic](args);
+		return;
+	}
+	/* The last columns go through a block of full width. */
+	memset(edge, 0, sizeof(edge));
+	for (unsigned int i = 0; i < rows && !args->init; i++)
+		memcpy(edge + i * TILE_NR, c + i * args->c_pitch, cols * sizeof(*c));
+	part.c = edge;
+	part.c_pitch = TILE_NR;
+	kernels[rows - 1][arithmetic](&part);
+	for (unsigned int i = 0; i < rows; i++)
+		memcpy(c + i * args->c_pitch, edge + i * TILE_NR, cols * sizeof(*c));
+}
+
+/* The converted rows m to m + rows of A, times the converted panel of B at column n. */
+static void multiply_panel(const struct tile_mmad *args, unsigned int m, unsigned int rows,
+			   unsigned int n, unsigned int cols, unsigned int depth, bool init)
+{
+	enum arithmetic arithmetic = arithmetic_of(args->dtype);
+	struct kernel kernel = {
+		.a = args->scratch->a, .b = args->scratch->b, .init = init,
+		.c_pitch = args->c_pitch / sizeof(float),
+		.steps = arithmetic == PAIRS ? (depth + 1) / 2 : depth,
+	};
+
+	for (unsigned int i = 0; i < rows; i += TILE_MR) {
+		kernel.a = args->scratch->a + (size_t)i * TILE_LDA;
+		kernel.c = args->c + (size_t)(m + i) * args->c_pitch + n * sizeof(float);
+		run_kernel(&kernel, rows - i < TILE_MR ? rows - i : TILE_MR, cols, arithmetic);
+	}
+}
+
+void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
+{
+	for (unsigned int k = 0; k < args->k; k += TILE_KC) {
+		unsigned int depth = args->k - k < TILE_KC ? args->k - k : TILE_KC;
+
+		for (unsigned int m = 0; m < args->m; m += TILE_MC) {
+			unsigned int rows = args->m - m < TILE_MC ? args->m - m : TILE_MC;
+
+			pack_a(args, m, rows, k, depth);
+			for (unsigned int n = 0; n < args->n; n += TILE_NR) {
+				unsigned int cols = args->n - n < TILE_NR ? args->n - n : TILE_NR;
+
+				pack_b(args, n, cols, k, depth);
+				multiply_panel(args, m, rows, n, cols, depth, args->init && !k);
+			}
+		}
+	}
+}

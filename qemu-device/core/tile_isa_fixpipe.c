@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* FIXPIPE: conversion of rows from L0C. */
+#include "tile_convert.h"
+#include "tile_isa.h"
+
+static void from_f32(const struct tile_fixpipe *args, uint8_t *dst, const float *src, size_t n)
+{
+	float x[TILE_BLOCK];
+
+	for (size_t i = 0; i < n; i++)
+		x[i] = args->relu ? tile_relu(src[i]) : tile_canonical(src[i]);
+	tile_store_f32(dst, x, n, args->dst_dtype);
+}
+
+static void s32_to_s32(const struct tile_fixpipe *args, int32_t *dst, const int32_t *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = args->relu && src[i] < 0 ? 0 : src[i];
+}
+
+static void from_s32(const struct tile_fixpipe *args, uint8_t *dst, const int32_t *src, size_t n)
+{
+	float x[TILE_BLOCK];
+
+	for (size_t i = 0; i < n; i++) {
+		float y = (float)src[i] * args->scale;
+
+		x[i] = args->relu ? tile_relu(y) : tile_canonical(y);
+	}
+	if (args->dst_dtype != NPU_S8) {
+		tile_store_f32(dst, x, n, args->dst_dtype);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		((int8_t *)dst)[i] = tile_f32_to_int(x[i], INT8_MIN, INT8_MAX);
+}
+
+void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args)
+{
+	unsigned int size = tile_element_size(args->dst_dtype);
+
+	for (unsigned int r = 0; r < args->rows; r++) {
+		const uint8_t *src = args->src + r * args->src_pitch;
+		uint8_t *dst = args->dst + r * args->dst_pitch;
+
+		for (size_t i = 0; i < args->cols; i += TILE_BLOCK) {
+			size_t n = tile_block(i, args->cols);
+			const void *from = src + i * 4;
+			void *to = dst + i * size;
+
+			if (args->src_dtype == NPU_F32)
+				from_f32(args, to, from, n);
+			else if (args->dst_dtype == NPU_S32)
+				s32_to_s32(args, to, from, n);
+			else
+				from_s32(args, to, from, n);
+		}
+	}
+}

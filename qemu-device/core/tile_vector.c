@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Vector engine: state and check of operands; the loops are in tile_isa_vector.c and the like. */
+#include "tile_internal.h"
+
+#define TYPE(dtype) (1u << (dtype))
+#define FLOATS (TYPE(NPU_F32) | TYPE(NPU_F16) | TYPE(NPU_BF16))
+#define INTS (TYPE(NPU_S32) | TYPE(NPU_S16) | TYPE(NPU_S8) | TYPE(NPU_U8))
+#define SIGNED (FLOATS | (INTS & ~TYPE(NPU_U8)))
+#define ALL (FLOATS | INTS)
+
+/* Operands of an operation, and what of them is not one element for one element. */
+enum {
+	SRC0 = 1 << 0,
+	SRC1 = 1 << 1,
+	ONLY_SCALAR = 1 << 2, /* src1 has to be a scalar */
+	BITS_OUT = 1 << 3, /* dst is a bit mask */
+	BITS_IN = 1 << 4, /* a bit mask is read */
+	ONE_OUT = 1 << 5, /* dst is one element a row */
+	INDEX_OUT = 1 << 6, /* and of S32 */
+	CONVERT = 1 << 7, /* dst is of DST_DTYPE */
+	BY_ROW = 1 << 8, /* rows are not just elements in another place */
+};
+
+#define UNARY SRC0
+#define BINARY (SRC0 | SRC1)
+#define FILL (SRC1 | ONLY_SCALAR)
+#define COMPARE (BINARY | BITS_OUT | BY_ROW)
+#define REDUCE (SRC0 | ONE_OUT | BY_ROW)
+
+static const struct vec_rule {
+	uint16_t types, operands;
+} vec_rules[] = {
+	[NPU_VMOV] = { ALL, UNARY },
+	[NPU_VNEG] = { SIGNED, UNARY },
+	[NPU_VABS] = { SIGNED, UNARY },
+	[NPU_VRELU] = { SIGNED, UNARY },
+	[NPU_VEXP] = { FLOATS, UNARY },
+	[NPU_VLN] = { FLOATS, UNARY },
+	[NPU_VSQRT] = { FLOATS, UNARY },
+	[NPU_VRSQRT] = { FLOATS, UNARY },
+	[NPU_VRECIP] = { FLOATS, UNARY },
+	[NPU_VTANH] = { FLOATS, UNARY },
+	[NPU_VERF] = { FLOATS, UNARY },
+	[NPU_VNOT] = { INTS, UNARY },
+	[NPU_VDUP] = { ALL, FILL },
+	[NPU_VINDEX] = { TYPE(NPU_F32) | TYPE(NPU_S32), FILL | BY_ROW },
+	[NPU_VADD] = { ALL, BINARY },
+	[NPU_VSUB] = { ALL, BINARY },
+	[NPU_VMUL] = { ALL, BINARY },
+	[NPU_VDIV] = { FLOATS, BINARY },
+	[NPU_VMAX] = { ALL, BINARY },
+	[NPU_VMIN] = { ALL, BINARY },
+	[NPU_VMLA] = { ALL, BINARY },
+	[NPU_VAND] = { INTS, BINARY },
+	[NPU_VOR] = { INTS, BINARY },
+	[NPU_VXOR] = { INTS, BINARY },
+	[NPU_VSHL] = { INTS, BINARY },
+	[NPU_VSHR] = { INTS, BINARY },
+	[NPU_VCMP_EQ] = { ALL, COMPARE },
+	[NPU_VCMP_NE] = { ALL, COMPARE },
+	[NPU_VCMP_LT] = { ALL, COMPARE },
+	[NPU_VCMP_LE] = { ALL, COMPARE },
+	[NPU_VCMP_GT] = { ALL, COMPARE },
+	[NPU_VCMP_GE] = { ALL, COMPARE },
+	[NPU_VSELECT] = { ALL, BINARY | BITS_IN | BY_ROW },
+	[NPU_VCAST] = { ALL, UNARY | CONVERT },
+	[NPU_VSUM] = { FLOATS | TYPE(NPU_S32), REDUCE },
+	[NPU_VREDMAX] = { ALL, REDUCE },
+	[NPU_VREDMIN] = { ALL, REDUCE },
+	[NPU_VARGMAX] = { ALL, REDUCE | INDEX_OUT },
+	[NPU_VARGMIN] = { ALL, REDUCE | INDEX_OUT },
+};
+
+static const struct vec_rule *vec_rule(const struct tile_vec *args, uint64_t rs3)
+{
+	const uint64_t known = NPU_VEC_COUNT | NPU_VEC_OPCODE | NPU_VEC_DTYPE |
+			       NPU_VEC_DST_DTYPE | NPU_VEC_SCALAR | NPU_VEC_TRUNC |
+			       NPU_VEC_PER_ROW;
+	bool scalar = rs3 & NPU_VEC_SCALAR, per_row = rs3 & NPU_VEC_PER_ROW;
+	const struct vec_rule *rule;
+
+	if (rs3 & ~known || args->opcode >= sizeof(vec_rules) / sizeof(vec_rules[0]))
+		return NULL;
+	rule = &vec_rules[args->opcode];
+	if (!(rule->types & TYPE(args->dtype)))
+		return NULL;
+	if (rule->operands & CONVERT ? args->dst_dtype >= NPU_DTYPE_COUNT :
+				       args->dst_dtype || args->trunc)
+		return NULL;
+	if (rule->operands & SRC1 ? scalar && per_row : scalar || per_row)
+		return NULL;
+	if (rule->operands & ONLY_SCALAR && !scalar)
+		return NULL;
+	return rule;
+}
+
+static uint64_t vec_dst_bytes(const struct tile_vec *args, unsigned int operands)
+{
+	if (operands & BITS_OUT)
+		return (args->count + 7ULL) / 8;
+	if (operands & INDEX_OUT)
+		return tile_dtype_size(NPU_S32);
+	if (operands & ONE_OUT)
+		return tile_dtype_size(args->dtype);
+	return (uint64_t)args->count *
+	       tile_dtype_size(operands & CONVERT ? args->dst_dtype : args->dtype);
+}
+
+static enum npu_status vec_operand(struct npu_tile *tile, enum npu_access access,
+				   uint64_t address, uint64_t pitch, uint64_t row_bytes,
+				   uint8_t **host)
+{
+	return tile_local(tile, &(struct tile_rect) {
+		.unit = NPU_UNIT_VECTOR, .access = access, .buffers = TILE_UB,
+		.address = address, .pitch = pitch, .row_bytes = row_bytes, .rows = tile->rows,
+	}, host);
+}
+
+/* Dense rows are one long row; it saves the start of each. */
+static void vec_join_rows(struct tile_vec *args, unsigned int operands)
+{
+	unsigned int size = tile_dtype_size(args->dtype);
+	uint64_t src_bytes = (uint64_t)args->count * size;
+
+	if (args->rows == 1 || operands & BY_ROW ||
+	    args->dst_pitch != vec_dst_bytes(args, operands) ||
+	    (operands & SRC0 && args->src0_pitch != src_bytes))
+		return;
+	if (operands & SRC1 && args->src1_pitch != (args->src1_element ? 0 : src_bytes))
+		return;
+	args->count *= args->rows;
+	args->rows = 1;
+}
+
+static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operands *op)
+{
+	struct tile_vec args = {
+		.opcode = NPU_GET(NPU_VEC_OPCODE, op->rs3), .dtype = NPU_GET(NPU_VEC_DTYPE, op->rs3),
+		.dst_dtype = NPU_GET(NPU_VEC_DST_DTYPE, op->rs3),
+		.count = NPU_GET(NPU_VEC_COUNT, op->rs3), .trunc = op->rs3 & NPU_VEC_TRUNC,
+		.dst_pitch = tile->dst_pitch, .src0_pitch = tile->src0_pitch,
+		.src1_pitch = tile->src1_pitch, .mask_pitch = tile->mask_pitch,
+	};
+	const struct vec_rule *rule = vec_rule(&args, op->rs3);
+	uint64_t size = tile_dtype_size(args.dtype), elements;
+	uint8_t *src0 = NULL, *src1 = NULL, *mask = NULL;
+	enum npu_status status;
+
+	if (!rule)
+		return tile_bad_shape(tile, NPU_UNIT_VECTOR, op->rs3);
+	if (__builtin_mul_overflow(tile->rows, args.count, &elements) ||
+	    elements > NPU_VEC_MAX_ELEMENTS)
+		return tile_bad_shape(tile, NPU_UNIT_VECTOR, op->rs3);
+	if (!elements)
+		return NPU_ST_OK;
+	args.rows = tile->rows;
+
+	status = vec_operand(tile, NPU_ACCESS_WRITE, op->rd, tile->dst_pitch,
+			     vec_dst_bytes(&args, rule->operands), &args.dst);
+	if (!status && rule->operands & SRC0)
+		status = vec_operand(tile, NPU_ACCESS_READ, op->rs1, tile->src0_pitch,
+				     args.count * size, &src0);
+	if (!status && rule->operands & SRC1 && !(op->rs3 & NPU_VEC_SCALAR))
+		status = vec_operand(tile, NPU_ACCESS_READ, op->rs2, tile->src1_pitch,
+				     op->rs3 & NPU_VEC_PER_ROW ? size : args.count * size, &src1);
+	if (!status && rule->operands & BITS_IN)
+		status = vec_operand(tile, NPU_ACCESS_READ, tile->mask, tile->mask_pitch,
+				     (args.count + 7ULL) / 8, &mask);
+	if (status)
+		return status;
+
+	args.src0 = src0;
+	args.src1 = src1;
+	args.mask = mask;
+	args.src1_element = op->rs3 & (NPU_VEC_SCALAR | NPU_VEC_PER_ROW);
+	if (op->rs3 & NPU_VEC_SCALAR) {
+		args.src1 = (const uint8_t *)&op->rs2;
+		args.src1_pitch = 0;
+	}
+	vec_join_rows(&args, rule->operands);
+	tile->isa->vector(&args);
+	return NPU_ST_OK;
+}
+
+enum npu_status tile_vector(struct npu_tile *tile, unsigned int funct3,
+			    const struct tile_operands *op)
+{
+	switch (funct3) {
+	case NPU_VEC_OP:
+		return vec_exec(tile, op);
+	case NPU_VEC_REPEAT:
+		tile->rows = op->rs1;
+		tile->dst_pitch = op->rd;
+		tile->src0_pitch = op->rs2;
+		tile->src1_pitch = op->rs3;
+		return NPU_ST_OK;
+	default:
+		tile->mask = op->rs1;
+		tile->mask_pitch = op->rs2;
+		return NPU_ST_OK;
+	}
+}
