@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * NPU: the QEMU face of the device core
+ */
+#ifndef HW_MISC_NPU_PCI_H
+#define HW_MISC_NPU_PCI_H
+
+#include "chardev/char-fe.h"
+#include "hw/pci/pci_device.h"
+#include "qom/object.h"
+#include "system/hostmem.h"
+
+#include "npu_core.h"
+
+#define TYPE_NPU "npu"
+OBJECT_DECLARE_SIMPLE_TYPE(NpuState, NPU)
+
+struct NpuState {
+    PCIDevice parent_obj;
+
+    /* Properties */
+    HostMemoryBackend *hostmem;
+    struct npu_core_config config;
+    CharBackend console;
+
+    MemoryRegion bar_regs;
+    MemoryRegion regs;
+    MemoryRegion bar_hbm;
+    struct npu_core *core;
+    VMChangeStateEntry *vmstate;
+    bool paused;
+    /* DMA is translated, which may only be done under the BQL */
+    bool iommu;
+    /* Sync mode: when the core has something due */
+    QEMUTimer poll_timer;
+};
+
+extern const struct npu_host_ops npu_host_ops;
+
+/*
+ * Calls @fn without the BQL: it waits for the core's threads, and they may be
+ * waiting for the BQL themselves.
+ */
+void npu_call_unlocked(NpuState *s, void (*fn)(struct npu_core *core));
+
+#endif /* HW_MISC_NPU_PCI_H */
