@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The driver builds without a warning of gcc at W=1 and of sparse, and checkpatch has no word.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/tests/tools/tap.sh"
+
+build=${O:-$top/build}
+headers=$build/kernel/headers
+work=$build/check/driver-static
+
+# A tree of links, so that objects stay out of the sources.
+mirror()
+{
+	rm -rf "$work"
+	mkdir -p "$work"
+	ln -s "$top/include" "$top/uapi" "$work/"
+	mkdir "$work/driver"
+	ln -s "$top"/driver/* "$work/driver/"
+	ln -s "$top/Kbuild" "$work/Kbuild"
+}
+
+# Build, with what is given, and be silent.
+builds_silently()
+{
+	mirror
+	make -s -C "$headers" M="$work" "$@" >"$work/log" 2>&1 || { cat "$work/log"; return 1; }
+	# The stock kernel was built by a compiler of its own version; that is no word on the driver.
+	grep -E "warning|error" "$work/log" | grep -vE "compiler differs" && return 1
+	return 0
+}
+
+checkpatch()
+{
+	perl "$build/ksft/scripts/checkpatch.pl" --no-tree --strict --terse --show-types \
+		--max-line-length=100 --file "$1"
+}
+
+check "gcc W=1" builds_silently W=1 modules
+check "sparse" builds_silently C=2 CF=-D__CHECK_ENDIAN__ modules
+for file in "$top"/driver/*.[ch]; do
+	check "checkpatch $(basename "$file")" checkpatch "$file"
+done
+done_testing

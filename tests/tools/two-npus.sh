@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# In a VM with two NPUs: each works, alone and while the other does.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/tests/tools/tap.sh"
+
+build=${NPU_BUILD:-$top/build}
+
+counts_two()
+{
+	"$build/bin/npu-smi" info -l | tee /dev/stderr | grep -q "Total Count *: 2"
+}
+
+side_by_side()
+{
+	NPU_TEST_NODE=/dev/accel/accel0 "$build/kselftest/submit" >/tmp/first &
+	pid=$!
+	NPU_TEST_NODE=/dev/accel/accel1 "$build/kselftest/submit" || return 1
+	wait "$pid"
+}
+
+check "npu-smi lists both" counts_two
+for suite in dev_query submit isolation; do
+	check "$suite on the second NPU" env NPU_TEST_NODE=/dev/accel/accel1 "$build/kselftest/$suite"
+done
+check "both at once" side_by_side
+done_testing
