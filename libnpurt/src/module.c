@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Modules: a file of kernels, placed in HBM where the device may execute it.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_FILE_BYTES (512LL << 20)
+
+static int place_code(npurt_module *module, const char *label)
+{
+	const struct rt_memory_desc desc = {
+		.bytes = module->elf.memory_bytes,
+		.placement = NPURT_PLACE_HBM,
+		.label = label,
+		.internal = true,
+		.flags = DRM_NPU_VM_BIND_OP_READONLY,
+	};
+	void *map;
+	int err = rt_memory_create(module->context, &desc, &module->code);
+
+	if (err)
+		return err;
+	err = rt_memory_map(module->code, &map);
+	if (err) {
+		rt_memory_destroy(module->code);
+		return err;
+	}
+	memcpy(map, module->elf.segment, module->elf.file_bytes);
+	return 0;
+}
+
+static int make_kernels(npurt_module *module)
+{
+	const struct rt_elf *elf = &module->elf;
+
+	module->kernels = calloc(elf->num_kernels, sizeof(*module->kernels));
+	if (!module->kernels)
+		return rt_fail(&module->context->diag, NPURT_ERROR_HOST_MEMORY,
+			       "allocate %u kernels", elf->num_kernels);
+	module->num_kernels = elf->num_kernels;
+	for (unsigned int i = 0; i < elf->num_kernels; i++) {
+		module->kernels[i] = (npurt_kernel){
+			.module = module,
+			.name = elf->kernels[i].name,
+			.entry = module->code->va + elf->kernels[i].entry,
+			.args_bytes = elf->kernels[i].args_bytes,
+		};
+	}
+	return 0;
+}
+
+static void free_module(npurt_module *module)
+{
+	free(module->kernels);
+	rt_elf_free(&module->elf);
+	free(module->image);
+	free(module);
+}
+
+/* Takes @image over, in success and in failure. */
+static int load(npurt_context *context, void *image, size_t bytes, const char *label,
+		npurt_module **result)
+{
+	npurt_module *module = calloc(1, sizeof(*module));
+	const char *why;
+	int err;
+
+	if (!module) {
+		free(image);
+		return rt_fail(&context->diag, NPURT_ERROR_HOST_MEMORY, "allocate a module");
+	}
+	module->context = context;
+	module->image = image;
+	err = rt_elf_parse(image, bytes, &module->elf, &why);
+	if (err) {
+		rt_fail(&context->diag, err, "module %s: %s", label, why);
+		goto fail;
+	}
+	err = place_code(module, label);
+	if (err)
+		goto fail;
+	err = make_kernels(module);
+	if (err) {
+		rt_memory_destroy(module->code);
+		goto fail;
+	}
+
+	pthread_mutex_lock(&context->lock);
+	rt_list_add(&context->modules, &module->link);
+	context->num_modules++;
+	pthread_mutex_unlock(&context->lock);
+	*result = module;
+	return 0;
+
+fail:
+	free_module(module);
+	return err;
+}
+
+static int read_all(int fd, uint8_t *bytes, size_t size)
+{
+	while (size) {
+		const ssize_t n = read(fd, bytes, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		bytes += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int read_file(npurt_context *context, const char *path, void **image, size_t *bytes)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return rt_fail_errno(&context->diag, -errno, "open module %s", path);
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > MAX_FILE_BYTES)
+		err = -EINVAL;
+	if (!err) {
+		*bytes = (size_t)st.st_size;
+		*image = malloc(*bytes);
+		err = *image ? read_all(fd, *image, *bytes) : -ENOMEM;
+		if (err)
+			free(*image);
+	}
+	close(fd);
+	if (err == -EINVAL)
+		return rt_fail(&context->diag, NPURT_ERROR_MODULE,
+			       "module %s: not a file, empty, or too long", path);
+	return err ? rt_fail_errno(&context->diag, err, "read module %s", path) : 0;
+}
+
+int npurt_module_load_file(npurt_context *context, const char *path, npurt_module **module)
+{
+	const char *slash;
+	void *image = NULL;
+	size_t bytes = 0;
+	int err;
+
+	if (!context || !path || !module)
+		return NPURT_ERROR_INVALID;
+	if (rt_forked(context->device))
+		return NPURT_ERROR_FORKED;
+	err = read_file(context, path, &image, &bytes);
+	if (err)
+		return err;
+	slash = strrchr(path, '/');
+	return load(context, image, bytes, slash ? slash + 1 : path, module);
+}
+
+int npurt_module_load_data(npurt_context *context, const void *image, size_t bytes,
+			   npurt_module **module)
+{
+	void *copy;
+
+	if (!context || !image || !bytes || !module)
+		return NPURT_ERROR_INVALID;
+	if (rt_forked(context->device))
+		return NPURT_ERROR_FORKED;
+	copy = malloc(bytes);
+	if (!copy)
+		return rt_fail(&context->diag, NPURT_ERROR_HOST_MEMORY, "copy a module");
+	memcpy(copy, image, bytes);
+	return load(context, copy, bytes, "in memory", module);
+}
+
+int npurt_module_unload(npurt_module *module)
+{
+	npurt_context *context;
+
+	if (!module)
+		return NPURT_ERROR_INVALID;
+	context = module->context;
+	if (rt_forked(context->device))
+		return NPURT_ERROR_FORKED;
+	pthread_mutex_lock(&context->lock);
+	rt_list_del(&module->link);
+	context->num_modules--;
+	pthread_mutex_unlock(&context->lock);
+	rt_memory_destroy(module->code);
+	free_module(module);
+	return 0;
+}
+
+int npurt_module_get_kernel(npurt_module *module, const char *name, npurt_kernel **kernel)
+{
+	if (!module || !name || !kernel)
+		return NPURT_ERROR_INVALID;
+	if (rt_forked(module->context->device))
+		return NPURT_ERROR_FORKED;
+	for (unsigned int i = 0; i < module->num_kernels; i++) {
+		if (strcmp(module->kernels[i].name, name) == 0) {
+			*kernel = &module->kernels[i];
+			return 0;
+		}
+	}
+	return rt_fail(&module->context->diag, NPURT_ERROR_NOT_FOUND, "no kernel '%s' in module %s",
+		       name, module->code->label);
+}
+
+unsigned int npurt_module_kernel_count(const npurt_module *module)
+{
+	return module ? module->num_kernels : 0;
+}
+
+int npurt_module_get_kernel_at(npurt_module *module, unsigned int index, npurt_kernel **kernel)
+{
+	if (!module || !kernel)
+		return NPURT_ERROR_INVALID;
+	if (rt_forked(module->context->device))
+		return NPURT_ERROR_FORKED;
+	if (index >= module->num_kernels)
+		return rt_fail(&module->context->diag, NPURT_ERROR_NOT_FOUND,
+			       "kernel %u of %u in module %s", index, module->num_kernels,
+			       module->code->label);
+	*kernel = &module->kernels[index];
+	return 0;
+}
+
+const char *npurt_kernel_name(const npurt_kernel *kernel)
+{
+	return kernel ? kernel->name : "";
+}
+
+/* The last function that begins at or before @offset. */
+static const struct rt_elf_symbol *find_symbol(const struct rt_elf *elf, uint64_t offset)
+{
+	const struct rt_elf_symbol *best = NULL;
+
+	for (unsigned int i = 0; i < elf->num_symbols && elf->symbols[i].start <= offset; i++)
+		best = &elf->symbols[i];
+	return best;
+}
+
+void rt_module_describe(npurt_context *context, uint64_t pc, char *text, size_t size)
+{
+	struct rt_list *node;
+
+	text[0] = '\0';
+	pthread_mutex_lock(&context->lock);
+	rt_list_for_each(node, &context->modules) {
+		const npurt_module *module = rt_container(node, npurt_module, link);
+		const uint64_t offset = pc - module->code->va;
+		const struct rt_elf_symbol *symbol;
+
+		if (pc < module->code->va || offset >= module->elf.memory_bytes)
+			continue;
+		symbol = find_symbol(&module->elf, offset);
+		if (symbol)
+			snprintf(text, size, "%s+0x%" PRIx64, symbol->name, offset - symbol->start);
+		else
+			snprintf(text, size, "%s+0x%" PRIx64, module->code->label, offset);
+		break;
+	}
+	pthread_mutex_unlock(&context->lock);
+}
+
+bool rt_kernel_name(npurt_context *context, const npurt_kernel *kernel, char *name, size_t size)
+{
+	struct rt_list *node;
+	bool found = false;
+
+	pthread_mutex_lock(&context->lock);
+	rt_list_for_each(node, &context->modules) {
+		const npurt_module *module = rt_container(node, npurt_module, link);
+
+		if (kernel >= module->kernels && kernel < module->kernels + module->num_kernels) {
+			snprintf(name, size, "%s", kernel->name);
+			found = true;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&context->lock);
+	return found;
+}
