@@ -274,7 +274,8 @@ void rv64_reset(struct rv64_cpu *cpu, uint64_t pc);
 /**
  * rv64_run() - execute
  * @cpu: the hart
- * @max_insns: budget; exact. A trap taken costs one as well, so that the call always ends.
+ * @max_insns: budget; exact. An exception that traps costs one as well, so that the call
+ *	always ends.
  *
  * Return: why it stopped; cpu->stop has the details.
  */
