@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <npu/npu_mmu.h>
+#include <npu/npu_module.h>
+
+#include "core.h"
+#include "rv64.h"
+#include "tile.h"
+
+#define GM_BASE NPU_VA_START
+#define RUN_INSNS 1000000000ull /* longer than any kernel here */
+
+struct core {
+	struct rv64_cpu cpu;
+	struct npu_tile tile;
+	struct core_fault fault;
+	uint8_t *gm;
+	size_t size, used, modules_end;
+};
+
+struct kernel_module {
+	uint64_t base;
+	const struct npu_kernel_desc *kernels;
+	size_t count;
+};
+
+/* Host address of global memory, or NULL if any of it is outside. */
+static uint8_t *gm_host(const struct core *core, uint64_t va, uint64_t bytes)
+{
+	const uint64_t offset = va - GM_BASE;
+
+	if (va < GM_BASE || offset > core->size || bytes > core->size - offset)
+		return NULL;
+	return core->gm + offset;
+}
+
+static enum npu_status gm_read(void *opaque, void *dst, size_t dst_pitch, uint64_t va,
+			       uint64_t src_pitch, size_t row_bytes, size_t rows,
+			       uint64_t *fault_addr)
+{
+	for (; rows; rows--, va += src_pitch, dst = (uint8_t *)dst + dst_pitch) {
+		const uint8_t *src = gm_host(opaque, va, row_bytes);
+
+		if (!src) {
+			*fault_addr = va;
+			return NPU_ST_MMU_READ;
+		}
+		memcpy(dst, src, row_bytes);
+	}
+	return NPU_ST_OK;
+}
+
+static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, const void *src,
+				size_t src_pitch, size_t row_bytes, size_t rows,
+				uint64_t *fault_addr)
+{
+	for (; rows; rows--, va += dst_pitch, src = (const uint8_t *)src + src_pitch) {
+		uint8_t *dst = gm_host(opaque, va, row_bytes);
+
+		if (!dst) {
+			*fault_addr = va;
+			return NPU_ST_MMU_WRITE;
+		}
+		memcpy(dst, src, row_bytes);
+	}
+	return NPU_ST_OK;
+}
+
+static uint64_t timestamp(void *opaque)
+{
+	return ((struct core *)opaque)->cpu.instret;
+}
+
+static const struct npu_tile_ops tile_ops = { gm_read, gm_write, timestamp };
+
+static int translate(void *opaque, uint64_t addr, enum rv64_access access, void **page,
+		     unsigned int *flags)
+{
+	struct core *core = opaque;
+	const uint64_t start = addr & RV64_PAGE_MASK;
+
+	(void)flags;
+	if (addr - NPU_SMEM_BASE < NPU_SMEM_SIZE)
+		*page = core->tile.smem + (start - NPU_SMEM_BASE);
+	else if (addr - NPU_UB_BASE < NPU_UB_SIZE)
+		*page = core->tile.ub + (start - NPU_UB_BASE);
+	else
+		*page = gm_host(core, start, RV64_PAGE_SIZE);
+	if (*page)
+		return RV64_XLATE_RAM;
+	return access == RV64_ACCESS_EXEC ? -NPU_ST_MMU_EXEC :
+	       access == RV64_ACCESS_READ ? -NPU_ST_MMU_READ : -NPU_ST_MMU_WRITE;
+}
+
+static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *insn)
+{
+	struct core *core = opaque;
+	const enum npu_status status = npu_tile_exec(&core->tile, cpu, insn);
+
+	return status ? -(int)status : RV64_CUSTOM_OK;
+}
+
+static const struct rv64_ops cpu_ops = { .translate = translate, .custom = custom };
+
+struct core *core_new(size_t bytes)
+{
+	struct core *core = calloc(1, sizeof(*core));
+	const struct rv64_config config = {
+		.ops = &cpu_ops, .opaque = core, .isa = RV64_ISA_FD,
+	};
+
+	core->size = (bytes + RV64_PAGE_SIZE - 1) & RV64_PAGE_MASK;
+	core->gm = aligned_alloc(RV64_PAGE_SIZE, core->size);
+	if (!core->gm || rv64_init(&core->cpu, &config) ||
+	    npu_tile_init(&core->tile, &tile_ops, core)) {
+		fprintf(stderr, "out of memory\n");
+		exit(1);
+	}
+	memset(core->gm, 0, core->size);
+	return core;
+}
+
+void core_free(struct core *core)
+{
+	rv64_destroy(&core->cpu);
+	npu_tile_fini(&core->tile);
+	free(core->gm);
+	free(core);
+}
+
+void *core_alloc(struct core *core, size_t bytes, uint64_t *address)
+{
+	const size_t at = core->used;
+
+	if (bytes > core->size - at) {
+		fprintf(stderr, "out of global memory\n");
+		exit(1);
+	}
+	core->used = (at + bytes + 63) & ~(size_t)63;
+	*address = GM_BASE + at;
+	return core->gm + at;
+}
+
+void core_release(struct core *core)
+{
+	memset(core->gm + core->modules_end, 0, core->used - core->modules_end);
+	core->used = core->modules_end;
+}
+
+static void *read_file(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	void *data = NULL;
+	long size;
+
+	if (!file) {
+		perror(path);
+		return NULL;
+	}
+	if (!fseek(file, 0, SEEK_END) && (size = ftell(file)) > 0) {
+		rewind(file);
+		data = malloc(size);
+		if (data && fread(data, size, 1, file) != 1) {
+			free(data);
+			data = NULL;
+		}
+	}
+	fclose(file);
+	return data;
+}
+
+/* Find section .npu_kernels; modules here are our own build, so it is not checked further. */
+static const Elf64_Shdr *find_kernels(const uint8_t *elf)
+{
+	const Elf64_Ehdr *header = (const void *)elf;
+	const Elf64_Shdr *sections = (const void *)(elf + header->e_shoff);
+	const char *names = (const char *)elf + sections[header->e_shstrndx].sh_offset;
+
+	for (unsigned int i = 0; i < header->e_shnum; i++)
+		if (!strcmp(names + sections[i].sh_name, NPU_MODULE_SECTION))
+			return &sections[i];
+	return NULL;
+}
+
+struct kernel_module *core_load(struct core *core, const char *path)
+{
+	uint8_t *elf = read_file(path);
+	struct kernel_module *module;
+	const Elf64_Shdr *kernels;
+	const Elf64_Phdr *segment;
+	uint8_t *image;
+
+	if (!elf)
+		return NULL;
+	segment = (const void *)(elf + ((const Elf64_Ehdr *)elf)->e_phoff);
+	kernels = find_kernels(elf);
+	if (!kernels || segment->p_type != PT_LOAD || segment->p_vaddr) {
+		fprintf(stderr, "%s: not a kernel module\n", path);
+		free(elf);
+		return NULL;
+	}
+	module = calloc(1, sizeof(*module));
+	core->used = (core->used + RV64_PAGE_SIZE - 1) & RV64_PAGE_MASK;
+	image = core_alloc(core, segment->p_memsz, &module->base);
+	memcpy(image, elf + segment->p_offset, segment->p_filesz);
+	module->kernels = (const void *)(image + kernels->sh_addr);
+	module->count = kernels->sh_size / sizeof(*module->kernels);
+	core->modules_end = core->used;
+	free(elf);
+	return module;
+}
+
+void kernel_module_free(struct kernel_module *module)
+{
+	free(module);
+}
+
+/* What a stop of the scalar unit means for the task. */
+static enum npu_status stop_status(struct core *core, enum rv64_stop stop)
+{
+	const struct rv64_stop_info *info = &core->cpu.stop;
+
+	core->fault.pc = info->pc;
+	core->fault.address = info->tval;
+	switch (stop) {
+	case RV64_STOP_ECALL:
+		return NPU_ST_OK;
+	case RV64_STOP_FAULT:
+		/* The return to address 0. */
+		if (info->access == RV64_ACCESS_EXEC && !info->tval)
+			return NPU_ST_OK;
+		return -info->code;
+	case RV64_STOP_CUSTOM_ERR:
+		core->fault.address = core->tile.error.address;
+		return -info->code;
+	case RV64_STOP_BUDGET:
+		return NPU_ST_TIMEOUT;
+	case RV64_STOP_MISALIGNED:
+		return NPU_ST_MISALIGNED;
+	case RV64_STOP_EBREAK:
+		return NPU_ST_KERNEL_TRAP;
+	default:
+		return NPU_ST_ILLEGAL_INSN;
+	}
+}
+
+enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
+			 const void *args, size_t args_size, uint32_t blocks)
+{
+	const struct npu_kernel_desc *kernel = NULL;
+	enum npu_status status = NPU_ST_OK;
+	uint64_t args_address;
+
+	for (size_t i = 0; i < module->count; i++)
+		if (!strcmp(module->kernels[i].name, name))
+			kernel = &module->kernels[i];
+	if (!kernel || kernel->abi != NPU_MODULE_ABI || kernel->args_size != args_size) {
+		fprintf(stderr, "no kernel %s with %zu bytes of arguments\n", name, args_size);
+		return NPU_ST_CMD_INVALID;
+	}
+	memcpy(core_alloc(core, args_size, &args_address), args, args_size);
+	for (uint32_t block = 0; !status && block < blocks; block++) {
+		rv64_reset(&core->cpu, module->base + kernel->entry);
+		npu_tile_start(&core->tile, block, blocks, 0, 1);
+		core->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
+		core->cpu.x[10] = args_address;
+		core->cpu.x[11] = block;
+		core->cpu.x[12] = blocks;
+		core->fault.block = block;
+		status = stop_status(core, rv64_run(&core->cpu, RUN_INSNS));
+	}
+	return status;
+}
+
+const struct core_fault *core_fault(const struct core *core)
+{
+	return &core->fault;
+}

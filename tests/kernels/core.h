@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One AI core with flat global memory and nothing else of the device: kernels run on it
+ * in the calling thread, block after block.
+ */
+#ifndef TEST_CORE_H
+#define TEST_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <npu/npu_status.h>
+
+struct core;
+struct kernel_module;
+
+/* core_new() - a core with @bytes of global memory, all zero. */
+struct core *core_new(size_t bytes);
+void core_free(struct core *core);
+
+/* core_load() - put a kernel module into global memory; NULL with a message if it is none. */
+struct kernel_module *core_load(struct core *core, const char *path);
+void kernel_module_free(struct kernel_module *module);
+
+/* core_alloc() - global memory for a test, 64-byte aligned; its device address in @address. */
+void *core_alloc(struct core *core, size_t bytes, uint64_t *address);
+/* core_release() - take back what was allocated since the modules were loaded; zero it. */
+void core_release(struct core *core);
+
+/*
+ * core_run() - run a kernel; stops at the first block that fails and gives its status, with
+ * what the device would report in core_fault().
+ */
+enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
+			 const void *args, size_t args_size, uint32_t blocks);
+
+struct core_fault {
+	uint32_t block;
+	uint64_t pc, address;
+};
+
+const struct core_fault *core_fault(const struct core *core);
+
+#endif /* TEST_CORE_H */
