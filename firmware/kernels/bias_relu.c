@@ -72,19 +72,6 @@ NPU_KERNEL(bias_relu, struct npu_bias_args)
 	}
 }
 
-/* Sum n rows into the first, halving their number each time. */
-static void fold_rows(npu_addr at, uint32_t n, const struct columns *cols, uint32_t dtype)
-{
-	while (n > 1) {
-		const uint32_t half = n / 2;
-
-		npu_vec_rows(half, cols->pitch, cols->pitch, cols->pitch);
-		npu_vadd(at, at, at + (n - half) * cols->pitch, cols->width, dtype);
-		n -= half;
-	}
-	npu_vec_one_row();
-}
-
 static void sum_columns(const struct npu_bias_grad_args *args, const struct columns *cols)
 {
 	const uint32_t most = rows_per_slot(cols), row_bytes = cols->width * cols->bytes;
@@ -93,6 +80,7 @@ static void sum_columns(const struct npu_bias_grad_args *args, const struct colu
 	unsigned int slot = 0;
 
 	ub_begin();
+	npu_vec_one_row();
 	npu_vdup(NPU_UB_BASE, 0, cols->width, args->dtype);
 	for (uint64_t r = 0; r < args->rows; r += most, slot = !slot) {
 		const uint32_t n = npu_min(most, args->rows - r);
@@ -101,7 +89,7 @@ static void sum_columns(const struct npu_bias_grad_args *args, const struct colu
 		ub_acquire(slot);
 		npu_copy_2d(at, x + r * ldx, row_bytes, n, cols->pitch, ldx);
 		ub_loaded(slot);
-		fold_rows(at, n, cols, args->dtype);
+		npu_vec_rows(n, 0, 0, cols->pitch);
 		npu_vadd(NPU_UB_BASE, NPU_UB_BASE, at, cols->width, args->dtype);
 		ub_computed(slot);
 		ub_release(slot);

@@ -153,6 +153,8 @@ static void compute_tile(struct gemm *g, const struct tile *t)
 	uint32_t i = 0;
 
 	npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, 0);
+	if (!g->k)
+		npu_mmad(NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE, t->mt, t->nt, 0, g->in, 1);
 	for (uint32_t k0 = 0; k0 < g->k; k0 += step, i++) {
 		const int stays = i < A_STREAM;
 		const uint32_t a_slot = stays ? i : A_STREAM + (i & 1), b_slot = i & 1;
@@ -213,7 +215,7 @@ NPU_KERNEL(gemm, struct npu_gemm_args)
 		.sum = args->in == NPU_S8 ? NPU_S32 : NPU_F32,
 		.shift = shift, .out_bytes = out_bytes,
 		.fix_flags = args->flags & NPU_GEMM_RELU ? NPU_FIX_RELU : 0,
-		.scale = args->scale,
+		.scale = args->in == NPU_S8 && args->out != NPU_S32 ? args->scale : 0,
 	};
 	const uint32_t tiles_n = npu_ceil_div(g.n, TILE_N);
 	const uint64_t tiles = npu_ceil_div(g.m, TILE_M) * tiles_n;

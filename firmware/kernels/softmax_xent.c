@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Softmax with cross entropy, forward and backward in one pass over the logits.
- * The vector engine does whole groups of rows; what differs from row to row (its
- * greatest value, its sum, its label) goes through the scalar unit.
+ * The vector engine does whole groups of rows; only what is at a row's label goes
+ * through the scalar unit.
  */
 #include "npu_kernel.h"
 #include "npu_kernels.h"
@@ -41,23 +41,20 @@ static npu_addr label_of(const struct group *g, uint32_t row)
 	return g->data + row * g->pitch + label * 4;
 }
 
-/* data = data - max of the row; loss = minus the label's logit after that. */
+/* data = data - max of the row; loss = minus the label's value after that. */
 static void subtract_max(const struct group *g)
 {
 	npu_vec_rows(g->rows, NPU_TILE_ALIGN, g->pitch, 0);
 	npu_vredmax(g->max, g->data, g->cols, NPU_F32);
-	npu_vec_one_row();
+	npu_vec_rows(g->rows, g->pitch, g->pitch, NPU_TILE_ALIGN);
+	npu_vsubr(g->data, g->data, g->max, g->cols, NPU_F32);
 	ub_sync(NPU_PIPE_V, NPU_PIPE_S);
-	for (uint32_t r = 0; r < g->rows; r++) {
-		const float max = npu_load_f32(g->max + r * NPU_TILE_ALIGN);
-		const npu_addr row = g->data + r * g->pitch;
-
-		npu_store_f32(g->loss + r * 4, max - npu_load_f32(label_of(g, r)));
-		npu_vsubs(row, row, npu_f32_bits(max), g->cols, NPU_F32);
-	}
+	for (uint32_t r = 0; r < g->rows; r++)
+		npu_store_f32(g->loss + r * 4, -npu_load_f32(label_of(g, r)));
+	ub_sync(NPU_PIPE_S, NPU_PIPE_V);
 }
 
-/* data = e^data, with the sum of each row and its logarithm. */
+/* data = e^data; loss = loss + ln(sum of the row). */
 static void exponentials(const struct group *g)
 {
 	npu_vec_rows(g->rows, g->pitch, g->pitch, 0);
@@ -66,12 +63,7 @@ static void exponentials(const struct group *g)
 	npu_vsum(g->sum, g->data, g->cols, NPU_F32);
 	npu_vec_rows(g->rows, NPU_TILE_ALIGN, NPU_TILE_ALIGN, 0);
 	npu_vln(g->ln, g->sum, 1, NPU_F32);
-	npu_vec_one_row();
 	ub_sync(NPU_PIPE_V, NPU_PIPE_S);
-}
-
-static void add_losses(const struct group *g)
-{
 	for (uint32_t r = 0; r < g->rows; r++) {
 		const npu_addr loss = g->loss + r * 4;
 
@@ -82,12 +74,9 @@ static void add_losses(const struct group *g)
 /* data = (data / sum - onehot) * scale */
 static void gradients(const struct group *g, float scale)
 {
-	for (uint32_t r = 0; r < g->rows; r++) {
-		const float factor = scale / npu_load_f32(g->sum + r * NPU_TILE_ALIGN);
-		const npu_addr row = g->data + r * g->pitch;
-
-		npu_vmuls(row, row, npu_f32_bits(factor), g->cols, NPU_F32);
-	}
+	npu_vec_rows(g->rows, g->pitch, g->pitch, NPU_TILE_ALIGN);
+	npu_vdivr(g->data, g->data, g->sum, g->cols, NPU_F32);
+	npu_vmuls(g->data, g->data, npu_f32_bits(scale), g->cols, NPU_F32);
 	ub_sync(NPU_PIPE_V, NPU_PIPE_S);
 	for (uint32_t r = 0; r < g->rows; r++) {
 		const npu_addr at = label_of(g, r);
@@ -107,7 +96,6 @@ static void process(const struct npu_softmax_xent_args *args, const struct group
 	ub_loaded(slot);
 	subtract_max(g);
 	exponentials(g);
-	add_losses(g);
 	if (args->grad)
 		gradients(g, args->scale);
 	ub_sync(NPU_PIPE_S, NPU_PIPE_MTE3);

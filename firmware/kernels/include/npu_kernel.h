@@ -207,7 +207,10 @@ static inline void npu_mmad(npu_addr c, npu_addr a, npu_addr b, uint32_t m, uint
 
 #define NPU_FIX_RELU 1 /* flag of npu_fixpipe(): negative values become zero */
 
-/* npu_fixpipe() - convert @rows x @cols in L0C and store them to GM, L1 or UB. */
+/*
+ * npu_fixpipe() - convert @rows x @cols in L0C and store them to GM, L1 or UB. @scale is
+ * for S32 sums that become another type, else zero.
+ */
 static inline void npu_fixpipe(npu_addr dst, npu_addr src, uint32_t rows, uint32_t cols,
 			       uint32_t dst_pitch, unsigned int src_dtype,
 			       unsigned int dst_dtype, unsigned int flags, float scale)
@@ -223,7 +226,7 @@ static inline void npu_fixpipe(npu_addr dst, npu_addr src, uint32_t rows, uint32
 
 /* Vector engine. */
 
-/* npu_vec() - any operation; @src1 is an address or with NPU_VEC_SCALAR in @flags bits. */
+/* npu_vec() - any operation; what @src1 is depends on @flags: see NPU_VEC_OP. */
 static inline void npu_vec(enum npu_vec_opcode op, npu_addr dst, npu_addr src0, uint64_t src1,
 			   uint32_t count, unsigned int dtype, uint64_t flags)
 {
@@ -234,7 +237,7 @@ static inline void npu_vec(enum npu_vec_opcode op, npu_addr dst, npu_addr src0, 
 
 /*
  * npu_vec_rows() - the vector operations that follow run on @rows rows of their
- * count, that many bytes apart; a pitch of 0 repeats the row.
+ * count, that many bytes apart; a pitch of 0 repeats the row, or adds up in it.
  */
 static inline void npu_vec_rows(uint32_t rows, uint32_t dst_pitch, uint32_t src0_pitch,
 				uint32_t src1_pitch)
@@ -281,7 +284,10 @@ NPU_VEC_UNARY(vredmin, NPU_VREDMIN)
 NPU_VEC_UNARY(vargmax, NPU_VARGMAX)
 NPU_VEC_UNARY(vargmin, NPU_VARGMIN)
 
-/* dst = src0 op src1; the form with an s takes the bits of a scalar as src1. */
+/*
+ * dst = src0 op src1. The form with an s takes the bits of a scalar as src1, that with
+ * an r one element for each row: src1 is the first, src1_pitch of npu_vec_rows() apart.
+ */
 #define NPU_VEC_BINARY(name, op)                                                                  \
 	static inline void npu_##name(npu_addr dst, npu_addr src0, npu_addr src1,                 \
 				      uint32_t count, unsigned int dtype)                         \
@@ -292,6 +298,11 @@ NPU_VEC_UNARY(vargmin, NPU_VARGMIN)
 					 uint32_t count, unsigned int dtype)                      \
 	{                                                                                         \
 		npu_vec(op, dst, src0, scalar, count, dtype, NPU_VEC_SCALAR);                     \
+	}                                                                                         \
+	static inline void npu_##name##r(npu_addr dst, npu_addr src0, npu_addr src1,              \
+					 uint32_t count, unsigned int dtype)                      \
+	{                                                                                         \
+		npu_vec(op, dst, src0, src1, count, dtype, NPU_VEC_PER_ROW);                      \
 	}
 
 NPU_VEC_BINARY(vadd, NPU_VADD)
@@ -337,7 +348,7 @@ static inline void npu_vcast(npu_addr dst, npu_addr src, uint32_t count, unsigne
 
 /* Synchronisation and system. */
 
-/* npu_set_flag() - when @src has done all before this, @dst may go past its wait. */
+/* npu_set_flag() - when @src has done all before this, @dst may pass one wait for it. */
 static inline void npu_set_flag(enum npu_pipe src, enum npu_pipe dst, unsigned int id)
 {
 	NPU_INSN_SYS(NPU_SYS_SET_FLAG, 0,
