@@ -67,6 +67,12 @@ void npu_mcu_raise_int(struct npu_core *core, uint32_t bits)
 	pthread_mutex_unlock(&mcu->lock);
 }
 
+void npu_core_inject_ras(struct npu_core *core, enum npu_core_ras kind, uint64_t n)
+{
+	__atomic_add_fetch(&core->mcu->ras[kind], n, __ATOMIC_RELAXED);
+	npu_mcu_raise_int(core, NPU_MCU_INT_RAS);
+}
+
 void npu_mcu_queue_done(struct npu_core *core, uint32_t id, enum npu_status status)
 {
 	npu_store_release(&core->mcu->regs.q_status, (uint32_t)status);
@@ -272,6 +278,8 @@ void npu_mcu_reset(struct npu_core *core)
 	pthread_mutex_unlock(&mcu->lock);
 	mcu->waiting = false;
 	mcu->busy_ns = 0;
+	for (int i = 0; i < NPU_CORE_RAS_COUNT; i++)
+		npu_store(&mcu->ras[i], 0);
 	npu_mcu_sensors_reset(mcu);
 
 	npu_reg_set(core, NPU_REG_FW_HEARTBEAT, 0);
@@ -319,6 +327,7 @@ int npu_mcu_init(struct npu_core *core)
 	if (ret)
 		goto unmap;
 	npu_mcu_regs_init(mcu);
+	npu_mcu_sensors_init(mcu);
 	npu_mcu_regs_reset(mcu);
 	core->mcu = mcu;
 	ret = start_thread(mcu);

@@ -40,12 +40,14 @@ struct npu_mcu_console {
 
 /**
  * struct npu_mcu_sensors - state of the physical model
+ * @ambient_mc: temperature around the device (atomic)
  * @last: device time of the last update
  * @count: counters then
  * @power_mw: smoothed
  * @temperature_mc: of the die
  */
 struct npu_mcu_sensors {
+	uint32_t ambient_mc;
 	uint64_t last;
 	struct npu_counters count;
 	double power_mw;
@@ -90,6 +92,7 @@ struct npu_mcu_regs {
  * @timecmp: NPU_MCU_TIMECMP
  * @busy_ns: time that the hart ran, up to the current slice
  * @slice_start: clock when the current slice began
+ * @ras: errors counted since reset (atomic)
  */
 struct npu_mcu {
 	struct npu_core *core;
@@ -116,6 +119,7 @@ struct npu_mcu {
 	struct npu_mcu_regs regs;
 	struct npu_mcu_console console;
 	struct npu_mcu_sensors sensors;
+	uint64_t ras[NPU_CORE_RAS_COUNT];
 	uint8_t reg_index[NPU_MCU_REG_SPACE / 4];
 };
 
@@ -143,6 +147,7 @@ void npu_mcu_console_printf(struct npu_mcu *mcu, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* mcu_sensors.c */
+void npu_mcu_sensors_init(struct npu_mcu *mcu);
 void npu_mcu_sensors_reset(struct npu_mcu *mcu);
 uint32_t npu_mcu_sensor_power(struct npu_mcu *mcu);
 uint32_t npu_mcu_sensor_temperature(struct npu_mcu *mcu);

@@ -217,10 +217,10 @@ static uint64_t mcu_ns_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
 	return mcu->busy_ns + npu_clock(mcu->core) - mcu->slice_start;
 }
 
-/* Nothing in this model ages: errors do not come by themselves. */
-static uint64_t zero_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
+/* @arg: enum npu_core_ras */
+static uint64_t ras_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
 {
-	return 0;
+	return npu_load(&mcu->ras[reg->arg]);
 }
 
 #define R(name, bytes, reader, argument)					\
@@ -303,9 +303,9 @@ static const struct mcu_reg mcu_regs[] = {
 	COUNT(COUNT_HBM_WRITE, hbm_write),
 	COUNT(COUNT_TASKS_DONE, tasks_done),
 	COUNT(COUNT_TASKS_FAILED, tasks_failed),
-	R(COUNT_HBM_CE, 8, zero_read, 0),
-	R(COUNT_HBM_UE, 8, zero_read, 0),
-	R(COUNT_CORE_LOST, 8, zero_read, 0),
+	R(COUNT_HBM_CE, 8, ras_read, NPU_CORE_RAS_HBM_CE),
+	R(COUNT_HBM_UE, 8, ras_read, NPU_CORE_RAS_HBM_UE),
+	R(COUNT_CORE_LOST, 8, ras_read, NPU_CORE_RAS_CORE_LOST),
 };
 
 #define NUM_REGS (sizeof(mcu_regs) / sizeof(mcu_regs[0]))

@@ -15,7 +15,7 @@
 #define POWER_HBM_MW 30000.0
 #define POWER_SMOOTH_NS 50e6 /* of the regulator's current sensor */
 
-#define AMBIENT_MC 32000.0
+#define AMBIENT_MC 32000 /* unless set otherwise */
 #define RESISTANCE_MC_PER_MW 0.11
 #define THERMAL_NS 8e9
 
@@ -25,9 +25,10 @@
 
 #define UPDATE_NS 1000000 /* shorter spans tell nothing */
 
-static double idle_temperature(void)
+/* Where the die's temperature comes to rest at @power_mw. */
+static double settled_temperature(struct npu_mcu *mcu, double power_mw)
 {
-	return AMBIENT_MC + POWER_IDLE_MW * RESISTANCE_MC_PER_MW;
+	return npu_load(&mcu->sensors.ambient_mc) + power_mw * RESISTANCE_MC_PER_MW;
 }
 
 /* One step of a first-order lag with time constant @tau; stable for any step. */
@@ -61,28 +62,37 @@ static void sensors_update(struct npu_mcu *mcu)
 	uint64_t now = npu_timestamp(mcu->core);
 	double ns = now - s->last;
 	struct npu_counters count;
-	double target;
 
 	if (now - s->last < UPDATE_NS)
 		return;
 	npu_counters_read(mcu->core, &count);
 	s->power_mw = approach(s->power_mw, load_power(mcu->core, &count, &s->count, ns), ns,
 			       POWER_SMOOTH_NS);
-	target = AMBIENT_MC + s->power_mw * RESISTANCE_MC_PER_MW;
-	s->temperature_mc = approach(s->temperature_mc, target, ns, THERMAL_NS);
+	s->temperature_mc = approach(s->temperature_mc, settled_temperature(mcu, s->power_mw), ns,
+				     THERMAL_NS);
 	s->count = count;
 	s->last = now;
 }
 
-/* The counters and the time start at zero with a reset; a die does not cool so fast. */
+void npu_mcu_sensors_init(struct npu_mcu *mcu)
+{
+	mcu->sensors.ambient_mc = AMBIENT_MC;
+	mcu->sensors.temperature_mc = settled_temperature(mcu, POWER_IDLE_MW);
+}
+
+/* The counters and the time start at zero with a reset; the die stays as warm as it is. */
 void npu_mcu_sensors_reset(struct npu_mcu *mcu)
 {
-	double temperature = mcu->sensors.temperature_mc;
+	struct npu_mcu_sensors *s = &mcu->sensors;
 
-	mcu->sensors = (struct npu_mcu_sensors){
-		.power_mw = POWER_IDLE_MW,
-		.temperature_mc = npu_max(temperature, idle_temperature()),
-	};
+	s->last = 0;
+	s->count = (struct npu_counters){ 0 };
+	s->power_mw = POWER_IDLE_MW;
+}
+
+void npu_core_set_ambient(struct npu_core *core, uint32_t millidegrees)
+{
+	npu_store(&core->mcu->sensors.ambient_mc, millidegrees);
 }
 
 uint32_t npu_mcu_sensor_power(struct npu_mcu *mcu)

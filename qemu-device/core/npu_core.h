@@ -123,4 +123,21 @@ uint64_t npu_core_poll(struct npu_core *core);
  */
 void npu_core_drop_mappings(struct npu_core *core);
 
+/* Errors that do not come by themselves in a model, so that they can be injected. */
+enum npu_core_ras {
+	NPU_CORE_RAS_HBM_CE, /* corrected HBM error */
+	NPU_CORE_RAS_HBM_UE, /* uncorrected HBM error */
+	NPU_CORE_RAS_CORE_LOST, /* an AI core stopped answering */
+	NPU_CORE_RAS_COUNT
+};
+
+/*
+ * npu_core_inject_ras() - count @n errors of a kind: the firmware sees the counter, which a reset
+ * clears, and an interrupt. What they would do to a running task is not part of it. Any thread.
+ */
+void npu_core_inject_ras(struct npu_core *core, enum npu_core_ras kind, uint64_t n);
+
+/* npu_core_set_ambient() - temperature around the device, for its sensors. Any thread. */
+void npu_core_set_ambient(struct npu_core *core, uint32_t millidegrees);
+
 #endif /* NPU_CORE_H */
