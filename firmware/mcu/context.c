@@ -37,10 +37,9 @@ enum npu_status context_set(uint32_t id, const struct npu_admin_context *config)
 {
 	enum npu_status status;
 
-	if (id >= NPU_MAX_CONTEXTS)
-		return NPU_ST_ADMIN_NOENT;
 	/* The firmware region ends HBM and belongs to nobody's page tables. */
-	if (config->root % NPU_PAGE_SIZE || config->root >= mmio_read64(NPU_MCU_HOST_FW_REGION))
+	if (id >= NPU_MAX_CONTEXTS || config->root % NPU_PAGE_SIZE ||
+	    config->root >= mmio_read64(NPU_MCU_HOST_FW_REGION))
 		return NPU_ST_ADMIN_INVALID;
 	if (contexts[id].set || !unit_ready(&context_unit))
 		return NPU_ST_ADMIN_BUSY;

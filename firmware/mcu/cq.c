@@ -46,9 +46,7 @@ enum npu_status cq_create(uint32_t id, const struct npu_admin_cq *config)
 {
 	enum npu_status status;
 
-	if (id >= NPU_MAX_CQS)
-		return NPU_ST_ADMIN_NOENT;
-	if (!cq_config_valid(config))
+	if (id >= NPU_MAX_CQS || !cq_config_valid(config))
 		return NPU_ST_ADMIN_INVALID;
 	if (cqs[id].exists || !unit_ready(&cq_unit))
 		return NPU_ST_ADMIN_BUSY;

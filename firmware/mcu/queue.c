@@ -60,9 +60,7 @@ enum npu_status queue_create(uint32_t id, const struct npu_admin_queue *config)
 {
 	enum npu_status status;
 
-	if (id >= NPU_MAX_QUEUES)
-		return NPU_ST_ADMIN_NOENT;
-	if (!queue_config_valid(config))
+	if (id >= NPU_MAX_QUEUES || !queue_config_valid(config))
 		return NPU_ST_ADMIN_INVALID;
 	if (!context_is_set(config->context) || !cq_exists(config->cq))
 		return NPU_ST_ADMIN_NOENT;
