@@ -30,11 +30,11 @@ help:
 	@echo '  make clean      remove what was built, keep what was downloaded'
 	@echo '  make distclean  remove build/ altogether'
 	@echo
-	@echo 'The parts: setup qemu core firmware kernels driver lib tools tests'
+	@echo 'The parts: setup qemu core vm firmware kernels driver lib tools tests'
 	@echo 'Once built, tools/npu-vm -- COMMAND runs a command in the VM; tools/npu-vm --help.'
 
 .PHONY: all
-all: qemu firmware kernels driver lib tools tests
+all: qemu vm firmware kernels driver lib tools tests
 
 # Packages, QEMU's source, the kernel. Skips what is done, so everything may depend on it.
 .PHONY: setup kernel
@@ -50,7 +50,9 @@ core: setup
 qemu: core
 	@scripts/build-qemu.sh
 
-.PHONY: firmware kernels lib tools tests
+.PHONY: vm firmware kernels lib tools tests
+vm: setup
+	@$(MAKE) -C tools/vm O=$(O)
 firmware: setup
 	@$(MAKE) -C firmware/mcu O=$(O)
 kernels: setup
@@ -85,6 +87,6 @@ install: lib tools
 
 .PHONY: clean distclean
 clean:
-	rm -rf $(addprefix $(O)/,bin core driver fw initrd kernels lib obj tests) $(QEMU)
+	rm -rf $(addprefix $(O)/,bin core driver fw kernels lib obj tests vm) $(QEMU)
 distclean:
 	rm -rf $(O)

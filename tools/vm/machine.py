@@ -67,6 +67,8 @@ def kernel_arguments(options, firmware):
     args = [
         "console=ttyS0", "earlyprintk=ttyS0", "loglevel=5", "log_buf_len=4M",
         "panic=-1", "oops=panic", "mitigations=off", "random.trust_cpu=on",
+        # Memory that the driver does not clear shall not look cleared.
+        "init_on_alloc=0", "cryptomgr.notests", "lsm=", "audit=0", "ipv6.disable=1",
         f"firmware_class.path={firmware}",
         "intel_iommu=on" if options.iommu else "intel_iommu=off",
     ]
