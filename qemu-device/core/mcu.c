@@ -11,10 +11,11 @@
 
 #include "mcu.h"
 
-/* Between slices the hart's timer line follows the clock. */
-#define SLICE_INSNS 500000
-/* The most that one npu_mcu_run() does, so that no firmware holds up the host. */
-#define RUN_INSNS 20000000
+/*
+ * Between slices the hart's timer line follows the clock. In sync mode one npu_mcu_run() is one
+ * slice at most, so that no firmware holds up the host.
+ */
+#define SLICE_INSNS 200000
 
 void npu_mcu_post(struct npu_mcu *mcu, enum npu_post post)
 {
@@ -205,10 +206,16 @@ static void *mcu_thread(void *arg)
 	return NULL;
 }
 
+/* Whether the hart sleeps; sync mode. */
+static bool asleep(struct npu_mcu *mcu)
+{
+	npu_mcu_update_timer(mcu);
+	return mcu->waiting && !rv64_irq_pending(&mcu->cpu);
+}
+
 bool npu_mcu_run(struct npu_core *core)
 {
 	struct npu_mcu *mcu = core->mcu;
-	uint64_t end;
 
 	if (!look(mcu))
 		return false;
@@ -216,18 +223,10 @@ bool npu_mcu_run(struct npu_core *core)
 		boot(mcu);
 		return true;
 	}
-
-	npu_mcu_update_timer(mcu);
-	if (mcu->waiting && !rv64_irq_pending(&mcu->cpu))
+	if (asleep(mcu))
 		return false;
-	end = mcu->cpu.instret + RUN_INSNS;
-	while (look(mcu) && mcu->cpu.instret < end) {
-		mcu->waiting = run_slice(mcu) == RV64_STOP_WFI;
-		npu_mcu_update_timer(mcu);
-		if (mcu->waiting && !rv64_irq_pending(&mcu->cpu))
-			return false;
-	}
-	return look(mcu);
+	mcu->waiting = run_slice(mcu) == RV64_STOP_WFI;
+	return look(mcu) && !asleep(mcu);
 }
 
 uint64_t npu_mcu_next_event(struct npu_core *core)
@@ -237,7 +236,7 @@ uint64_t npu_mcu_next_event(struct npu_core *core)
 
 	if (!look(mcu))
 		return NPU_NEVER;
-	if (mcu->state == NPU_MCU_BOOT || !mcu->waiting || rv64_irq_pending(&mcu->cpu))
+	if (mcu->state == NPU_MCU_BOOT || !asleep(mcu))
 		return npu_clock(core);
 	if (!(mcu->cpu.csr.mie & (1u << RV64_IRQ_MTI)) || mcu->timecmp > UINT64_MAX - epoch)
 		return NPU_NEVER;
