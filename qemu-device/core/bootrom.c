@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The boot ROM, in native code: checks the image that the driver has staged in HBM, and copies
  * it into SRAM. The guest can change HBM at any time; so the header is read once, and the digest

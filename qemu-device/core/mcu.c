@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Life of the management core: reset, boot, and running the hart, in a thread of its own or, in
  * sync mode, inside npu_mcu_run().

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The console: text goes to the log ring in the firmware region, where the driver reads it, and
  * line by line to the host. The ring's indices are kept here: the guest can write HBM.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Peripheral registers of the management core. An access that is not in the table, or not of a
  * register's width, is refused: the firmware takes an access fault.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Sensors: a small physical model of a 910B-like board. Power follows what the engines do, the
  * temperature follows the power with the time constant of die and heat sink.
