@@ -216,12 +216,10 @@ static void bench_openblas(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const isas[] = { "v4", "v3", "v1" };
-
 	vm_init(&vm);
 	bench_openblas();
-	for (unsigned int i = 0; i < sizeof(isas) / sizeof(isas[0]); i++)
-		if ((argc < 2 || !strcmp(argv[1], isas[i])) && npu_tile_set_isa(&vm.tile, isas[i]))
+	for (unsigned int i = 0; i < sizeof(vm_isas) / sizeof(vm_isas[0]); i++)
+		if ((argc < 2 || !strcmp(argv[1], vm_isas[i])) && vm_use_isa(&vm, vm_isas[i]))
 			bench_isa();
 	vm_fini(&vm);
 	return 0;

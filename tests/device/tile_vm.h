@@ -108,6 +108,17 @@ static inline enum npu_status vm_exec(struct tile_vm *vm, unsigned int major, un
 	return npu_tile_exec(&vm->tile, &vm->cpu, &insn);
 }
 
+static const char *const vm_isas[] = { "v1", "v3", "v4" };
+
+/* Says so if the host cannot run it. */
+static inline bool vm_use_isa(struct tile_vm *vm, const char *name)
+{
+	if (npu_tile_set_isa(&vm->tile, name))
+		return true;
+	printf("# %s: not on this host\n", name);
+	return false;
+}
+
 static inline uint64_t mmad_config(unsigned int m, unsigned int n, unsigned int k,
 				   unsigned int dtype, bool init)
 {

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* MMAD and FIXPIPE against plain loops, at every CPU level of the host. */
+#include "tap.h"
+#include "tile_ref.h"
+#include "tile_vm.h"
+
+static struct tile_vm vm;
+static uint8_t expected[NPU_L0C_SIZE];
+
+static uint32_t mmad_s8(const uint8_t *a, const uint8_t *b, size_t b_pitch, unsigned int k,
+			uint32_t c)
+{
+	for (unsigned int i = 0; i < k; i++)
+		c += (uint32_t)((int8_t)a[i] * (int8_t)b[i * b_pitch]);
+	return c;
+}
+
+static uint32_t mmad_float(unsigned int dtype, const uint8_t *a, const uint8_t *b, size_t b_pitch,
+			   unsigned int k, uint32_t c)
+{
+	const unsigned int size = ref_size[dtype];
+	float sum = ref_float(c);
+
+	for (unsigned int i = 0; i < k; i++)
+		sum = fmaf(ref_f32(dtype, ref_raw(dtype, a + i * size)),
+			   ref_f32(dtype, ref_raw(dtype, b + i * b_pitch)), sum);
+	return ref_bits(ref_canonical(sum));
+}
+
+static bool check_mmad(unsigned int dtype, unsigned int m, unsigned int n, unsigned int k,
+		       bool init)
+{
+	const unsigned int size = ref_size[dtype];
+	const size_t a_pitch = ref_pad(k * size), b_pitch = ref_pad(n * size);
+	const size_t c_pitch = ref_pad(n * 4);
+	uint32_t c;
+
+	memcpy(expected, vm.tile.l0c, sizeof(expected));
+	for (unsigned int i = 0; i < m; i++) {
+		for (unsigned int j = 0; j < n; j++) {
+			uint8_t *to = expected + i * c_pitch + j * 4;
+			const uint8_t *a = vm.tile.l0a + i * a_pitch, *b = vm.tile.l0b + j * size;
+
+			memcpy(&c, to, 4);
+			c = init ? 0 : c;
+			c = dtype == NPU_S8 ? mmad_s8(a, b, b_pitch, k, c) :
+					      mmad_float(dtype, a, b, b_pitch, k, c);
+			memcpy(to, &c, 4);
+		}
+	}
+	if (vm_exec(&vm, CUBE, NPU_CUBE_MMAD, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE,
+		    mmad_config(m, n, k, dtype, init))) {
+		printf("# m %u n %u k %u refused: %d\n", m, n, k, vm.tile.error.status);
+		return false;
+	}
+	if (!memcmp(expected, vm.tile.l0c, sizeof(expected)))
+		return true;
+	printf("# m %u n %u k %u init %d differs\n", m, n, k, init);
+	return false;
+}
+
+/* Plain numbers, or with infinities, NaNs and denormals among them. */
+static void fill_l0(unsigned int dtype, bool edges)
+{
+	const unsigned int size = ref_size[dtype];
+	uint32_t x;
+
+	ref_fill(vm.tile.l0c, NPU_L0C_SIZE, dtype == NPU_S8 ? NPU_S32 : NPU_F32);
+	ref_fill(vm.tile.l0a, NPU_L0A_SIZE, dtype);
+	ref_fill(vm.tile.l0b, NPU_L0B_SIZE, dtype);
+	if (edges || dtype == NPU_S8)
+		return;
+	for (size_t i = 0; i < NPU_L0A_SIZE; i += size) {
+		x = ref_from_f32(dtype, (int32_t)ref_random() * 0x1p-31f);
+		memcpy(vm.tile.l0a + i, &x, size);
+		x = ref_from_f32(dtype, (int32_t)ref_random() * 0x1p-31f);
+		memcpy(vm.tile.l0b + i, &x, size);
+	}
+	for (size_t i = 0; i < NPU_L0C_SIZE; i += 4) {
+		x = ref_bits((int32_t)ref_random() * 0x1p-31f);
+		memcpy(vm.tile.l0c + i, &x, 4);
+	}
+}
+
+static void test_mmad(unsigned int dtype)
+{
+	static const unsigned int shapes[][3] = {
+		{ 1, 1, 1 }, { 16, 16, 16 }, { 128, 64, 128 }, { 131, 5, 9 }, { 9, 33, 129 },
+		{ 64, 64, 64 }, { 3, 100, 2 }, { 40, 24, 257 }, { 2, 3, 1000 },
+	};
+	bool pass = true;
+
+	for (unsigned int i = 0; i < 2 * REF_COUNT(shapes) && pass; i++) {
+		const unsigned int *s = shapes[i / 2];
+
+		fill_l0(dtype, i % 2);
+		pass = check_mmad(dtype, s[0], s[1], s[2], ref_random() & 1);
+	}
+	for (unsigned int i = 0; i < 40 && pass; i++) {
+		fill_l0(dtype, i % 4 == 0);
+		pass = check_mmad(dtype, 1 + ref_below(20), 1 + ref_below(70), 1 + ref_below(40),
+				  ref_random() & 1);
+	}
+	ok(pass, "%s: mmad %s", npu_tile_isa_name(&vm.tile), ref_names[dtype]);
+}
+
+/* k = 0 is an empty sum. */
+static void test_mmad_empty(void)
+{
+	bool pass;
+
+	fill_l0(NPU_F32, false);
+	memcpy(expected, vm.tile.l0c, sizeof(expected));
+	pass = !vm_exec(&vm, CUBE, NPU_CUBE_MMAD, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE,
+			mmad_config(5, 3, 0, NPU_F32, false)) &&
+	       !memcmp(expected, vm.tile.l0c, sizeof(expected));
+	for (unsigned int i = 0; i < 5; i++)
+		memset(expected + i * 32, 0, 3 * 4);
+	pass = pass && !vm_exec(&vm, CUBE, NPU_CUBE_MMAD, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE,
+				mmad_config(5, 3, 0, NPU_F32, true));
+	ok(pass && !memcmp(expected, vm.tile.l0c, sizeof(expected)), "mmad with k of zero");
+}
+
+static uint32_t fixpipe_element(uint32_t bits, unsigned int src, unsigned int dst, bool relu,
+				float scale)
+{
+	float x = src == NPU_F32 ? ref_float(bits) : (float)(int32_t)bits * scale;
+
+	if (dst == NPU_S32)
+		return relu && (int32_t)bits < 0 ? 0 : bits;
+	if (relu && !isnan(x) && !(x > 0))
+		x = 0;
+	if (dst == NPU_S8)
+		return ref_saturate(NPU_S8, nearbyint(x));
+	return ref_from_f32(dst, x);
+}
+
+static bool check_fixpipe(unsigned int src, unsigned int dst, bool relu, bool to_gm)
+{
+	const unsigned int rows = 1 + ref_below(20), cols = 1 + ref_below(600);
+	const unsigned int size = ref_size[dst];
+	const size_t pitch = to_gm ? cols * size + ref_below(9) : ref_pad(cols * size) + 32;
+	const float scale = src == NPU_S32 && dst != NPU_S32 ? ref_float(ref_element(NPU_F32)) : 0;
+	uint8_t *out = to_gm ? vm.gm + 3 : vm.tile.l1;
+	const size_t out_bytes = rows * pitch + 64;
+	uint8_t *image = malloc(out_bytes);
+	bool pass;
+
+	ref_fill(vm.tile.l0c, NPU_L0C_SIZE, src);
+	memcpy(image, out, out_bytes);
+	for (unsigned int i = 0; i < rows; i++) {
+		for (unsigned int j = 0; j < cols; j++) {
+			uint32_t x = ref_raw(src, vm.tile.l0c + i * ref_pad(cols * 4) + j * 4);
+
+			x = fixpipe_element(x, src, dst, relu, scale);
+			memcpy(image + i * pitch + j * size, &x, size);
+		}
+	}
+	pass = !vm_exec(&vm, CUBE, NPU_CUBE_FIXPIPE, to_gm ? GM_BASE + 3 : NPU_L1_BASE,
+			NPU_L0C_BASE,
+			NPU_PREP(NPU_FIXPIPE_ROWS, rows) | NPU_PREP(NPU_FIXPIPE_COLS, cols) |
+				NPU_PREP(NPU_FIXPIPE_DST_PITCH, pitch),
+			NPU_PREP(NPU_FIXPIPE_SRC_DTYPE, src) | NPU_PREP(NPU_FIXPIPE_DST_DTYPE, dst) |
+				(relu ? NPU_FIXPIPE_RELU : 0) |
+				NPU_PREP(NPU_FIXPIPE_SCALE, ref_bits(scale))) &&
+	       !memcmp(image, out, out_bytes);
+	if (!pass)
+		printf("# rows %u cols %u scale %a status %d\n", rows, cols, scale,
+		       vm.tile.error.status);
+	free(image);
+	return pass;
+}
+
+static void test_fixpipe(void)
+{
+	static const unsigned int types[][2] = {
+		{ NPU_F32, NPU_F32 }, { NPU_F32, NPU_F16 }, { NPU_F32, NPU_BF16 },
+		{ NPU_S32, NPU_S32 }, { NPU_S32, NPU_F32 }, { NPU_S32, NPU_F16 },
+		{ NPU_S32, NPU_S8 },
+	};
+
+	for (unsigned int t = 0; t < REF_COUNT(types); t++) {
+		bool pass = true;
+
+		for (unsigned int i = 0; i < 32 && pass; i++)
+			pass = check_fixpipe(types[t][0], types[t][1], i & 1, i & 2);
+		ok(pass, "%s: fixpipe %s to %s", npu_tile_isa_name(&vm.tile),
+		   ref_names[types[t][0]], ref_names[types[t][1]]);
+	}
+}
+
+int main(void)
+{
+	static const unsigned int dtypes[] = { NPU_F32, NPU_F16, NPU_BF16, NPU_S8 };
+
+	vm_init(&vm);
+	for (unsigned int isa = 0; isa < REF_COUNT(vm_isas); isa++) {
+		if (!vm_use_isa(&vm, vm_isas[isa]))
+			continue;
+		for (unsigned int i = 0; i < REF_COUNT(dtypes); i++)
+			test_mmad(dtypes[i]);
+		test_mmad_empty();
+		test_fixpipe();
+	}
+	vm_fini(&vm);
+	return tap_done();
+}
