@@ -41,9 +41,20 @@ enum npu_core_event {
  * @clock_ns: monotonic guest time; stands still while the guest is stopped
  * @event: trace hook, optional, called from any thread and under the core's locks
  * @console: text from the MCU, optional
+ * @wait_begin: the calling thread is about to wait for the core's threads, which
+ *	may be inside @dma_* or @raise: give up whatever lock these want. Optional.
+ * @wait_end: the wait is over; take the lock again. Optional.
  *
  * All but @clock_ns and @event are called without any lock of the core held,
  * from the core's threads, or in sync mode from the thread that called the core.
+ * @raise may also come from inside npu_core_mmio_write().
+ *
+ * npu_core_free(), _reset(), _pause(), _resume() and _drop_mappings() wait for the
+ * core's threads, between @wait_begin and @wait_end; they must not be called from a
+ * host function. The other functions never wait for a thread that may be inside a
+ * host function, so they may be called with any lock of the host held. Between
+ * @wait_begin and @wait_end other threads may call the core; during a reset their
+ * writes have no effect.
  */
 struct npu_host_ops {
 	int (*dma_read)(void *host, uint64_t addr, void *buf, size_t len);
@@ -54,6 +65,8 @@ struct npu_host_ops {
 	uint64_t (*clock_ns)(void *host);
 	void (*event)(void *host, enum npu_core_event event, uint64_t a, uint64_t b, uint64_t c);
 	void (*console)(void *host, const char *text, size_t len);
+	void (*wait_begin)(void *host);
+	void (*wait_end)(void *host);
 };
 
 /**

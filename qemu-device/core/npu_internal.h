@@ -25,14 +25,15 @@
 
 #include <pthread.h>
 
+#include <npu/npu_fw.h>
+#include <npu/npu_mcu.h>
+#include <npu/npu_mmu.h>
+#include <npu/npu_queue.h>
+#include <npu/npu_regs.h>
+
 #include "npu_core.h"
-#include "npu_fw.h"
-#include "npu_mcu.h"
-#include "npu_mmu.h"
-#include "npu_queue.h"
-#include "npu_regs.h"
-#include "npu_tile.h"
 #include "rv64.h"
+#include "tile.h"
 
 #define npu_load(p)		__atomic_load_n((p), __ATOMIC_RELAXED)
 #define npu_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -50,7 +51,11 @@
 #define NPU_CMD_BATCH		16	/* commands fetched at a time */
 #define NPU_QUEUE_TASKS		8	/* kernels and large copies of a queue in flight */
 #define NPU_SEM_BUCKETS		256
-#define NPU_CODE_SHADOWS	16	/* pages of code in system memory that a core keeps */
+#define NPU_CORE_MAPS		64	/* pages of system memory that a core maps in a slice */
+#define NPU_BOUNCE_SIZE		0x10000ULL
+#define NPU_MAX_WORKERS		64
+#define NPU_CORE_CLOCK_MHZ	1800
+#define NPU_SEM_POLL_NS		NPU_NS_PER_MS
 
 /* The most that one call in sync mode lets a task run, in the time of npu_task::sync_ns. */
 #define NPU_SYNC_CAP_NS		1000000000ULL
@@ -58,7 +63,6 @@
 struct npu_core;
 struct npu_mcu;
 struct npu_queue;
-struct npu_tile;
 struct npu_worker;
 
 struct npu_list {
@@ -132,6 +136,7 @@ static inline void npu_count(uint64_t *counter, uint64_t n)
  * struct npu_context - an address space
  * @root: HBM offset of the root table; constant while @valid
  * @tag: unique to this content of the tables (atomic)
+ * @serial: unique to this address space
  * @queues: queues that use it
  */
 struct npu_context {
@@ -139,6 +144,7 @@ struct npu_context {
 	unsigned int queues;
 	uint64_t root;
 	uint64_t tag;
+	uint64_t serial;
 };
 
 /**
@@ -151,6 +157,22 @@ struct npu_run {
 	uint64_t phys;
 	uint8_t *host;
 	uint64_t len;
+};
+
+/**
+ * struct npu_cursor - the last translation of a sequence of accesses in one section
+ * @va: where @run begins; @run.len is 0 at first
+ */
+struct npu_cursor {
+	enum npu_access access;
+	uint64_t va;
+	struct npu_run run;
+};
+
+/* A page of system memory in use by a core. */
+struct npu_mapping {
+	void *ptr;
+	bool write;
 };
 
 /**
@@ -192,34 +214,54 @@ struct npu_work {
 };
 
 /**
+ * struct npu_pick - what a worker is to do next
+ * @unit: of @task, if @kind is NPU_WORK_TASK
+ * @aicore: for it, if it is a kernel's; or to go on with
+ */
+struct npu_pick {
+	enum npu_work_kind kind;
+	struct npu_queue *queue;
+	struct npu_task *task;
+	struct npu_aicore *aicore;
+	uint64_t unit;
+};
+
+/**
  * struct npu_task - a command that is carried out in units: blocks or chunks
- * @queue: whose command; NULL: free
+ * @work: on a ready list while a unit may be taken, or on that of waiters for a core
+ * @ready: works on ready lists that belong to it (atomic)
+ * @active: in use
+ * @waits_core: @work is on sched.core_waiters
+ * @queue: whose command
+ * @core_mask: cores that it may use
  * @command: its index in the list
  * @cmd: the command
  * @units: how many units there are
  * @next: first unit that nobody has taken
  * @running: units taken and not ended
+ * @max_running: limit of @running
  * @started: clock when the first unit was taken
  * @timeout_ns: longest time from then; NPU_NEVER: none
  * @stop: units are to end early (atomic)
- * @busy_ns: time that units have taken (atomic)
  * @sync_ns: in sync mode, time taken by a model: one ns an instruction
- * @error: first failure
  */
 struct npu_task {
 	struct npu_work work;
+	unsigned int ready;
+	bool active;
+	bool waits_core;
 	struct npu_queue *queue;
+	uint64_t core_mask;
 	uint32_t command;
 	struct npu_cmd cmd;
 	uint64_t units;
 	uint64_t next;
 	unsigned int running;
+	unsigned int max_running;
 	uint64_t started;
 	uint64_t timeout_ns;
 	bool stop;
-	uint64_t busy_ns;
 	uint64_t sync_ns;
-	struct npu_error error;
 };
 
 /**
@@ -283,15 +325,32 @@ struct npu_queue_info {
 };
 
 /**
+ * struct npu_sem_place - where a semaphore was found
+ * @key: the memory, whatever its address in a context
+ * @tag: of the context, when it was looked up
+ */
+struct npu_sem_place {
+	uint64_t key;
+	uint64_t tag;
+};
+
+/**
  * struct npu_queue - a hardware queue
  * @tail: last doorbell value (atomic)
  * @stop: leave off as soon as possible: destroy, or reset (atomic)
  * @suspend: leave off at the next command border (atomic)
  * @tasks_running: of @tasks, those in flight
- * @sem_node: on a list of core->sem_waiters in NPU_Q_SEM, on cq->waiters in NPU_Q_CQ
- * @sem_key: memory that the semaphore is in
+ * @tasks_started: @tasks_running may be other than 0; the owner's
+ * @pending_cmd: NPU_MCU_Q_CMD_* that the MCU is to be told the end of
+ * @wait_node: on a list of core->sem_waiters in NPU_Q_SEM, and shortly before in NPU_Q_OWNED;
+ *	on cq->waiters in NPU_Q_CQ
+ * @sem: where the semaphore is
  * @sem_deadline: when the wait times out
- * @failed: error.status ends the entry
+ * @failed: @error ends the entry (atomic)
+ * @fault_written: the status block has it
+ * @scratch_error: the owner's, for what it does itself
+ * @aicore_ns: time spent on the entry (atomic)
+ * @sdma_ns: likewise (atomic)
  * @done: commands done since creation (atomic)
  */
 struct npu_queue {
@@ -303,6 +362,7 @@ struct npu_queue {
 	uint32_t tail;
 	bool stop;
 	bool suspend;
+	uint32_t pending_cmd;
 
 	uint32_t head;
 	enum npu_phase phase;
@@ -313,16 +373,18 @@ struct npu_queue {
 
 	struct npu_task tasks[NPU_QUEUE_TASKS];
 	unsigned int tasks_running;
+	bool tasks_started;
 
 	struct npu_list wait_node;
-	uint64_t sem_key;
-	uint64_t sem_tag;
+	struct npu_sem_place sem;
 	uint64_t sem_deadline;
 
 	bool failed;
+	bool fault_written;
 	uint32_t failed_command;
 	uint64_t failed_tag;
 	struct npu_error error;
+	struct npu_error scratch_error;
 	uint64_t aicore_ns;
 	uint64_t sdma_ns;
 	uint64_t done;
@@ -360,11 +422,15 @@ struct npu_vector {
  * struct npu_aicore - an AI core
  * @work: queued while a block is interrupted
  * @task: whose block it runs; NULL: free
- * @worker: who runs it
+ * @ready: @tile and @cpu are set up
+ * @worker: who runs it, in a section (atomic)
  * @tag: context that the hart's translations are of
- * @owner: 1 + context id that the local buffers belong to
+ * @owner: serial of the context that the local buffers belong to
  * @code_epoch: core->code_epoch when the decoded code was last dropped
  * @slice_end: host time at which the slice should end
+ * @slices: how many there were
+ * @busy_ns: time spent on the block
+ * @maps: system memory in the hart's translations
  * @error: set by callbacks
  */
 struct npu_aicore {
@@ -377,15 +443,15 @@ struct npu_aicore {
 	struct npu_worker *worker;
 	struct npu_view view;
 	uint64_t tag;
-	uint32_t owner;
+	uint64_t owner;
 	uint64_t code_epoch;
 	uint64_t slice_end;
 	unsigned int slices;
+	uint64_t busy_ns;
+	struct npu_mapping maps[NPU_CORE_MAPS];
+	unsigned int nr_maps;
 	struct npu_error error;
-	struct npu_tile *tile;
-	uint8_t *shadow;
-	uint64_t shadow_phys[NPU_CODE_SHADOWS];
-	unsigned int shadows;
+	struct npu_tile tile;
 	struct rv64_cpu cpu;
 };
 
@@ -393,10 +459,14 @@ struct npu_aicore {
  * struct npu_worker - a thread that does work, or in sync mode the host's
  * @section: odd inside a section (atomic)
  * @sleeping: waits on @wake
+ * @picks: how often it has taken work
+ * @spin_ns: how long it looks for work before it sleeps, as experience teaches
+ * @irq_vector: vector of completions that are not yet signalled
+ * @irq_count: how many there are
+ * @bounce: NPU_BOUNCE_SIZE bytes
  */
 struct npu_worker {
 	struct npu_core *core;
-	unsigned int id;
 	pthread_t thread;
 	pthread_cond_t wake;
 	bool sleeping;
@@ -405,6 +475,7 @@ struct npu_worker {
 	uint64_t spin_ns;
 	unsigned int irq_vector;
 	unsigned int irq_count;
+	uint8_t *bounce;
 	struct npu_counters count;
 	struct npu_tlb_entry tlb[NPU_TLB_ENTRIES];
 };
@@ -413,15 +484,20 @@ struct npu_worker {
  * struct npu_sched - lists of the scheduler
  * @ready: work by priority
  * @ready_mask: priorities whose list is not empty (atomic)
+ * @ready_count: works on these lists (atomic)
  * @core_waiters: kernels that found no free core
  * @free_cores: cores without a block
  * @quiesce: holders of a request that all workers stand still (atomic)
- * @active: workers that do not stand still
+ * @active: threads that do not stand still
  * @searching: workers that look for work without sleeping
+ * @sleepers: workers that sleep
+ * @exit: threads are to end (atomic)
+ * @quiet: @active has become 0
  */
 struct npu_sched {
 	struct npu_list ready[NPU_PRIORITY_COUNT];
 	unsigned int ready_mask;
+	unsigned int ready_count;
 	struct npu_list core_waiters;
 	uint64_t free_cores;
 	unsigned int quiesce;
@@ -435,10 +511,19 @@ struct npu_sched {
 /**
  * struct npu_core - the device
  * @regs: values of the plain registers (atomic)
- * @epoch_ns: clock at reset
+ * @life: serialises reset, pause and the like; outside of @lock
+ * @epoch_ns: clock at reset (atomic)
+ * @timestamp_latch: upper half of the time, as last read (atomic)
  * @next_tag: source of context tags (atomic)
  * @code_epoch: counts what may have changed code (atomic)
- * @sync_cap_ns: NPU_SYNC_CAP_NS
+ * @sem_waiting: queues on lists of @sem_waiters (atomic)
+ * @inv_sections: sections of the workers at the last invalidation
+ * @threads: how many run, the service thread first
+ * @service_due: when it has something to do
+ * @idle_ticks: rounds of it without a waiter
+ * @reset_wanted: NPU_REG_DEV_CTRL was written
+ * @sync_running: in sync mode, npu_sync_run() is in progress
+ * @sync_cap_ns: NPU_SYNC_CAP_NS, unless a test wants less
  * @hbm_limit: HBM that contexts may reach; the firmware region lies above
  */
 struct npu_core {
@@ -448,6 +533,7 @@ struct npu_core {
 	uint8_t *hbm;
 	uint64_t hbm_limit;
 	pthread_mutex_t lock;
+	pthread_mutex_t life;
 
 	uint32_t regs[NPU_REG_SPACE / 4];
 	uint64_t epoch_ns;
@@ -470,12 +556,12 @@ struct npu_core {
 	uint64_t *inv_sections;
 
 	pthread_t service;
+	unsigned int threads;
 	pthread_cond_t service_wake;
 	uint64_t service_due;
+	unsigned int idle_ticks;
 	bool reset_wanted;
-	bool running;
-	unsigned int sync_depth;
-	bool sync_again;
+	bool sync_running;
 	uint64_t sync_cap_ns;
 
 	struct npu_mcu *mcu;
@@ -527,18 +613,19 @@ void npu_dev_status(struct npu_core *core, uint32_t set, uint32_t clear);
 void npu_regs_reset(struct npu_core *core);
 void npu_guest_error(struct npu_core *core, uint64_t offset, uint64_t value, bool write);
 
-/* irq.c */
-/* Set bits of NPU_REG_IRQ_CAUSE; raises vector 0 if they are enabled. No locks held. */
+/* irq.c: no locks held */
+/* Set bits of NPU_REG_IRQ_CAUSE; raises vector 0 if they are enabled. */
 void npu_irq_cause_set(struct npu_core *core, uint32_t bits);
-void npu_irq_enable_changed(struct npu_core *core);
-/* @count completions were posted for @vector. No locks held. */
-void npu_irq_completion(struct npu_core *core, unsigned int vector, unsigned int count);
+void npu_irq_enable_write(struct npu_core *core, uint32_t value);
 void npu_irq_moderation_write(struct npu_core *core, unsigned int vector, uint32_t value);
-/* Raise what is due at @now; returns when the next one is. Called with the lock held, drops it. */
+/* A completion for @vector was posted: signal it at the next npu_irq_flush(). */
+void npu_irq_defer(struct npu_worker *worker, unsigned int vector);
+void npu_irq_flush(struct npu_worker *worker);
+/* Raise what is due at @now; returns when the next one is. With the lock, drops it meanwhile. */
 uint64_t npu_irq_run(struct npu_core *core, uint64_t now);
 void npu_irq_reset(struct npu_core *core);
 
-/* dma.c: bus access, no locks held. 0, or -1 if the bus refuses. */
+/* gm.c: bus access, no locks held. 0, or -1 if the bus refuses. */
 int npu_dma_read(struct npu_core *core, uint64_t addr, void *buf, size_t len);
 int npu_dma_write(struct npu_core *core, uint64_t addr, const void *buf, size_t len);
 
@@ -598,27 +685,116 @@ void npu_section_leave(struct npu_worker *worker);
 bool npu_translate(struct npu_worker *worker, const struct npu_view *view, uint64_t va,
 		   uint64_t max, enum npu_access access, struct npu_run *run,
 		   struct npu_error *error);
+enum npu_status npu_mmu_status(enum npu_access access);
+uint64_t npu_new_tag(struct npu_core *core);
 void npu_invalidate(struct npu_core *core, uint32_t context);
 bool npu_invalidate_busy(struct npu_core *core);
 
-/* gm.c: access to a context's memory, through system memory mappings where needed */
+/* gm.c: access to a context's memory; in a section. False: @error tells why. */
+bool npu_bus_error(struct npu_error *error, enum npu_access access, uint64_t va);
+bool npu_cursor_seek(struct npu_worker *worker, const struct npu_view *view,
+		     struct npu_cursor *cursor, uint64_t va, uint64_t max, struct npu_run *run,
+		     struct npu_error *error);
+bool npu_cursor_read(struct npu_worker *worker, const struct npu_view *view,
+		     struct npu_cursor *cursor, uint64_t va, void *buf, uint64_t len,
+		     uint64_t ahead, struct npu_error *error);
+bool npu_cursor_write(struct npu_worker *worker, const struct npu_view *view,
+		      struct npu_cursor *cursor, uint64_t va, const void *buf, uint64_t len,
+		      uint64_t ahead, struct npu_error *error);
 bool npu_gm_read(struct npu_worker *worker, const struct npu_view *view, uint64_t va, void *buf,
 		 uint64_t len, struct npu_error *error);
 bool npu_gm_write(struct npu_worker *worker, const struct npu_view *view, uint64_t va,
 		  const void *buf, uint64_t len, struct npu_error *error);
+uint64_t *npu_word_get(struct npu_core *core, const struct npu_run *run, bool write, void **map);
+void npu_word_put(struct npu_core *core, void *map, bool write);
+
+/* command.c */
+bool npu_sqe_ok(const struct npu_sqe *sqe);
+enum npu_status npu_cmd_check(const struct npu_cmd *cmd, unsigned int engine);
 
 /* queue.c */
 struct npu_queue *npu_queue_find(struct npu_core *core, uint32_t id);
+void npu_queue_release(struct npu_queue *queue);
+void npu_queue_cmd_done(struct npu_queue *queue, enum npu_status status);
 void npu_queue_doorbell(struct npu_core *core, uint32_t id, uint32_t tail);
 void npu_cq_doorbell(struct npu_core *core, uint32_t id, uint32_t head);
 void npu_queues_reset(struct npu_core *core);
 
-/* sched.c: with core->lock held */
+/* exec.c */
+void npu_queue_run(struct npu_worker *worker, struct npu_queue *queue);
+void npu_queue_fail(struct npu_queue *queue, uint32_t command, uint64_t tag,
+		    const struct npu_error *error);
+const struct npu_cmd *npu_queue_cmd(const struct npu_queue *queue);
+void npu_queue_sem_restart(struct npu_queue *queue);
+uint64_t npu_cmd_timeout_ns(const struct npu_queue *queue, const struct npu_cmd *cmd);
+
+/* task.c */
+bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units);
+void npu_tasks_stop(struct npu_queue *queue);
+void npu_tasks_kick(struct npu_queue *queue);
+void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
+		       struct npu_aicore *aicore, uint64_t ns, const struct npu_error *error);
+bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task);
+
+/* sdma.c */
+uint64_t npu_sdma_units(const struct npu_cmd *cmd);
+bool npu_sdma_inline(struct npu_worker *worker, struct npu_queue *queue,
+		     const struct npu_cmd *cmd, struct npu_error *error);
+void npu_sdma_unit(struct npu_worker *worker, struct npu_task *task, uint64_t unit);
+
+/* sem.c */
+bool npu_sem_test(struct npu_worker *worker, const struct npu_queue *queue,
+		  const struct npu_cmd_sem *sem, struct npu_sem_place *place, bool *go,
+		  struct npu_error *error);
+bool npu_sem_signal(struct npu_worker *worker, struct npu_queue *queue,
+		    const struct npu_cmd_sem *sem, struct npu_error *error);
+void npu_sem_arm(struct npu_queue *queue, const struct npu_sem_place *place);
+bool npu_sem_unpark(struct npu_queue *queue);
+void npu_sem_wake(struct npu_core *core, uint64_t key);
+void npu_sem_wake_run(struct npu_core *core, const struct npu_run *run);
+uint64_t npu_sem_poll(struct npu_core *core, uint64_t now, bool system);
+void npu_sem_after_task(struct npu_core *core);
+void npu_sems_reset(struct npu_core *core);
+
+/* aicore.c */
+void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block);
+void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac);
+void npu_aicores_init(struct npu_core *core);
+void npu_aicores_reset(struct npu_core *core);
+void npu_aicores_fini(struct npu_core *core);
+
+/*
+ * Decoded code is dropped when a kernel starts after something may have changed it: a copy, a
+ * fill, or whatever the host did before it submitted an entry.
+ */
+static inline void npu_code_changed(struct npu_core *core)
+{
+	__atomic_fetch_add(&core->code_epoch, 1, __ATOMIC_RELAXED);
+}
+
+/* sched.c: with core->lock held, but for npu_sched_should_yield() */
 void npu_sched_init(struct npu_core *core);
+void npu_sched_wake(struct npu_core *core, unsigned int helpers);
 void npu_sched_add(struct npu_core *core, struct npu_work *work, unsigned int helpers);
 void npu_sched_remove(struct npu_core *core, struct npu_work *work);
-struct npu_work *npu_sched_pick(struct npu_worker *worker);
-bool npu_sched_should_yield(struct npu_worker *worker, unsigned int priority);
-void npu_queue_ready(struct npu_queue *queue);
+void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore);
+bool npu_task_has_unit(const struct npu_task *task);
+bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick);
+bool npu_sched_should_yield(struct npu_core *core, unsigned int priority,
+			    const struct npu_task *task, unsigned int slices);
+void npu_queue_ready(struct npu_queue *queue, unsigned int helpers);
+
+/* worker.c */
+uint64_t npu_host_ns(void);
+void npu_service_need(struct npu_core *core, uint64_t due);
+void npu_sync_run(struct npu_core *core);
+void npu_quiesce_begin(struct npu_core *core);
+void npu_quiesce_end(struct npu_core *core);
+bool npu_threads_start(struct npu_core *core);
+void npu_threads_stop(struct npu_core *core);
+
+/* core.c */
+void npu_reset(struct npu_core *core);
+void npu_reset_request(struct npu_core *core);
 
 #endif /* NPU_INTERNAL_H */

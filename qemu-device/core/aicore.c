@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * AI cores: blocks of kernels on the scalar unit and the tile engines.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "npu_internal.h"
+
+#define SLICE_INSNS		100000
+#define QUANTUM_NS		(2 * NPU_NS_PER_MS)	/* when others wait */
+#define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
+#define FAULTED			(-1)			/* details are in aicore->error */
+
+static bool in_local(uint64_t addr, uint64_t base, uint64_t size)
+{
+	return addr - base < size;
+}
+
+static enum npu_access npu_access_of(enum rv64_access access)
+{
+	switch (access) {
+	case RV64_ACCESS_WRITE:
+		return NPU_ACCESS_WRITE;
+	case RV64_ACCESS_EXEC:
+		return NPU_ACCESS_EXEC;
+	default:
+		return NPU_ACCESS_READ;
+	}
+}
+
+static int fault(struct npu_aicore *ac, enum npu_status status, enum npu_access access,
+		 uint64_t addr)
+{
+	ac->error.status = status;
+	ac->error.access = access;
+	ac->error.address = addr;
+	return FAULTED;
+}
+
+/* Data below NPU_VA_START: SMEM and UB. Code cannot be there. */
+static int translate_local(struct npu_aicore *ac, uint64_t addr, enum npu_access access,
+			   void **page)
+{
+	uint64_t va = addr & ~(NPU_PAGE_SIZE - 1);
+
+	if (access == NPU_ACCESS_EXEC)
+		return fault(ac, NPU_ST_MMU_EXEC, access, addr);
+	if (in_local(addr, NPU_SMEM_BASE, NPU_SMEM_SIZE))
+		*page = ac->tile.smem + (va - NPU_SMEM_BASE);
+	else if (in_local(addr, NPU_UB_BASE, NPU_UB_SIZE))
+		*page = ac->tile.ub + (va - NPU_UB_BASE);
+	else if (in_local(addr, NPU_L1_BASE, NPU_L1_SIZE) ||
+		 in_local(addr, NPU_L0A_BASE, NPU_L0A_SIZE) ||
+		 in_local(addr, NPU_L0B_BASE, NPU_L0B_SIZE) ||
+		 in_local(addr, NPU_L0C_BASE, NPU_L0C_SIZE))
+		return fault(ac, NPU_ST_LOCAL_RANGE, access, addr);
+	else
+		return fault(ac, npu_mmu_status(access), access, addr);
+	return RV64_XLATE_RAM;
+}
+
+/* A page on the bus, mapped until the slice ends; NULL if that cannot be had. */
+static void *map_page(struct npu_aicore *ac, uint64_t phys, bool write)
+{
+	struct npu_core *core = ac->core;
+	size_t len = NPU_PAGE_SIZE;
+	void *ptr;
+
+	if (!core->ops->dma_map || ac->nr_maps == NPU_CORE_MAPS)
+		return NULL;
+	ptr = core->ops->dma_map(core->host, phys, &len, write);
+	if (!ptr)
+		return NULL;
+	if (len != NPU_PAGE_SIZE || ((uintptr_t)ptr & 7)) {
+		core->ops->dma_unmap(core->host, ptr, len, write, 0);
+		return NULL;
+	}
+	ac->maps[ac->nr_maps].ptr = ptr;
+	ac->maps[ac->nr_maps++].write = write;
+	if (ac->nr_maps >= NPU_CORE_MAPS / 2)
+		rv64_request_exit(&ac->cpu);
+	return ptr;
+}
+
+static void unmap_pages(struct npu_aicore *ac)
+{
+	struct npu_core *core = ac->core;
+
+	if (!ac->nr_maps)
+		return;
+	rv64_tlb_flush(&ac->cpu);
+	while (ac->nr_maps) {
+		struct npu_mapping *m = &ac->maps[--ac->nr_maps];
+
+		core->ops->dma_unmap(core->host, m->ptr, NPU_PAGE_SIZE, m->write,
+				     m->write ? NPU_PAGE_SIZE : 0);
+	}
+}
+
+static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, void **page,
+		     unsigned int *flags)
+{
+	struct npu_aicore *ac = opaque;
+	enum npu_access access = npu_access_of(rv_access);
+	struct npu_run run;
+	uint64_t offset = addr & (NPU_PAGE_SIZE - 1);
+
+	if (addr < NPU_VA_START)
+		return translate_local(ac, addr, access, page);
+	if (!npu_translate(ac->worker, &ac->view, addr, 1, access, &run, &ac->error))
+		return FAULTED;
+	if (run.host) {
+		*page = run.host - offset;
+		return RV64_XLATE_RAM;
+	}
+	*page = map_page(ac, run.phys - offset, access == NPU_ACCESS_WRITE);
+	if (*page)
+		return RV64_XLATE_RAM;
+	*flags |= RV64_XLATE_NOCACHE;
+	return access == NPU_ACCESS_EXEC ? fault(ac, NPU_ST_BUS, access, addr) : RV64_XLATE_MMIO;
+}
+
+static int mmio_read(void *opaque, uint64_t addr, unsigned int size, uint64_t *val)
+{
+	struct npu_aicore *ac = opaque;
+
+	*val = 0;
+	return npu_gm_read(ac->worker, &ac->view, addr, val, size, &ac->error) ? 0 : FAULTED;
+}
+
+static int mmio_write(void *opaque, uint64_t addr, unsigned int size, uint64_t val)
+{
+	struct npu_aicore *ac = opaque;
+
+	return npu_gm_write(ac->worker, &ac->view, addr, &val, size, &ac->error) ? 0 : FAULTED;
+}
+
+static uint64_t core_time(void *opaque)
+{
+	struct npu_aicore *ac = opaque;
+
+	return npu_timestamp(ac->core);
+}
+
+/* The engines' time, and the end of a slice: a few instructions can be a lot of work. */
+static void account_tile(struct npu_aicore *ac, unsigned int major, uint64_t start)
+{
+	uint64_t now;
+
+	if (ac->core->cfg.sync)
+		return;
+	now = npu_host_ns();
+	if (major == 1)
+		npu_count(&ac->worker->count.cube_ns, now - start);
+	else if (major == 2)
+		npu_count(&ac->worker->count.vector_ns, now - start);
+	if (now >= ac->slice_end)
+		rv64_request_exit(&ac->cpu);
+}
+
+static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *insn)
+{
+	struct npu_aicore *ac = opaque;
+	bool engine = insn->major < 3;
+	uint64_t start = engine && !ac->core->cfg.sync ? npu_host_ns() : 0;
+	enum npu_status status;
+
+	status = npu_tile_exec(&ac->tile, cpu, insn);
+	if (engine)
+		account_tile(ac, insn->major, start);
+	if (status == NPU_ST_OK)
+		return RV64_CUSTOM_OK;
+	fault(ac, status, ac->tile.error.access, ac->tile.error.address);
+	ac->error.unit = ac->tile.error.unit;
+	return FAULTED;
+}
+
+static const struct rv64_ops core_ops = {
+	.translate = translate,
+	.mmio_read = mmio_read,
+	.mmio_write = mmio_write,
+	.custom = custom,
+	.time = core_time,
+};
+
+static enum npu_status gm_read(void *opaque, void *dst, size_t dst_pitch, uint64_t va,
+			       uint64_t src_pitch, size_t row_bytes, size_t rows,
+			       uint64_t *fault_addr)
+{
+	struct npu_cursor cursor = { .access = NPU_ACCESS_READ };
+	uint64_t ahead = (rows - 1) * src_pitch + row_bytes;
+	struct npu_aicore *ac = opaque;
+	struct npu_error error;
+	size_t i;
+
+	for (i = 0; i < rows; i++, ahead -= src_pitch) {
+		if (npu_cursor_read(ac->worker, &ac->view, &cursor, va + i * src_pitch,
+				    (char *)dst + i * dst_pitch, row_bytes, ahead, &error))
+			continue;
+		*fault_addr = error.address;
+		return error.status;
+	}
+	return NPU_ST_OK;
+}
+
+static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, const void *src,
+				size_t src_pitch, size_t row_bytes, size_t rows,
+				uint64_t *fault_addr)
+{
+	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
+	uint64_t ahead = (rows - 1) * dst_pitch + row_bytes;
+	struct npu_aicore *ac = opaque;
+	struct npu_error error;
+	size_t i;
+
+	for (i = 0; i < rows; i++, ahead -= dst_pitch) {
+		if (npu_cursor_write(ac->worker, &ac->view, &cursor, va + i * dst_pitch,
+				     (const char *)src + i * src_pitch, row_bytes, ahead,
+				     &error))
+			continue;
+		*fault_addr = error.address;
+		return error.status;
+	}
+	return NPU_ST_OK;
+}
+
+static const struct npu_tile_ops tile_ops = {
+	.gm_read = gm_read,
+	.gm_write = gm_write,
+	.timestamp = core_time,
+};
+
+/* Local buffers are a megabyte: a core has them from its first block on. */
+static bool make_ready(struct npu_aicore *ac)
+{
+	struct rv64_config cfg = {
+		.ops = &core_ops,
+		.opaque = ac,
+		.isa = RV64_ISA_FD,
+		.hartid = ac->id,
+	};
+
+	if (ac->ready)
+		return true;
+	if (npu_tile_init(&ac->tile, &tile_ops, ac))
+		return false;
+	if (rv64_init(&ac->cpu, &cfg)) {
+		npu_tile_fini(&ac->tile);
+		return false;
+	}
+	ac->ready = true;
+	return true;
+}
+
+static void start_block(struct npu_aicore *ac, uint32_t block)
+{
+	struct npu_core *core = ac->core;
+	const struct npu_cmd_kernel *k = &ac->task->cmd.kernel;
+	const struct npu_context *ctx = &core->contexts[ac->task->queue->cfg.context];
+	uint64_t epoch = npu_load(&core->code_epoch);
+
+	ac->block = block;
+	if (ac->owner != ctx->serial)
+		npu_tile_clear(&ac->tile);
+	ac->owner = ctx->serial;
+	if (ac->code_epoch != epoch)
+		rv64_flush_code(&ac->cpu);
+	ac->code_epoch = epoch;
+	memset(ac->cpu.x, 0, sizeof(ac->cpu.x));
+	memset(ac->cpu.f, 0, sizeof(ac->cpu.f));
+	ac->cpu.fcsr = 0;
+	ac->cpu.pc = k->entry;
+	ac->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
+	ac->cpu.x[10] = k->args;
+	ac->cpu.x[11] = block;
+	ac->cpu.x[12] = k->blocks;
+	npu_tile_start(&ac->tile, block, k->blocks, ac->id, core->cfg.cores);
+}
+
+/* The error of a stop that is one; false if the block has ended well. */
+static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
+{
+	const struct rv64_stop_info *info = &ac->cpu.stop;
+	struct npu_error *e = &ac->error;
+
+	switch (stop) {
+	case RV64_STOP_ECALL:
+		return false;
+	case RV64_STOP_FAULT:
+		/* The entry returned: its caller is address zero. */
+		if (e->access == NPU_ACCESS_EXEC && e->address == 0)
+			return false;
+		e->unit = NPU_UNIT_SCALAR;
+		break;
+	case RV64_STOP_CUSTOM_ERR:
+		break;
+	case RV64_STOP_ILLEGAL:
+		fault(ac, NPU_ST_ILLEGAL_INSN, NPU_ACCESS_NONE, info->tval);
+		e->unit = NPU_UNIT_SCALAR;
+		break;
+	case RV64_STOP_MISALIGNED:
+		fault(ac, NPU_ST_MISALIGNED, npu_access_of(info->access), info->tval);
+		e->unit = NPU_UNIT_SCALAR;
+		break;
+	case RV64_STOP_EBREAK:
+		fault(ac, NPU_ST_KERNEL_TRAP, NPU_ACCESS_NONE, 0);
+		e->unit = NPU_UNIT_SCALAR;
+		break;
+	default:
+		fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, stop);
+		e->unit = NPU_UNIT_SCALAR;
+		break;
+	}
+	e->pc = info->pc;
+	return true;
+}
+
+/* Run for a while, with translations that hold so long. */
+static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac)
+{
+	uint64_t insns = ac->cpu.instret, start = npu_host_ns(), ns;
+	enum rv64_stop stop;
+
+	__atomic_store_n(&ac->worker, worker, __ATOMIC_SEQ_CST);
+	npu_section_enter(worker, ac->task->queue->cfg.context, &ac->view);
+	if (ac->tag != ac->view.tag)
+		rv64_tlb_flush(&ac->cpu);
+	ac->tag = ac->view.tag;
+	stop = rv64_run(&ac->cpu, SLICE_INSNS);
+	unmap_pages(ac);
+	npu_section_leave(worker);
+	__atomic_store_n(&ac->worker, NULL, __ATOMIC_RELEASE);
+
+	insns = ac->cpu.instret - insns;
+	ns = worker->core->cfg.sync ? insns : npu_host_ns() - start;
+	if (worker->core->cfg.sync)
+		ac->task->sync_ns += insns + 1;
+	ac->busy_ns += ns;
+	npu_count(&worker->count.aicore_ns, ns);
+	return stop;
+}
+
+static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool failed)
+{
+	ac->error.core = ac->id;
+	ac->error.block = ac->block;
+	npu_task_unit_end(worker, ac->task, ac, ac->busy_ns, failed ? &ac->error : NULL);
+}
+
+/* Let the worker do something else first. */
+static void interrupt_block(struct npu_aicore *ac)
+{
+	struct npu_core *core = ac->core;
+
+	pthread_mutex_lock(&core->lock);
+	npu_sched_add(core, &ac->work, 0);
+	pthread_mutex_unlock(&core->lock);
+}
+
+static bool quantum_over(struct npu_aicore *ac, uint64_t start)
+{
+	struct npu_core *core = ac->core;
+	uint64_t now = npu_host_ns();
+
+	if (core->cfg.sync || npu_load(&core->sched.quiesce))
+		return npu_sched_should_yield(core, ac->work.priority, ac->task, ++ac->slices);
+	if (now >= start + OWN_QUANTUM_NS)
+		return npu_sched_should_yield(core, ac->work.priority, NULL, ++ac->slices);
+	if (now >= ac->slice_end) {
+		ac->slice_end = now + QUANTUM_NS;
+		return npu_sched_should_yield(core, ac->work.priority, ac->task, ++ac->slices);
+	}
+	return false;
+}
+
+/* Go on with the block on @ac, to its end or until something else should be done. */
+void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
+{
+	struct npu_core *core = worker->core;
+	uint64_t start = npu_host_ns();
+	enum rv64_stop stop;
+
+	ac->slice_end = start + QUANTUM_NS;
+	for (;;) {
+		if (npu_load(&ac->task->stop)) {
+			end_block(worker, ac, false);
+			return;
+		}
+		stop = run_slice(worker, ac);
+		if (stop != RV64_STOP_BUDGET && stop != RV64_STOP_EXIT) {
+			end_block(worker, ac, stop_error(ac, stop));
+			return;
+		}
+		if (npu_task_timed_out(core, ac->task)) {
+			fault(ac, NPU_ST_TIMEOUT, NPU_ACCESS_NONE, 0);
+			ac->error.unit = NPU_UNIT_SCALAR;
+			ac->error.pc = ac->cpu.pc;
+			end_block(worker, ac, true);
+			return;
+		}
+		if (quantum_over(ac, start)) {
+			interrupt_block(ac);
+			return;
+		}
+	}
+}
+
+void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block)
+{
+	ac->error = (struct npu_error){};
+	ac->busy_ns = 0;
+	ac->work.priority = ac->task->work.priority;
+	if (!make_ready(ac)) {
+		fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, 0);
+		end_block(worker, ac, true);
+		return;
+	}
+	start_block(ac, block);
+	npu_aicore_resume(worker, ac);
+}
+
+void npu_aicores_init(struct npu_core *core)
+{
+	unsigned int i;
+
+	for (i = 0; i < core->cfg.cores; i++) {
+		struct npu_aicore *ac = &core->aicores[i];
+
+		ac->core = core;
+		ac->id = i;
+		ac->work.kind = NPU_WORK_CORE;
+		npu_list_init(&ac->work.node);
+	}
+}
+
+/* All workers stand still. The buffers may hold data of a context that is no more. */
+void npu_aicores_reset(struct npu_core *core)
+{
+	unsigned int i;
+
+	for (i = 0; i < core->cfg.cores; i++) {
+		struct npu_aicore *ac = &core->aicores[i];
+
+		npu_list_init(&ac->work.node);
+		ac->task = NULL;
+		ac->owner = 0;
+		ac->tag = 0;
+		if (ac->ready)
+			rv64_reset(&ac->cpu, 0);
+	}
+}
+
+void npu_aicores_fini(struct npu_core *core)
+{
+	unsigned int i;
+
+	for (i = 0; i < core->cfg.cores; i++) {
+		if (!core->aicores[i].ready)
+			continue;
+		rv64_destroy(&core->aicores[i].cpu);
+		npu_tile_fini(&core->aicores[i].tile);
+	}
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Lists of what there is to do. Round robin within a priority, the higher first; now and then
+ * the lowest goes first, so that work without end does not starve what is below it.
+ */
+#include "npu_internal.h"
+
+#define LOW_FIRST_PERIOD	16	/* picks, and slices of a core */
+
+void npu_sched_init(struct npu_core *core)
+{
+	struct npu_sched *s = &core->sched;
+	unsigned int i;
+
+	for (i = 0; i < NPU_PRIORITY_COUNT; i++)
+		npu_list_init(&s->ready[i]);
+	npu_list_init(&s->core_waiters);
+	npu_store(&s->ready_mask, 0);
+	npu_store(&s->ready_count, 0);
+	s->free_cores = ~0ULL >> (64 - core->cfg.cores);
+}
+
+static struct npu_task *work_task(struct npu_work *work)
+{
+	switch (work->kind) {
+	case NPU_WORK_TASK:
+		return npu_container(work, struct npu_task, work);
+	case NPU_WORK_CORE:
+		return npu_container(work, struct npu_aicore, work)->task;
+	default:
+		return NULL;
+	}
+}
+
+static void count_ready(struct npu_core *core, struct npu_work *work, int n)
+{
+	struct npu_task *task = work_task(work);
+
+	npu_store(&core->sched.ready_count, core->sched.ready_count + n);
+	if (task)
+		npu_store(&task->ready, task->ready + n);
+}
+
+/* Wake @helpers workers, less those that will see the work anyway. */
+void npu_sched_wake(struct npu_core *core, unsigned int helpers)
+{
+	unsigned int i;
+
+	if (helpers <= core->sched.searching || !core->sched.sleepers || core->sched.quiesce)
+		return;
+	helpers -= core->sched.searching;
+	for (i = 0; i < core->nr_workers && helpers; i++) {
+		struct npu_worker *worker = &core->workers[i];
+
+		if (!worker->sleeping)
+			continue;
+		worker->sleeping = false;
+		core->sched.sleepers--;
+		pthread_cond_signal(&worker->wake);
+		helpers--;
+	}
+}
+
+void npu_sched_add(struct npu_core *core, struct npu_work *work, unsigned int helpers)
+{
+	struct npu_sched *s = &core->sched;
+
+	npu_list_add_tail(&s->ready[work->priority], &work->node);
+	count_ready(core, work, 1);
+	npu_store(&s->ready_mask, s->ready_mask | 1u << work->priority);
+	npu_sched_wake(core, helpers);
+}
+
+/* Take @work off the ready lists, where it is. */
+static void take(struct npu_core *core, struct npu_work *work)
+{
+	struct npu_sched *s = &core->sched;
+
+	npu_list_del(&work->node);
+	count_ready(core, work, -1);
+	if (npu_list_empty(&s->ready[work->priority]))
+		npu_store(&s->ready_mask, s->ready_mask & ~(1u << work->priority));
+}
+
+/* Take @work off whatever list it is on; tasks may also wait for a core, or be on no list. */
+void npu_sched_remove(struct npu_core *core, struct npu_work *work)
+{
+	struct npu_task *task = work_task(work);
+
+	if (npu_list_empty(&work->node))
+		return;
+	if (work->kind == NPU_WORK_TASK && task->waits_core) {
+		task->waits_core = false;
+		npu_list_del(&work->node);
+	} else {
+		take(core, work);
+	}
+}
+
+void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore)
+{
+	struct npu_sched *s = &core->sched;
+
+	aicore->task = NULL;
+	s->free_cores |= 1ULL << aicore->id;
+	while (!npu_list_empty(&s->core_waiters)) {
+		struct npu_list *node = s->core_waiters.next;
+		struct npu_task *task = npu_container(node, struct npu_task, work.node);
+
+		npu_list_del(node);
+		task->waits_core = false;
+		npu_sched_add(core, &task->work, 0);
+	}
+}
+
+/* A free core for the next block of @task; the lowest, as its caches are the warmest. */
+static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task)
+{
+	uint64_t cores = core->sched.free_cores & task->core_mask;
+	unsigned int id;
+
+	if (!cores)
+		return NULL;
+	id = __builtin_ctzll(cores);
+	core->sched.free_cores &= ~(1ULL << id);
+	return &core->aicores[id];
+}
+
+/* May another unit of @task be taken? */
+bool npu_task_has_unit(const struct npu_task *task)
+{
+	return !task->stop && task->next < task->units && task->running < task->max_running;
+}
+
+/* Take a unit of @task, which is on no list. False if that is to wait for a core. */
+static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
+{
+	pick->aicore = NULL;
+	if (task->cmd.opcode == NPU_CMD_KERNEL) {
+		pick->aicore = take_core(core, task);
+		if (!pick->aicore) {
+			task->waits_core = true;
+			npu_list_add_tail(&core->sched.core_waiters, &task->work.node);
+			return false;
+		}
+		pick->aicore->task = task;
+	}
+	if (!task->started)
+		task->started = npu_max(npu_clock(core), 1);
+	pick->unit = task->next++;
+	task->running++;
+	if (npu_task_has_unit(task))
+		npu_sched_add(core, &task->work, 0);
+	return true;
+}
+
+static bool pick_from(struct npu_core *core, unsigned int priority, struct npu_pick *pick)
+{
+	struct npu_list *list = &core->sched.ready[priority];
+
+	while (!npu_list_empty(list)) {
+		struct npu_work *work = npu_container(list->next, struct npu_work, node);
+
+		take(core, work);
+		pick->kind = work->kind;
+		switch (work->kind) {
+		case NPU_WORK_QUEUE:
+			pick->queue = npu_container(work, struct npu_queue, work);
+			pick->queue->state = NPU_Q_OWNED;
+			return true;
+		case NPU_WORK_TASK:
+			pick->task = npu_container(work, struct npu_task, work);
+			if (pick_unit(core, pick->task, pick))
+				return true;
+			break;
+		case NPU_WORK_CORE:
+			pick->aicore = npu_container(work, struct npu_aicore, work);
+			pick->task = pick->aicore->task;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick)
+{
+	struct npu_core *core = worker->core;
+	bool low_first = ++worker->picks % LOW_FIRST_PERIOD == 0;
+	unsigned int i;
+
+	if (!core->sched.ready_mask)
+		return false;
+	for (i = 0; i < NPU_PRIORITY_COUNT; i++)
+		if (pick_from(core, low_first ? i : NPU_PRIORITY_COUNT - 1 - i, pick))
+			return true;
+	return false;
+}
+
+/*
+ * Is a worker to leave off at the end of a slice? @task is what it works on, NULL for a queue;
+ * what else there is to do for the same task does not count. Called without the lock: the answer
+ * is a hint.
+ */
+bool npu_sched_should_yield(struct npu_core *core, unsigned int priority,
+			    const struct npu_task *task, unsigned int slices)
+{
+	unsigned int others = npu_load(&core->sched.ready_count);
+
+	if (npu_load(&core->sched.quiesce))
+		return true;
+	if (task)
+		others -= npu_min(others, npu_load(&task->ready));
+	if (!others)
+		return false;
+	return npu_load(&core->sched.ready_mask) >> priority || slices % LOW_FIRST_PERIOD == 0;
+}
+
+/* @helpers is 0 if the caller itself is about to look for work. */
+void npu_queue_ready(struct npu_queue *queue, unsigned int helpers)
+{
+	queue->state = NPU_Q_READY;
+	npu_sched_add(queue->core, &queue->work, helpers);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tasks: commands that several workers may carry out at once, in units.
+ */
+#include "npu_internal.h"
+
+/* Put a command into units that any worker may take. False: all slots are in use. */
+bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units)
+{
+	struct npu_core *core = queue->core;
+	struct npu_task *task = queue->tasks;
+	unsigned int max_cores = 0;
+
+	pthread_mutex_lock(&core->lock);
+	queue->tasks_started = true;
+	if (queue->tasks_running == NPU_QUEUE_TASKS) {
+		pthread_mutex_unlock(&core->lock);
+		return false;
+	}
+	while (task->active)
+		task++;
+	if (cmd->opcode == NPU_CMD_KERNEL)
+		max_cores = cmd->kernel.max_cores;
+	task->active = true;
+	task->command = queue->index;
+	task->cmd = *cmd;
+	task->units = units;
+	task->next = 0;
+	task->running = 0;
+	task->max_running = max_cores ? max_cores : UINT32_MAX;
+	task->started = 0;
+	task->timeout_ns = npu_cmd_timeout_ns(queue, cmd);
+	npu_store(&task->stop, false);
+	task->sync_ns = 0;
+	queue->tasks_running++;
+	npu_sched_add(core, &task->work, npu_min(units - 1, core->nr_workers));
+	pthread_mutex_unlock(&core->lock);
+	return true;
+}
+
+/* With the lock: nothing of @task runs, and nothing more will. */
+static void end(struct npu_task *task)
+{
+	struct npu_queue *queue = task->queue;
+
+	npu_sched_remove(queue->core, &task->work);
+	task->active = false;
+	queue->tasks_running--;
+	if (!queue->tasks_running && queue->state == NPU_Q_TASKS)
+		npu_queue_ready(queue, 0);
+}
+
+/* With the lock: have all tasks of @queue end as soon as possible. */
+void npu_tasks_stop(struct npu_queue *queue)
+{
+	struct npu_core *core = queue->core;
+	unsigned int i;
+
+	if (!queue->tasks_running)
+		return;
+	for (i = 0; i < core->cfg.cores; i++) {
+		struct npu_aicore *aicore = &core->aicores[i];
+
+		if (aicore->task && aicore->task->queue == queue && npu_load(&aicore->worker))
+			rv64_request_exit(&aicore->cpu);
+	}
+	for (i = 0; i < NPU_QUEUE_TASKS; i++) {
+		struct npu_task *task = &queue->tasks[i];
+
+		if (!task->active)
+			continue;
+		npu_store(&task->stop, true);
+		npu_sched_remove(core, &task->work);
+		if (!task->running)
+			end(task);
+	}
+}
+
+/* The owner goes on beside its tasks: somebody else is to take them. */
+void npu_tasks_kick(struct npu_queue *queue)
+{
+	struct npu_core *core = queue->core;
+
+	pthread_mutex_lock(&core->lock);
+	npu_sched_wake(core, 1);
+	pthread_mutex_unlock(&core->lock);
+}
+
+/* With the lock: a unit has ended, and has not failed, or was not the first to. */
+static void after_unit(struct npu_worker *worker, struct npu_task *task)
+{
+	struct npu_core *core = worker->core;
+
+	if (npu_task_has_unit(task)) {
+		if (npu_list_empty(&task->work.node))
+			npu_sched_add(core, &task->work, 0);
+		return;
+	}
+	if (task->running || (!task->stop && task->next != task->units))
+		return;
+	if (!task->stop) {
+		__atomic_fetch_add(&task->queue->done, 1, __ATOMIC_RELAXED);
+		npu_count(&worker->count.tasks_done, 1);
+	}
+	npu_sem_after_task(core);
+	end(task);
+}
+
+/* A unit of @task has ended, after @ns, with an @error or NULL; @aicore is free again. */
+void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
+		       struct npu_aicore *aicore, uint64_t ns, const struct npu_error *error)
+{
+	struct npu_queue *queue = task->queue;
+	struct npu_core *core = worker->core;
+
+	pthread_mutex_lock(&core->lock);
+	if (aicore) {
+		__atomic_fetch_add(&queue->aicore_ns, ns, __ATOMIC_RELAXED);
+		npu_sched_release_core(core, aicore);
+	} else {
+		__atomic_fetch_add(&queue->sdma_ns, ns, __ATOMIC_RELAXED);
+	}
+	task->running--;
+	if (error && !task->stop)
+		npu_queue_fail(queue, task->command, task->cmd.tag, error);
+	if (task->active)
+		after_unit(worker, task);
+	pthread_mutex_unlock(&core->lock);
+}
+
+/* Has @task used up its time? */
+bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task)
+{
+	if (core->cfg.sync)
+		return task->sync_ns >= npu_min(task->timeout_ns, core->sync_cap_ns);
+	return task->timeout_ns != NPU_NEVER &&
+	       npu_clock(core) - task->started >= task->timeout_ns;
+}
