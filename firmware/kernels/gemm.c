@@ -3,9 +3,10 @@
  * C = A * B, tile by tile.
  *
  * A block owns a run of output tiles, in rows of tiles. A tile's product is summed in
- * L0C over chunks of k that come through L1 in two buffers, and from there in steps
- * through two halves of L0A and L0B. A's chunks of a row of tiles stay in L1 as far as
- * there is room, so that the tiles to the right find them there.
+ * L0C over chunks of k that come through L1 in two buffers. From there a chunk goes to
+ * L0A, in two halves, and to L0B, which it fills: a long step of the cube is worth more
+ * than a second buffer for B. A's chunks of a row of tiles stay in L1 as far as there is
+ * room, so that the tiles to the right find them there.
  */
 #include "npu_kernel.h"
 #include "npu_kernels.h"
@@ -13,8 +14,7 @@
 #define TILE_M NPU_GEMM_TILE_M
 #define TILE_N NPU_GEMM_TILE_N
 
-/* Bytes of k in a step of the cube and in a chunk of L1: 64 and 128 fp16 elements. */
-#define STEP_BYTES 128
+/* Bytes of k in a chunk, which is a step of the cube: 128 fp16 elements, 64 of fp32. */
 #define CHUNK_BYTES 256
 
 #define A_CHUNK (TILE_M * CHUNK_BYTES)
@@ -23,21 +23,21 @@
 #define A_SLOTS ((NPU_L1_SIZE - B_SLOTS * B_CHUNK) / A_CHUNK)
 #define A_STREAM (A_SLOTS - 2) /* the two slots for chunks that do not stay */
 
-#define L0A_HALF (TILE_M * STEP_BYTES)
-#define L0B_HALF (TILE_N * STEP_BYTES)
-
-_Static_assert(2 * L0A_HALF <= NPU_L0A_SIZE && 2 * L0B_HALF <= NPU_L0B_SIZE, "L0 overflows");
+_Static_assert(2 * A_CHUNK <= NPU_L0A_SIZE && B_CHUNK <= NPU_L0B_SIZE, "L0 overflows");
 _Static_assert(TILE_M * TILE_N * 4 <= NPU_L0C_SIZE, "L0C overflows");
 
 /* Flags between MTE2 and MTE1 are numbered by L1 slot: those of A, then those of B. */
 #define FLAG_B A_SLOTS
 _Static_assert(FLAG_B + B_SLOTS <= 16, "out of flags");
 
+/* Flags between MTE1 and the cube: a half of L0A, then L0B. */
+#define FLAG_L0B 2
+
 /* One operand: where it is and how a chunk of it is stored. */
 struct operand {
 	npu_addr base;
 	uint64_t pitch; /* bytes from row to row in memory */
-	uint32_t trans; /* rows of the stored matrix run along k */
+	uint32_t k_rows; /* a stored row for each k, else for each m or n */
 };
 
 struct gemm {
@@ -50,7 +50,7 @@ struct gemm {
 	uint32_t out_bytes;
 	uint32_t fix_flags;
 	float scale;
-	uint32_t half; /* half of L0A and L0B that the next step takes */
+	uint32_t half; /* of L0A, that the next chunk takes */
 };
 
 /* A tile of C, and whether the block has A's chunks of its row already and needs them again. */
@@ -67,15 +67,15 @@ struct chunk {
 
 static uint32_t chunk_pitch(const struct operand *op, uint32_t tile, uint32_t shift)
 {
-	return op->trans ? tile << shift : CHUNK_BYTES;
+	return op->k_rows ? tile << shift : CHUNK_BYTES;
 }
 
 /* Bring rows x cols = extent x kt (or the other way round) of an operand to L1. */
 static void load_chunk(npu_addr dst, const struct operand *op, uint32_t at, uint32_t extent,
 		       uint32_t k0, uint32_t kt, uint32_t tile, uint32_t shift)
 {
-	const uint32_t row = op->trans ? k0 : at, col = op->trans ? at : k0;
-	const uint32_t rows = op->trans ? kt : extent, cols = op->trans ? extent : kt;
+	const uint32_t row = op->k_rows ? k0 : at, col = op->k_rows ? at : k0;
+	const uint32_t rows = op->k_rows ? kt : extent, cols = op->k_rows ? extent : kt;
 
 	npu_copy_2d(dst, op->base + row * op->pitch + ((uint64_t)col << shift), cols << shift,
 		    rows, chunk_pitch(op, tile, shift), op->pitch);
@@ -100,42 +100,45 @@ static void load_b(const struct gemm *g, const struct tile *t, const struct chun
 }
 
 /* L0A takes rows of m, L0B rows of k: what is stored the other way is transposed. */
-static void load_l0(const struct gemm *g, const struct tile *t, const struct chunk *c, uint32_t k,
-		    uint32_t ks, npu_addr l0a, npu_addr l0b)
+static void load_l0a(const struct gemm *g, const struct tile *t, const struct chunk *c,
+		     npu_addr l0a)
 {
-	const uint32_t a_pitch = chunk_pitch(&g->a, TILE_M, g->shift);
-	const uint32_t b_pitch = chunk_pitch(&g->b, TILE_N, g->shift);
-	const uint32_t ks_bytes = npu_align(ks << g->shift);
-	const uint32_t nt_bytes = npu_align(t->nt << g->shift);
+	const uint32_t pitch = chunk_pitch(&g->a, TILE_M, g->shift);
+	const uint32_t l0_pitch = npu_align(c->kt << g->shift);
 
-	if (g->a.trans)
-		npu_load0(l0a, c->a + k * a_pitch, ks, t->mt, ks_bytes, a_pitch, g->in, 1);
+	if (g->a.k_rows)
+		npu_load0(l0a, c->a, c->kt, t->mt, l0_pitch, pitch, g->in, 1);
 	else
-		npu_load0(l0a, c->a + (k << g->shift), t->mt, ks, ks_bytes, a_pitch, g->in, 0);
-	if (g->b.trans)
-		npu_load0(l0b, c->b + k * b_pitch, ks, t->nt, nt_bytes, b_pitch, g->in, 0);
+		npu_load0(l0a, c->a, t->mt, c->kt, l0_pitch, pitch, g->in, 0);
+}
+
+static void load_l0b(const struct gemm *g, const struct tile *t, const struct chunk *c)
+{
+	const uint32_t pitch = chunk_pitch(&g->b, TILE_N, g->shift);
+	const uint32_t l0_pitch = npu_align(t->nt << g->shift);
+
+	if (g->b.k_rows)
+		npu_load0(NPU_L0B_BASE, c->b, c->kt, t->nt, l0_pitch, pitch, g->in, 0);
 	else
-		npu_load0(l0b, c->b + (k << g->shift), t->nt, ks, nt_bytes, b_pitch, g->in, 1);
+		npu_load0(NPU_L0B_BASE, c->b, t->nt, c->kt, l0_pitch, pitch, g->in, 1);
 }
 
 /* Add the product of a chunk to the tile in L0C. */
 static void multiply_chunk(struct gemm *g, const struct tile *t, const struct chunk *c)
 {
-	const uint32_t step = STEP_BYTES >> g->shift;
+	const uint32_t half = g->half;
+	const npu_addr l0a = NPU_L0A_BASE + half * A_CHUNK;
 
-	for (uint32_t k = 0; k < c->kt; k += step) {
-		const uint32_t ks = npu_min(step, c->kt - k), half = g->half;
-		const npu_addr l0a = NPU_L0A_BASE + half * L0A_HALF;
-		const npu_addr l0b = NPU_L0B_BASE + half * L0B_HALF;
-
-		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
-		load_l0(g, t, c, k, ks, l0a, l0b);
-		npu_set_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
-		npu_wait_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
-		npu_mmad(NPU_L0C_BASE, l0a, l0b, t->mt, t->nt, ks, g->in, c->k0 + k == 0);
-		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
-		g->half = !half;
-	}
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
+	load_l0a(g, t, c, l0a);
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, FLAG_L0B);
+	load_l0b(g, t, c);
+	npu_set_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
+	npu_wait_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
+	npu_mmad(NPU_L0C_BASE, l0a, NPU_L0B_BASE, t->mt, t->nt, c->kt, g->in, c->k0 == 0);
+	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
+	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, FLAG_L0B);
+	g->half = !half;
 }
 
 static void store_tile(const struct gemm *g, const struct tile *t)
@@ -181,7 +184,7 @@ static void flags_begin(void)
 {
 	for (uint32_t i = 0; i < FLAG_B + B_SLOTS; i++)
 		npu_set_flag(NPU_PIPE_MTE1, NPU_PIPE_MTE2, i);
-	for (uint32_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i <= FLAG_L0B; i++)
 		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
 	npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, 0);
 }
@@ -190,7 +193,7 @@ static void flags_end(void)
 {
 	for (uint32_t i = 0; i < FLAG_B + B_SLOTS; i++)
 		npu_wait_flag(NPU_PIPE_MTE1, NPU_PIPE_MTE2, i);
-	for (uint32_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i <= FLAG_L0B; i++)
 		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
 	npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, 0);
 }
@@ -205,7 +208,6 @@ NPU_KERNEL(gemm, struct npu_gemm_args)
 	const uint32_t shift = log2_bytes(args->in), out_bytes = npu_dtype_bytes(args->out);
 	struct gemm g = {
 		.a = { args->a, (uint64_t)args->lda << shift, args->flags & NPU_GEMM_TRANS_A },
-		/* B is transposed with respect to the cube when its rows run along n. */
 		.b = { args->b, (uint64_t)args->ldb << shift,
 		       !(args->flags & NPU_GEMM_TRANS_B) },
 		.c = args->c,
