@@ -7,6 +7,15 @@
 static struct tile_vm vm;
 static uint8_t expected[NPU_L0C_SIZE];
 
+/* L0A and L0B by value, in the rows that they have there. */
+static float a_values[NPU_L0A_SIZE], b_values[NPU_L0B_SIZE];
+
+static void decode(float *values, const uint8_t *memory, size_t bytes, unsigned int dtype)
+{
+	for (size_t i = 0; i < bytes / ref_size[dtype]; i++)
+		values[i] = ref_f32(dtype, ref_raw(dtype, memory + i * ref_size[dtype]));
+}
+
 static uint32_t mmad_s8(const uint8_t *a, const uint8_t *b, size_t b_pitch, unsigned int k,
 			uint32_t c)
 {
@@ -15,15 +24,13 @@ static uint32_t mmad_s8(const uint8_t *a, const uint8_t *b, size_t b_pitch, unsi
 	return c;
 }
 
-static uint32_t mmad_float(unsigned int dtype, const uint8_t *a, const uint8_t *b, size_t b_pitch,
-			   unsigned int k, uint32_t c)
+static uint32_t mmad_float(const float *a, const float *b, size_t b_pitch, unsigned int k,
+			   uint32_t c)
 {
-	const unsigned int size = ref_size[dtype];
 	float sum = ref_float(c);
 
 	for (unsigned int i = 0; i < k; i++)
-		sum = fmaf(ref_f32(dtype, ref_raw(dtype, a + i * size)),
-			   ref_f32(dtype, ref_raw(dtype, b + i * b_pitch)), sum);
+		sum = fmaf(a[i], b[i * b_pitch], sum);
 	return ref_bits(ref_canonical(sum));
 }
 
@@ -36,15 +43,20 @@ static bool check_mmad(unsigned int dtype, unsigned int m, unsigned int n, unsig
 	uint32_t c;
 
 	memcpy(expected, vm.tile.l0c, sizeof(expected));
+	if (dtype != NPU_S8) {
+		decode(a_values, vm.tile.l0a, m * a_pitch, dtype);
+		decode(b_values, vm.tile.l0b, k * b_pitch, dtype);
+	}
 	for (unsigned int i = 0; i < m; i++) {
 		for (unsigned int j = 0; j < n; j++) {
 			uint8_t *to = expected + i * c_pitch + j * 4;
-			const uint8_t *a = vm.tile.l0a + i * a_pitch, *b = vm.tile.l0b + j * size;
 
 			memcpy(&c, to, 4);
 			c = init ? 0 : c;
-			c = dtype == NPU_S8 ? mmad_s8(a, b, b_pitch, k, c) :
-					      mmad_float(dtype, a, b, b_pitch, k, c);
+			c = dtype == NPU_S8 ?
+				    mmad_s8(vm.tile.l0a + i * a_pitch, vm.tile.l0b + j, b_pitch, k, c) :
+				    mmad_float(a_values + i * a_pitch / size, b_values + j,
+					       b_pitch / size, k, c);
 			memcpy(to, &c, 4);
 		}
 	}
