@@ -91,9 +91,10 @@ unpack_image()
 
 gather_modules()
 {
-	local tree=$ROOT/lib/modules/$release-amd64 out=$KERNEL/lib/modules/$release-amd64
-	local todo=$MODULES name file
+	local tree out=$KERNEL/lib/modules/$release-amd64 todo=$MODULES name file
 
+	# Debian 13's package has them in /usr/lib.
+	tree=$(ls -d "$ROOT"/{usr/,}lib/modules/"$release-amd64" 2>/dev/null) || true
 	find "$tree/kernel" -name '*.ko*' >"$O/stamps/modules.list"
 	mkdir -p "$out/kernel"
 	cp "$tree"/modules.{builtin,builtin.modinfo,order} "$out"

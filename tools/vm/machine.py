@@ -24,20 +24,22 @@ def can_use_kvm():
     return os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-def _processor(kvm):
-    if kvm:
+def _hole(options):
+    """Bus addresses for the BARs: twice what they hold, as each is aligned to its own size."""
+    return 32 * UNITS["G"] + 2 * options.npus * size(options.hbm)
+
+
+def _processor(options):
+    if options.kvm:
         return ["-accel", "kvm", "-cpu", "host"]
     # Five-level page tables make every walk longer, and nothing here is that large.
-    return ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,phys-bits=46"]
+    bits = max(40, (2 * _hole(options)).bit_length())
+    return ["-accel", "tcg,thread=multi", "-cpu", f"max,la57=off,phys-bits={bits}"]
 
 
 def _npus(options):
     """Each NPU has its own root port, as in a server, so that one can be unplugged."""
-    args = []
-    if options.npus:
-        # Twice what the BARs hold, as each is aligned to its own size.
-        hole = 32 * UNITS["G"] + 2 * options.npus * size(options.hbm)
-        args += ["-global", f"q35-pcihost.pci-hole64-size={hole}"]
+    args = ["-global", f"q35-pcihost.pci-hole64-size={_hole(options)}"]
     for n in range(options.npus):
         device = f"npu,id=npu{n},hbm=hbm{n},bus=rp{n}"
         device += "".join("," + o for o in options.npu_opt)
@@ -84,7 +86,7 @@ def command_line(options, paths):
         machine += ",kernel-irqchip=split"
     args = [
         paths["qemu"], "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-L", paths["roms"], "-machine", machine, *_processor(options.kvm),
+        "-L", paths["roms"], "-machine", machine, *_processor(options),
         "-smp", str(options.cpus), "-m", options.memory,
         "-kernel", paths["kernel"], "-initrd", paths["initrd"],
         "-append", kernel_arguments(options, paths["firmware"]),

@@ -222,6 +222,7 @@ class Session:
             with open(self.dmesg, "w") as f:
                 f.write(log)
         if self.killed_by:
+            say(f"ended by signal {self.killed_by}")
             return 128 + self.killed_by
         if self.status is not None:
             trouble = splat.first(log)
