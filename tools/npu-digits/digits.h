@@ -40,6 +40,7 @@ struct settings {
 	const char *device; /* index or bus id */
 	const char *data; /* CSV file */
 	const char *kernels; /* directory of the kernel modules */
+	void (*epoch_done)(unsigned int epoch, float loss); /* on the NPU; or NULL */
 };
 
 struct images {

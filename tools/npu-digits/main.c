@@ -217,27 +217,36 @@ static double percent(const struct report *report, unsigned int right)
 	return 100.0 * right / report->data->test.count;
 }
 
+static void print_head(const struct settings *settings, const struct dataset *data)
+{
+	printf("%u images to train on, %u held out; %d-%d-%d, %s, batches of %u, seed %" PRIu64
+	       "\n\nepoch         loss\n",
+	       data->train.count, data->test.count, INPUTS, HIDDEN, CLASSES,
+	       settings->half ? "fp16" : "fp32", settings->batch, settings->seed);
+}
+
+static void print_epoch(unsigned int epoch, float loss)
+{
+	printf("%5u %12.6f\n", epoch + 1, loss);
+	fflush(stdout);
+}
+
 static void print_text(const struct report *report)
 {
 	const struct tolerance *tolerance = &tolerances[report->settings->half];
 	const struct result *npu = &report->npu, *cpu = &report->cpu;
+	const unsigned int last = report->settings->epochs - 1;
 
-	printf("%s: %u images to train on, %u held out, %d-%d-%d, %s, batches of %u, seed %" PRIu64
-	       "\n\n",
-	       npu->device, report->data->train.count, report->data->test.count, INPUTS, HIDDEN,
-	       CLASSES, report->settings->half ? "fp16" : "fp32", report->settings->batch,
-	       report->settings->seed);
-	printf("epoch    loss, NPU    loss, CPU\n");
-	for (unsigned int i = 0; i < report->settings->epochs; i++)
-		printf("%5u %12.6f %12.6f\n", i + 1, npu->loss[i], cpu->loss[i]);
-	printf("\naccuracy on held-out images: %.2f %% (CPU %.2f %%)\n",
-	       percent(report, report->npu_right), percent(report, report->cpu_right));
-	printf("images a second: %.0f (CPU %.0f)\n", images_per_second(report, npu->seconds),
+	printf("\n%-16s %12s %12s\n", "", npu->device, "CPU");
+	printf("%-16s %12.6f %12.6f\n", "last loss", npu->loss[last], cpu->loss[last]);
+	printf("%-16s %10.2f %% %10.2f %%\n", "accuracy", percent(report, report->npu_right),
+	       percent(report, report->cpu_right));
+	printf("%-16s %12.0f %12.0f\n", "images a second", images_per_second(report, npu->seconds),
 	       images_per_second(report, cpu->seconds));
-	printf("time: %.3f s on the device, %.3f s in total (CPU %.3f s)\n", npu->device_seconds,
-	       npu->seconds, cpu->seconds);
-	printf("NPU and CPU %s: losses within %.1e (tolerance %.0e), %u of %u predictions differ "
-	       "(%.0f), weights within %.1e\n",
+	printf("%-16s %10.3f s\n", "time on device", npu->device_seconds);
+	printf("%-16s %10.3f s %10.3f s\n\n", "time in total", npu->seconds, cpu->seconds);
+	printf("NPU and CPU %s: losses of all epochs within %.1e (tolerance %.0e),\n"
+	       "%u of %u predictions differ (tolerance %.0f), weights within %.1e.\n",
 	       report->agree ? "agree" : "DISAGREE", report->loss_error, tolerance->loss,
 	       report->differing, report->data->test.count,
 	       floor(tolerance->predicted * report->data->test.count), report->weight_error);
@@ -326,6 +335,10 @@ int main(int argc, char **argv)
 		settings.kernels = beside_program(kernel_names);
 	if (dataset_load(settings.data, &data))
 		return 2;
+	if (!json) {
+		print_head(&settings, &data);
+		settings.epoch_done = print_epoch;
+	}
 	status = run(&settings, &data, json);
 	dataset_free(&data);
 	return status;

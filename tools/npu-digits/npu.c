@@ -499,6 +499,8 @@ static void train(struct npu *npu, const struct dataset *data, struct result *re
 		shuffle(order, data->train.count, npu->settings->seed, epoch);
 		train_epoch(npu, &data->train, order, &result->loss[epoch],
 			    &result->device_seconds);
+		if (npu->settings->epoch_done && !npu->error)
+			npu->settings->epoch_done(epoch, result->loss[epoch]);
 	}
 	result->seconds = now_seconds() - start;
 	predict(npu, &data->test, result->predicted);
