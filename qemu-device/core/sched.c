@@ -46,7 +46,7 @@ void npu_sched_wake(struct npu_core *core, unsigned int helpers)
 {
 	unsigned int i;
 
-	if (helpers <= core->sched.searching || !core->sched.sleepers || core->sched.quiesce)
+	if (helpers <= core->sched.searching || (core->sched.quiesce && !core->sched.exit))
 		return;
 	helpers -= core->sched.searching;
 	for (i = 0; i < core->nr_workers && helpers; i++) {
