@@ -125,7 +125,7 @@
  * VEC_OP: rd dst, rs1 src0, rs2 src1 (an address or, with SCALAR, the bits of an
  * element of the operation's type; bits above it are ignored), rs3 configuration.
  * COUNT elements a row, at most NPU_VEC_MAX_ELEMENTS in all rows. dst may be a
- * source; operands that overlap in part give undefined elements.
+ * source whose elements are no narrower; other overlaps give undefined elements.
  */
 #define NPU_VEC_MAX_ELEMENTS NPU_UB_SIZE
 #define NPU_VEC_COUNT NPU_MASK(31, 0)
