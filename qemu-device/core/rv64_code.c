@@ -86,11 +86,8 @@ enum rv64_status rv64_code_find(struct rv64_cpu *cpu, uint64_t pc, struct rv64_p
 	void *host = NULL;
 	int ret;
 
-	if (rv64_likely(e->tag == va)) {
-		*page = e->page;
-		e->page->used = ++cpu->code_clock;
+	if (rv64_code_hit(cpu, pc, page))
 		return RV64_NEXT;
-	}
 	ret = cpu->ops->translate(cpu->opaque, pc, RV64_ACCESS_EXEC, &host, &flags);
 	if (ret != RV64_XLATE_RAM || !host)
 		return rv64_fault(cpu, pc, RV64_ACCESS_EXEC, ret);

@@ -38,28 +38,87 @@
 #define RV64_MSTATUS_FS		0x6000ull
 #define RV64_MSTATUS_SD		(1ull << 63)
 
+/* What the instructions do that are also halves of superinstructions */
+#define RV64_DO_li		IMM
+#define RV64_DO_addi		RS1 + IMM
+#define RV64_DO_addiw		(int32_t)(RS1 + IMM)
+#define RV64_DO_slli		RS1 << IMM
+#define RV64_DO_srli		RS1 >> IMM
+#define RV64_DO_andi		RS1 & IMM
+#define RV64_DO_add		RS1 + RS2
+#define RV64_DO_addw		(int32_t)(RS1 + RS2)
+#define RV64_DO_auipc		PC() + IMM
+#define RV64_IF_beq		RS1 == RS2
+#define RV64_IF_bne		RS1 != RS2
+#define RV64_IF_blt		(int64_t)RS1 < (int64_t)RS2
+#define RV64_IF_bge		(int64_t)RS1 >= (int64_t)RS2
+#define RV64_IF_bltu		RS1 < RS2
+#define RV64_IF_bgeu		RS1 >= RS2
+
+/*
+ * Superinstructions, by pairs that compilers emit: two results, or a result and a near branch.
+ * LONG are those whose first (ALU) or second (BRANCH) half has no compressed form.
+ */
+#define RV64_FUSED_ALU_BOTH(X)					\
+	X(addi, addi)						\
+	X(addi, addiw)						\
+	X(addi, add)						\
+	X(addiw, add)						\
+	X(addiw, addi)						\
+	X(addw, add)						\
+	X(slli, srli)						\
+	X(slli, add)						\
+	X(add, add)						\
+	X(add, slli)						\
+	X(li, addi)						\
+	X(li, addiw)
+#define RV64_FUSED_ALU_LONG(X)					\
+	X(auipc, addi)
+#define RV64_FUSED_BRANCH_BOTH(X)				\
+	X(addi, beq)						\
+	X(addi, bne)						\
+	X(addiw, beq)						\
+	X(addiw, bne)						\
+	X(add, bne)						\
+	X(andi, beq)						\
+	X(andi, bne)						\
+	X(li, beq)						\
+	X(li, bne)
+#define RV64_FUSED_BRANCH_LONG(X)				\
+	X(addi, blt)						\
+	X(addi, bltu)						\
+	X(addi, bge)						\
+	X(addi, bgeu)						\
+	X(addiw, blt)						\
+	X(addiw, bge)						\
+	X(add, blt)						\
+	X(add, bltu)						\
+	X(add, bgeu)						\
+	X(li, bltu)						\
+	X(li, bgeu)
+
 /* Register-register and register-immediate instructions that have a compressed form. */
 #define RV64_ALU_BOTH(X)					\
 	X(nop, 0)						\
-	X(li, IMM)						\
+	X(li, RV64_DO_li)					\
 	X(mv, RS2)						\
-	X(addi, RS1 + IMM)					\
-	X(addiw, (int32_t)(RS1 + IMM))				\
-	X(slli, RS1 << IMM)					\
-	X(srli, RS1 >> IMM)					\
+	X(addi, RV64_DO_addi)					\
+	X(addiw, RV64_DO_addiw)					\
+	X(slli, RV64_DO_slli)					\
+	X(srli, RV64_DO_srli)					\
 	X(srai, (int64_t)RS1 >> IMM)				\
-	X(andi, RS1 & IMM)					\
-	X(add, RS1 + RS2)					\
+	X(andi, RV64_DO_andi)					\
+	X(add, RV64_DO_add)					\
 	X(sub, RS1 - RS2)					\
 	X(xor, RS1 ^ RS2)					\
 	X(or, RS1 | RS2)					\
 	X(and, RS1 & RS2)					\
-	X(addw, (int32_t)(RS1 + RS2))				\
+	X(addw, RV64_DO_addw)					\
 	X(subw, (int32_t)(RS1 - RS2))
 
 /* Those that do not. */
 #define RV64_ALU_LONG(X)					\
-	X(auipc, PC() + IMM)					\
+	X(auipc, RV64_DO_auipc)					\
 	X(slti, (int64_t)RS1 < (int64_t)IMM)			\
 	X(sltiu, RS1 < IMM)					\
 	X(xori, RS1 ^ IMM)					\
@@ -108,13 +167,13 @@
 
 /* Branches: each has a form for a target in the same page, and a _far one. */
 #define RV64_BRANCH_BOTH(X)					\
-	X(beq, RS1 == RS2)					\
-	X(bne, RS1 != RS2)
+	X(beq, RV64_IF_beq)					\
+	X(bne, RV64_IF_bne)
 #define RV64_BRANCH_LONG(X)					\
-	X(blt, (int64_t)RS1 < (int64_t)RS2)			\
-	X(bge, (int64_t)RS1 >= (int64_t)RS2)			\
-	X(bltu, RS1 < RS2)					\
-	X(bgeu, RS1 >= RS2)
+	X(blt, RV64_IF_blt)					\
+	X(bge, RV64_IF_bge)					\
+	X(bltu, RV64_IF_bltu)					\
+	X(bgeu, RV64_IF_bgeu)
 
 /* Arithmetic worth a path of its own; all other floating point is RV64_OP_fp. */
 #define RV64_FP_FAST(X)						\
@@ -239,6 +298,18 @@ static inline uint32_t rv64_raw_funct3(uint32_t raw)
 static inline void rv64_set_x(struct rv64_cpu *cpu, unsigned int rd, uint64_t val)
 {
 	cpu->x[rd ? rd : RV64_RD_SINK] = val;
+}
+
+/* The decoded page of @pc, if it is at hand */
+static inline bool rv64_code_hit(struct rv64_cpu *cpu, uint64_t pc, struct rv64_page **page)
+{
+	struct rv64_xtlb_entry *e = &cpu->xtlb[pc >> RV64_PAGE_SHIFT & (RV64_XTLB_ENTRIES - 1)];
+
+	if (rv64_unlikely(e->tag != (pc & RV64_PAGE_MASK)))
+		return false;
+	*page = e->page;
+	e->page->used = ++cpu->code_clock;
+	return true;
 }
 
 /* rv64_decode.c */

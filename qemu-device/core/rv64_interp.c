@@ -12,7 +12,20 @@
 #define SLOTS_2		1	/* ops from an instruction of two bytes to the next */
 #define SLOTS_4		2
 
+/**
+ * struct fused - a superinstruction
+ * @first: of the pair
+ * @second: of the pair
+ * @labels: its handlers by the lengths of the two, NULL where there is no such form
+ */
+struct fused {
+	enum rv64_op_id first, second;
+	const void *labels[2][2];
+};
+
 static const void *const *op_labels[2];
+static const struct fused *fused_pairs;
+static unsigned int nr_fused_pairs;
 
 /**
  * rv64_label() - the handler of an op
@@ -55,22 +68,66 @@ static void decode_into(struct rv64_op *op, const struct rv64_insn *insn)
 	op->fn = rv64_label(insn->id, insn->len);
 }
 
-/* Decode the op at @slot of a page. */
-static void decode_slot(struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot)
+/* Decode what begins at @slot of a page; false if it does not end there. */
+static bool decode_at(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
+		      struct rv64_insn *insn)
 {
 	uint32_t raw = rv64_code_halfword(page, slot);
-	struct rv64_insn insn;
 
 	if ((raw & 3) == 3) {
-		if (slot == RV64_PAGE_SLOTS - 1) {
-			page->ops[slot].fn = rv64_label(RV64_OP_straddle, 4);
-			return;
-		}
+		if (slot == RV64_PAGE_SLOTS - 1)
+			return false;
 		raw |= (uint32_t)rv64_code_halfword(page, slot + 1) << 16;
 	}
-	rv64_decode(raw, cpu->isa, &insn);
-	rv64_resolve_near(&insn, slot * 2);
+	rv64_decode(raw, cpu->isa, insn);
+	rv64_resolve_near(insn, slot * 2);
+	return true;
+}
+
+static const void *fused_label(const struct rv64_insn *a, const struct rv64_insn *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_fused_pairs; i++)
+		if (fused_pairs[i].first == a->id && fused_pairs[i].second == b->id)
+			return fused_pairs[i].labels[a->len == 4][b->len == 4];
+	return NULL;
+}
+
+/*
+ * Make the op at @slot one with the next if the two are a pair. The next gets its operands; its
+ * handler is for whoever jumps to it, and is found then.
+ */
+static void fuse(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
+		 const struct rv64_insn *insn)
+{
+	unsigned int next = slot + insn->len / 2;
+	struct rv64_insn second;
+	const void *label;
+
+	if (next >= RV64_PAGE_SLOTS || !decode_at(cpu, page, next, &second))
+		return;
+	label = fused_label(insn, &second);
+	if (!label)
+		return;
+	if (page->ops[next].fn == rv64_label(RV64_OP_decode, 4)) {
+		page->ops[next] = second.op;
+		page->ops[next].fn = rv64_label(RV64_OP_decode, 4);
+	}
+	page->ops[slot].fn = label;
+}
+
+/* Decode the op at @slot of a page. */
+static void decode_slot(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot)
+{
+	struct rv64_insn insn;
+
+	if (!decode_at(cpu, page, slot, &insn)) {
+		page->ops[slot].fn = rv64_label(RV64_OP_straddle, 4);
+		return;
+	}
 	decode_into(&page->ops[slot], &insn);
+	fuse(cpu, page, slot, &insn);
 }
 
 /* Decode an instruction that crosses into the next page, to run it apart from either. */
@@ -93,8 +150,8 @@ static enum rv64_status decode_straddle(struct rv64_cpu *cpu, const struct rv64_
 }
 
 /* Operands of the current op */
-#define RS1		(x[op->rs1])
-#define RS2		(x[op->rs2])
+#define RS1		(cpu->x[op->rs1])
+#define RS2		(cpu->x[op->rs2])
 #define IMM		((uint64_t)(int64_t)op->imm)
 
 /* Slots are as many times larger than halfwords as pc_bias accounts for. */
@@ -142,7 +199,7 @@ static enum rv64_status decode_straddle(struct rv64_cpu *cpu, const struct rv64_
 /* Handlers; _2 and _4 are made from one definition. */
 #define ALU(name, len, expr)					\
 L_##name##_##len:						\
-	x[op->rd] = (uint64_t)(expr);				\
+	cpu->x[op->rd] = (uint64_t)(expr);				\
 	NEXT(SLOTS_##len);
 
 #define LOAD(name, len, rtype, mtype)				\
@@ -151,7 +208,7 @@ L_##name##_##len: {						\
 	const struct rv64_tlb_entry *e = &cpu->rtlb[TLB_INDEX(addr)];	\
 								\
 	if (rv64_likely(e->tag == TLB_TAG(addr, mtype))) {	\
-		x[op->rd] = (uint64_t)(rtype)__atomic_load_n(	\
+		cpu->x[op->rd] = (uint64_t)(rtype)__atomic_load_n(	\
 			(const mtype *)(e->page + PAGE_OFFSET(addr)),	\
 			__ATOMIC_RELAXED);			\
 		NEXT(SLOTS_##len);				\
@@ -159,7 +216,7 @@ L_##name##_##len: {						\
 	SYNC();							\
 	st = rv64_load(cpu, addr, sizeof(mtype), &val);		\
 	if (!st)						\
-		x[op->rd] = (uint64_t)(rtype)val;		\
+		cpu->x[op->rd] = (uint64_t)(rtype)val;		\
 	NEXT_AFTER(st, SLOTS_##len);				\
 }
 
@@ -208,6 +265,27 @@ L_##name##_far_##len:						\
 		TAKE_FAR(PC() + IMM);				\
 	NEXT(SLOTS_##len);
 
+/* The first half of a superinstruction; with a budget of one it is done by itself. */
+#define FUSED_FIRST(a, la)					\
+	if (rv64_unlikely(left == 1))				\
+		goto L_##a##_##la;				\
+	cpu->x[op->rd] = (uint64_t)(RV64_DO_##a);			\
+	op += SLOTS_##la;					\
+	left--;
+
+#define FUSED_ALU(a, b, la, lb)					\
+L_##a##_##b##_##la##lb:						\
+	FUSED_FIRST(a, la)					\
+	cpu->x[op->rd] = (uint64_t)(RV64_DO_##b);			\
+	NEXT(SLOTS_##lb);
+
+#define FUSED_BRANCH(a, b, la, lb)				\
+L_##a##_##b##_##la##lb:						\
+	FUSED_FIRST(a, la)					\
+	if (RV64_IF_##b)					\
+		TAKE_NEAR();					\
+	NEXT(SLOTS_##lb);
+
 #define CALL(name, len, call)					\
 L_##name##_##len:						\
 	SYNC();							\
@@ -222,6 +300,16 @@ L_##name##_##len:						\
 #define STORE_4(name, r, m)	STORE(name, 4, r, m)
 #define BRANCH_2(name, cond)	BRANCH(name, 2, cond)
 #define BRANCH_4(name, cond)	BRANCH(name, 4, cond)
+#define FUSED_ALU_BOTH(a, b)						\
+	FUSED_ALU(a, b, 2, 2) FUSED_ALU(a, b, 2, 4)			\
+	FUSED_ALU(a, b, 4, 2) FUSED_ALU(a, b, 4, 4)
+#define FUSED_ALU_LONG(a, b)						\
+	FUSED_ALU(a, b, 4, 2) FUSED_ALU(a, b, 4, 4)
+#define FUSED_BRANCH_BOTH(a, b)						\
+	FUSED_BRANCH(a, b, 2, 2) FUSED_BRANCH(a, b, 2, 4)		\
+	FUSED_BRANCH(a, b, 4, 2) FUSED_BRANCH(a, b, 4, 4)
+#define FUSED_BRANCH_LONG(a, b)						\
+	FUSED_BRANCH(a, b, 2, 4) FUSED_BRANCH(a, b, 4, 4)
 
 #define TLB_INDEX(addr)		((addr) >> RV64_PAGE_SHIFT & (RV64_TLB_ENTRIES - 1))
 #define TLB_TAG(addr, type)	((addr) & (RV64_PAGE_MASK | (sizeof(type) - 1)))
@@ -268,7 +356,7 @@ static void fence(uint32_t raw)
 }
 
 /*
- * Run from cpu->pc; cpu->stop tells why it ended. Without @cpu, set up op_labels.
+ * Run from cpu->pc; cpu->stop tells why it ended. Without @cpu, make the labels known.
  */
 static void interpret(struct rv64_cpu *cpu, uint64_t max_insns)
 {
@@ -287,19 +375,29 @@ static void interpret(struct rv64_cpu *cpu, uint64_t max_insns)
 		RV64_BRANCH_LONG(X_BRANCH_4) RV64_FP_FAST(X_4)
 		RV64_MISC_LONG(X_4) RV64_MISC_INTERNAL(X_4)
 	};
+#define X_FUSED(a, b, l22, l24, l42, l44)	\
+	{ RV64_OP_##a, RV64_OP_##b, { { l22, l24 }, { l42, l44 } } },
+#define X_FUSED_BOTH(a, b)	X_FUSED(a, b, &&L_##a##_##b##_22, &&L_##a##_##b##_24,	\
+					&&L_##a##_##b##_42, &&L_##a##_##b##_44)
+#define X_FUSED_FIRST(a, b)	X_FUSED(a, b, NULL, NULL, &&L_##a##_##b##_42, &&L_##a##_##b##_44)
+#define X_FUSED_SECOND(a, b)	X_FUSED(a, b, NULL, &&L_##a##_##b##_24, NULL, &&L_##a##_##b##_44)
+	static const struct fused pairs[] = {
+		RV64_FUSED_ALU_BOTH(X_FUSED_BOTH) RV64_FUSED_ALU_LONG(X_FUSED_FIRST)
+		RV64_FUSED_BRANCH_BOTH(X_FUSED_BOTH) RV64_FUSED_BRANCH_LONG(X_FUSED_SECOND)
+	};
 	struct rv64_op scratch[3];
 	struct rv64_page *page = NULL;
 	struct rv64_op *op = NULL;
 	uint64_t pc_bias = 0, target, left, insn_end;
 	enum rv64_status st;
-	uint64_t *x;
 
 	if (!cpu) {
 		op_labels[0] = labels_2;
 		op_labels[1] = labels_4;
+		fused_pairs = pairs;
+		nr_fused_pairs = sizeof(pairs) / sizeof(pairs[0]);
 		return;
 	}
-	x = cpu->x;
 	left = max_insns;
 	insn_end = cpu->instret + left;
 	target = cpu->pc;
@@ -308,6 +406,8 @@ static void interpret(struct rv64_cpu *cpu, uint64_t max_insns)
 	/* A jump that may leave the page has been executed. */
 jump:
 	left--;
+	if (rv64_likely(left && !attention(cpu) && rv64_code_hit(cpu, target, &page)))
+		goto in_page;
 enter:
 	cpu->pc = target;
 	cpu->instret = insn_end - left;
@@ -323,6 +423,7 @@ enter:
 	st = rv64_code_find(cpu, target, &page);
 	if (rv64_unlikely(st))
 		goto after_call;
+in_page:
 	SET_BASE(page->ops, target & RV64_PAGE_MASK);
 	op = &page->ops[PAGE_OFFSET(target) / 2];
 	DISPATCH();
@@ -370,6 +471,10 @@ after_call:
 	RV64_BRANCH_BOTH(BRANCH_2)
 	RV64_BRANCH_BOTH(BRANCH_4)
 	RV64_BRANCH_LONG(BRANCH_4)
+	RV64_FUSED_ALU_BOTH(FUSED_ALU_BOTH)
+	RV64_FUSED_ALU_LONG(FUSED_ALU_LONG)
+	RV64_FUSED_BRANCH_BOTH(FUSED_BRANCH_BOTH)
+	RV64_FUSED_BRANCH_LONG(FUSED_BRANCH_LONG)
 
 	FLOAD(flw, 4, uint32_t, RV64_BOX)
 	FLOAD(fld, 2, uint64_t, 0)
@@ -405,18 +510,18 @@ L_j_far_2:
 L_j_far_4:
 	TAKE_FAR(PC() + IMM);
 L_jal_4:
-	x[op->rd] = PC() + 4;
+	cpu->x[op->rd] = PC() + 4;
 	TAKE_NEAR();
 L_jal_far_4:
-	x[op->rd] = PC() + 4;
+	cpu->x[op->rd] = PC() + 4;
 	TAKE_FAR(PC() + IMM);
 L_jalr_2:
 	target = (RS1 + IMM) & ~1ull;
-	x[op->rd] = PC() + 2;
+	cpu->x[op->rd] = PC() + 2;
 	goto jump;
 L_jalr_4:
 	target = (RS1 + IMM) & ~1ull;
-	x[op->rd] = PC() + 4;
+	cpu->x[op->rd] = PC() + 4;
 	goto jump;
 
 L_decode_4:
