@@ -308,8 +308,10 @@ int rt_copy_command(npurt_stream *stream, const struct npu_cmd_copy *copy, const
 #define RT_STAGING_PIECE (512u << 10)
 #define RT_STAGING_AHEAD 4 /* pieces of one download in flight */
 
-/* @bytes of at most RT_STAGING_PIECE, kept until the open batch has ended. */
+/* @bytes of at most RT_STAGING_PIECE. */
 int rt_staging_alloc(npurt_stream *stream, uint32_t bytes, void **pointer, uint64_t *va);
+/* After its copy was added, which may have opened a new batch: keeps it until that ends. */
+void rt_staging_used(npurt_stream *stream);
 void rt_staging_destroy(struct rt_staging *staging);
 
 /* elf.c: what a module file holds, each offset and size checked. */

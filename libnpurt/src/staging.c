@@ -2,7 +2,7 @@
 /*
  * The staging ring: system memory in which data wait for SDMA on their way from
  * ordinary memory, and for the CPU on their way back. A piece is free again when
- * the batch that was open at its allocation has ended.
+ * the batch with its copy has ended.
  */
 #include "internal.h"
 
@@ -11,7 +11,7 @@
 #define MAX_MARKS 64
 #define ALIGN 64
 
-/* All up to @end is in use until @point has passed. */
+/* What ends at @end is in use until @point has passed. */
 struct mark {
 	uint64_t end;
 	uint64_t point;
@@ -142,4 +142,9 @@ int rt_staging_alloc(npurt_stream *stream, uint32_t bytes, void **pointer, uint6
 	*pointer = staging->map + start % RT_STAGING_BYTES;
 	*va = staging->memory->va + start % RT_STAGING_BYTES;
 	return 0;
+}
+
+void rt_staging_used(npurt_stream *stream)
+{
+	newest(stream->staging)->point = stream->submitted + 1;
 }

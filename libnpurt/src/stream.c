@@ -228,11 +228,10 @@ int rt_stream_kick(npurt_stream *stream)
 
 int rt_stream_flush_to(npurt_stream *stream, uint64_t point)
 {
-	int err = 0;
+	int err;
 
 	pthread_mutex_lock(&stream->lock);
-	if (stream->submitted < point)
-		err = rt_stream_flush(stream);
+	err = stream->submitted < point ? rt_stream_flush(stream) : stream->error;
 	pthread_mutex_unlock(&stream->lock);
 	return err;
 }

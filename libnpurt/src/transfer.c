@@ -68,6 +68,15 @@ static int stage(const struct transfer *t, struct piece *piece)
 	return err;
 }
 
+static int add_copy(const struct transfer *t, const struct npu_cmd_copy *copy)
+{
+	int err = rt_copy_command(t->stream, copy, t->device.memory->label);
+
+	if (!err)
+		rt_staging_used(t->stream);
+	return err;
+}
+
 static int upload_piece(const struct transfer *t, struct piece *piece)
 {
 	struct npu_cmd_copy cmd;
@@ -85,7 +94,7 @@ static int upload_piece(const struct transfer *t, struct piece *piece)
 		.dst_pitch = t->device.pitch,
 		.src_pitch = piece->bytes,
 	};
-	return rt_copy_command(t->stream, &cmd, t->device.memory->label);
+	return add_copy(t, &cmd);
 }
 
 static int upload(const struct transfer *t)
@@ -119,7 +128,7 @@ static int start_download(const struct transfer *t, struct piece *piece)
 		.dst_pitch = piece->bytes,
 		.src_pitch = t->device.pitch,
 	};
-	err = rt_copy_command(t->stream, &cmd, t->device.memory->label);
+	err = add_copy(t, &cmd);
 	if (!err)
 		err = rt_stream_flush(t->stream);
 	piece->point = t->stream->submitted;
