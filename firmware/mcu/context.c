@@ -41,7 +41,7 @@ enum npu_status context_set(uint32_t id, const struct npu_admin_context *config)
 	if (id >= NPU_MAX_CONTEXTS || config->root % NPU_PAGE_SIZE ||
 	    config->root >= mmio_read64(NPU_MCU_HOST_FW_REGION))
 		return NPU_ST_ADMIN_INVALID;
-	if (contexts[id].set || !unit_ready(&context_unit))
+	if (contexts[id].set)
 		return NPU_ST_ADMIN_BUSY;
 
 	mmio_write32(NPU_MCU_CTX_ID, id);
@@ -61,7 +61,7 @@ enum npu_status context_clear(uint32_t id)
 
 	if (!context_is_set(id))
 		return NPU_ST_ADMIN_NOENT;
-	if (contexts[id].queues || !unit_ready(&context_unit))
+	if (contexts[id].queues)
 		return NPU_ST_ADMIN_BUSY;
 
 	mmio_write32(NPU_MCU_CTX_ID, id);

@@ -48,7 +48,7 @@ enum npu_status cq_create(uint32_t id, const struct npu_admin_cq *config)
 
 	if (id >= NPU_MAX_CQS || !cq_config_valid(config))
 		return NPU_ST_ADMIN_INVALID;
-	if (cqs[id].exists || !unit_ready(&cq_unit))
+	if (cqs[id].exists)
 		return NPU_ST_ADMIN_BUSY;
 
 	mmio_write32(NPU_MCU_CQ_ID, id);
@@ -71,7 +71,7 @@ enum npu_status cq_destroy(uint32_t id)
 
 	if (!cq_exists(id))
 		return NPU_ST_ADMIN_NOENT;
-	if (cqs[id].queues || !unit_ready(&cq_unit))
+	if (cqs[id].queues)
 		return NPU_ST_ADMIN_BUSY;
 
 	mmio_write32(NPU_MCU_CQ_ID, id);

@@ -32,11 +32,10 @@ trap_entry:
 	sd	t0, 5 * 8(a0)
 	sd	t1, 6 * 8(a0)
 	csrr	t0, mcause
-	addi	t0, t0, -5		/* load access fault */
-	beqz	t0, 1f
-	addi	t0, t0, -2		/* store access fault */
-	bnez	t0, 2f
-1:	csrr	t0, mepc
+	addi	t0, t0, -4		/* 4 to 7: loads and stores, misaligned or refused */
+	sltiu	t0, t0, 4
+	beqz	t0, 2f
+	csrr	t0, mepc
 	la	t1, guard_start
 	bltu	t0, t1, 2f
 	la	t1, guard_end

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Window accesses that may fail. trap_entry sends an access fault between guard_start and
- * guard_end to guard_fault; so the code between uses no stack.
+ * Window accesses that may fail. trap_entry sends a load or store that traps between guard_start
+ * and guard_end to guard_fault; so the code between uses no stack.
  */
 	.text
 	.balign	4

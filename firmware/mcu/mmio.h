@@ -49,8 +49,9 @@ static inline void window_fence(void)
 }
 
 /*
- * Copies @words 64-bit words, at least one. The bus may refuse an access to a window:
- * then the access traps, the trap handler makes the copy end, and it returns false.
+ * Copies @words 64-bit words, at least one. The bus may refuse an access to a window, or the
+ * host may have given a misaligned address: then the access traps, the trap handler makes the
+ * copy end, and it returns false.
  */
 bool guarded_copy(volatile void *dst, const volatile void *src, size_t words);
 

@@ -64,7 +64,7 @@ enum npu_status queue_create(uint32_t id, const struct npu_admin_queue *config)
 		return NPU_ST_ADMIN_INVALID;
 	if (!context_is_set(config->context) || !cq_exists(config->cq))
 		return NPU_ST_ADMIN_NOENT;
-	if (queues[id].exists || !unit_ready(&queue_unit))
+	if (queues[id].exists)
 		return NPU_ST_ADMIN_BUSY;
 
 	queue_load(id, config);
@@ -85,8 +85,6 @@ static enum npu_status queue_command(uint32_t id, uint32_t command)
 {
 	if (id >= NPU_MAX_QUEUES || !queues[id].exists)
 		return NPU_ST_ADMIN_NOENT;
-	if (!unit_ready(&queue_unit))
-		return NPU_ST_ADMIN_BUSY;
 
 	mmio_write32(NPU_MCU_Q_ID, id);
 	return unit_run(&queue_unit, command);

@@ -11,7 +11,7 @@
 
 #define UNIT_TIMEOUT_MS 2000
 
-bool unit_ready(const struct unit *unit)
+static bool unit_ready(const struct unit *unit)
 {
 	return mmio_read32(unit->status) != NPU_MCU_BUSY;
 }

@@ -2,8 +2,6 @@
 #ifndef MCU_UNIT_H
 #define MCU_UNIT_H
 
-#include <stdbool.h>
-
 #include <npu/npu_status.h>
 
 /**
@@ -16,12 +14,10 @@ struct unit {
 	uint64_t status;
 };
 
-/* Whether the unit's registers may be loaded; false if an earlier command still runs. */
-bool unit_ready(const struct unit *unit);
-
 /*
  * Runs a command whose operands are loaded, and waits for its end while periodic work goes on.
- * NPU_ST_ADMIN_BUSY if the end does not come in time.
+ * NPU_ST_ADMIN_BUSY if the end does not come in time; the command goes on, but other queues can
+ * be worked on, and this one destroyed.
  */
 enum npu_status unit_run(const struct unit *unit, uint32_t command);
 

@@ -71,7 +71,10 @@
 #define NPU_MCU_CQ_CMD_DESTROY 2
 #define NPU_MCU_CQ_STATUS NPU_MCU_REG(0x0518) /* 32 R */
 
-/* Queues of the hardware scheduler. Commands end with NPU_MCU_INT_QUEUE. */
+/*
+ * Queues of the hardware scheduler. Commands end with NPU_MCU_INT_QUEUE. One that is written
+ * while STATUS is busy takes the place of the other, which goes on but whose end is not told.
+ */
 #define NPU_MCU_Q_ID NPU_MCU_REG(0x0600) /* 32 RW */
 #define NPU_MCU_Q_ENTRIES NPU_MCU_REG(0x0604) /* 32 RW */
 #define NPU_MCU_Q_BASE NPU_MCU_REG(0x0608) /* 64 RW */

@@ -74,10 +74,19 @@ void npu_core_inject_ras(struct npu_core *core, enum npu_core_ras kind, uint64_t
 	npu_mcu_raise_int(core, NPU_MCU_INT_RAS);
 }
 
+/* The end of a command whose place another has taken is not told. */
 void npu_mcu_queue_done(struct npu_core *core, uint32_t id, enum npu_status status)
 {
-	npu_store_release(&core->mcu->regs.q_status, (uint32_t)status);
-	npu_mcu_raise_int(core, NPU_MCU_INT_QUEUE);
+	struct npu_mcu *mcu = core->mcu;
+	bool told;
+
+	pthread_mutex_lock(&mcu->lock);
+	told = id == mcu->q_busy_id && npu_load(&mcu->regs.q_status) == NPU_MCU_BUSY;
+	if (told)
+		npu_store(&mcu->regs.q_status, (uint32_t)status);
+	pthread_mutex_unlock(&mcu->lock);
+	if (told)
+		npu_mcu_raise_int(core, NPU_MCU_INT_QUEUE);
 }
 
 /* START while the ROM works or firmware runs is ignored. */

@@ -89,6 +89,7 @@ struct npu_mcu_regs {
  * @image_size: likewise
  * @int_pending: under @lock
  * @int_enable: under @lock
+ * @q_busy_id: queue that NPU_MCU_Q_STATUS is about, under @lock
  * @timecmp: NPU_MCU_TIMECMP
  * @busy_ns: time that the hart ran, up to the current slice
  * @slice_start: clock when the current slice began
@@ -113,6 +114,7 @@ struct npu_mcu {
 
 	uint32_t int_pending;
 	uint32_t int_enable;
+	uint32_t q_busy_id;
 	uint64_t timecmp;
 	uint64_t busy_ns;
 	uint64_t slice_start;

@@ -149,6 +149,14 @@ static void cq_cmd_write(struct npu_mcu *mcu, const struct mcu_reg *reg, uint64_
 	}
 }
 
+static void set_q_status(struct npu_mcu *mcu, uint32_t status)
+{
+	pthread_mutex_lock(&mcu->lock);
+	mcu->q_busy_id = mcu->regs.q_id;
+	npu_store(&mcu->regs.q_status, status);
+	pthread_mutex_unlock(&mcu->lock);
+}
+
 static uint32_t queue_command(struct npu_mcu *mcu, uint32_t command)
 {
 	struct npu_mcu_regs *r = &mcu->regs;
@@ -171,19 +179,17 @@ static uint32_t queue_command(struct npu_mcu *mcu, uint32_t command)
 
 /*
  * One that takes time may end, in npu_mcu_queue_done(), before queue_command() returns; so the
- * status is busy first. A command written while one runs is lost.
+ * status is busy first.
  */
 static void q_cmd_write(struct npu_mcu *mcu, const struct mcu_reg *reg, uint64_t value)
 {
 	uint32_t status;
 
-	if (npu_load_acquire(&mcu->regs.q_status) == NPU_MCU_BUSY)
-		return;
-	npu_store(&mcu->regs.q_status, NPU_MCU_BUSY);
+	set_q_status(mcu, NPU_MCU_BUSY);
 	status = queue_command(mcu, value);
 	if (status == NPU_MCU_BUSY)
 		return;
-	npu_store(&mcu->regs.q_status, status);
+	set_q_status(mcu, status);
 	npu_mcu_raise_int(mcu->core, NPU_MCU_INT_QUEUE);
 }
 

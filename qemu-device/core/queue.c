@@ -213,9 +213,10 @@ uint32_t npu_queue_destroy(struct npu_core *core, uint32_t id)
 	queue = npu_queue_find(core, id);
 	if (!queue) {
 		ret = NPU_ST_ADMIN_NOENT;
-	} else if (queue->pending_cmd) {
+	} else if (queue->pending_cmd == NPU_MCU_Q_CMD_DESTROY) {
 		ret = NPU_ST_ADMIN_BUSY;
 	} else {
+		/* A suspend that is pending has lost its point. */
 		npu_store(&queue->stop, true);
 		npu_tasks_stop(queue);
 		if (queue_unpark(queue) && !queue->tasks_running) {
