@@ -81,7 +81,8 @@ bench: all
 	@tools/npu-bench
 
 .PHONY: install
-install: lib tools
+install: lib tools kernels
+	@$(MAKE) -C firmware/kernels O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 	@$(MAKE) -C libnpurt O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 	@$(MAKE) -C tools O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 
