@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dma-fence.h>
+#include <linux/dma-mapping.h>
+
+#include <drm/drm_managed.h>
+#include <drm/drm_print.h>
+
+#include <npu/npu_queue.h>
+#include <npu/npu_regs.h>
+
+#include "npu_admin.h"
+#include "npu_cq.h"
+#include "npu_device.h"
+#include "npu_mmio.h"
+#include "npu_queue.h"
+#include "npu_reset.h"
+
+#define NPU_CQ_ENTRIES 4096
+#define NPU_CQ_MASK (NPU_CQ_ENTRIES - 1)
+/*
+ * The phase bit tells new entries from old ones, so the device needs to know the
+ * head only to see that there is room: save the doorbell most of the time.
+ */
+#define NPU_CQ_TELL (NPU_CQ_ENTRIES / 4)
+
+static_assert(NPU_CQ_ENTRIES <= NPU_CQ_MAX_ENTRIES);
+
+/**
+ * npu_cq_init() - allocate the completion rings
+ * @npu: device
+ * @count: how many
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_cq_init(struct npu_device *npu, unsigned int count)
+{
+	unsigned int i;
+
+	/* Queues hold on to their ring's structure after the device has gone. */
+	npu->cqs = drmm_kcalloc(&npu->drm, count, sizeof(*npu->cqs), GFP_KERNEL);
+	if (!npu->cqs)
+		return -ENOMEM;
+
+	for (i = 0; i < count; i++) {
+		struct npu_cq *cq = &npu->cqs[i];
+
+		cq->npu = npu;
+		cq->id = i;
+		spin_lock_init(&cq->lock);
+		cq->ring = dmam_alloc_coherent(npu->drm.dev, NPU_CQ_ENTRIES * sizeof(*cq->ring),
+					       &cq->dma, GFP_KERNEL);
+		if (!cq->ring)
+			return -ENOMEM;
+	}
+
+	npu->num_cqs = count;
+	return 0;
+}
+
+/**
+ * npu_cq_create_all() - create the rings in a device that has just booted
+ * @npu: device
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_cq_create_all(struct npu_device *npu)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < npu->num_cqs; i++) {
+		struct npu_cq *cq = &npu->cqs[i];
+		struct npu_admin_cmd cmd = {
+			.opcode = NPU_ADMIN_CQ_CREATE,
+			.id = cpu_to_le32(cq->id),
+			.cq = {
+				.base = cpu_to_le64(cq->dma),
+				.entries = cpu_to_le32(NPU_CQ_ENTRIES),
+				.vector = cpu_to_le32(1 + cq->id),
+			},
+		};
+
+		memset(cq->ring, 0, NPU_CQ_ENTRIES * sizeof(*cq->ring));
+		cq->head = 0;
+		cq->told = 0;
+
+		ret = npu_admin_exec(npu, &cmd, NULL);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/**
+ * npu_cq_pick() - completion ring for a new queue
+ * @npu: device
+ *
+ * Return: the ring whose interrupt comes to this CPU, if there is one.
+ */
+struct npu_cq *npu_cq_pick(struct npu_device *npu)
+{
+	return &npu->cqs[raw_smp_processor_id() % npu->num_cqs];
+}
+
+/**
+ * npu_cq_handle() - handle one completion
+ * @cq: completion ring
+ * @cqe: completion, a copy
+ */
+static void npu_cq_handle(struct npu_cq *cq, const struct npu_cqe *cqe)
+{
+	struct npu_device *npu = cq->npu;
+	u16 id = le16_to_cpu(cqe->queue);
+	struct npu_queue *queue = NULL;
+
+	if (id < npu->info.num_queues)
+		queue = npu->hw_queues[array_index_nospec(id, npu->info.num_queues)];
+
+	if (!queue || queue->cq != cq || npu_queue_complete(queue, cqe)) {
+		drm_err_ratelimited(&npu->drm, "completion ring %u: bad entry for queue %u\n",
+				    cq->id, id);
+		npu_reset_schedule(npu, "completion ring is corrupt");
+	}
+}
+
+/**
+ * npu_cq_process_locked() - take all completions from the ring
+ * @cq: completion ring, locked
+ */
+static void npu_cq_process_locked(struct npu_cq *cq)
+{
+	unsigned int i;
+
+	/* The device may write as fast as we read: at most one round. */
+	for (i = 0; i < NPU_CQ_ENTRIES; i++) {
+		struct npu_cqe *slot = &cq->ring[cq->head & NPU_CQ_MASK];
+		bool phase = !(cq->head & NPU_CQ_ENTRIES);
+		struct npu_cqe cqe;
+
+		if (!!(le16_to_cpu(READ_ONCE(slot->flags)) & NPU_CQE_PHASE) != phase)
+			break;
+
+		dma_rmb(); /* the rest was written before the phase */
+		cqe = *slot;
+		cq->head++;
+		npu_cq_handle(cq, &cqe);
+
+		if (cq->head - cq->told >= NPU_CQ_TELL) {
+			cq->told = cq->head;
+			npu_write(cq->npu, NPU_DB_CQ_HEAD(cq->id), cq->told);
+		}
+	}
+}
+
+/**
+ * npu_cq_process() - take all completions from the ring
+ * @cq: completion ring
+ */
+void npu_cq_process(struct npu_cq *cq)
+{
+	unsigned long flags;
+	bool cookie;
+
+	cookie = dma_fence_begin_signalling();
+	spin_lock_irqsave(&cq->lock, flags);
+	npu_cq_process_locked(cq);
+	spin_unlock_irqrestore(&cq->lock, flags);
+	dma_fence_end_signalling(cookie);
+}
+
+/**
+ * npu_cq_set_queue() - make completions go to a queue, or to none any more
+ * @cq: completion ring
+ * @hw_id: hardware queue
+ * @queue: queue, or NULL
+ *
+ * When NULL has been set the queue has seen all that the device had to say of it.
+ */
+void npu_cq_set_queue(struct npu_cq *cq, u32 hw_id, struct npu_queue *queue)
+{
+	struct npu_device *npu = cq->npu;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	spin_lock_irq(&cq->lock);
+	if (!queue && npu->state == NPU_DEVICE_ALIVE)
+		npu_cq_process_locked(cq);
+	npu->hw_queues[hw_id] = queue;
+	spin_unlock_irq(&cq->lock);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_DEVICE_H__
+#define __NPU_DEVICE_H__
+
+#include <linux/atomic.h>
+#include <linux/idr.h>
+#include <linux/mutex.h>
+#include <linux/ratelimit.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_file.h>
+#include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_resource.h>
+
+#include "npu_admin.h"
+#include "npu_fw.h"
+#include "npu_hbm.h"
+
+#define DRIVER_NAME "npu"
+#define DRIVER_DESC "NPU accelerator"
+#define DRIVER_MAJOR 1
+#define DRIVER_MINOR 0
+
+struct dma_pool;
+struct npu_cq;
+struct npu_queue;
+struct pci_dev;
+
+/**
+ * struct npu_info - what the identification registers say, checked
+ */
+struct npu_info {
+	/** @hw_version: NPU_REG_HW_VERSION */
+	u32 hw_version;
+	/** @num_queues: hardware queues */
+	u32 num_queues;
+	/** @num_contexts: hardware contexts */
+	u32 num_contexts;
+	/** @num_cqs: completion rings */
+	u32 num_cqs;
+	/** @num_cores: AI cores */
+	u32 num_cores;
+	/** @core_mask: a bit for each AI core */
+	u64 core_mask;
+	/** @core_clock_mhz: nominal clock of the AI cores */
+	u32 core_clock_mhz;
+	/** @timestamp_freq: ticks per second of the device's clock */
+	u32 timestamp_freq;
+	/** @profile: NPU_PROFILE_* */
+	u32 profile;
+	/** @ub_size: bytes of unified buffer */
+	u32 ub_size;
+	/** @l1_size: bytes of L1 */
+	u32 l1_size;
+	/** @l0a_size: bytes of L0A */
+	u32 l0a_size;
+	/** @l0b_size: bytes of L0B */
+	u32 l0b_size;
+	/** @l0c_size: bytes of L0C */
+	u32 l0c_size;
+	/** @serial: serial number */
+	u64 serial;
+};
+
+/**
+ * enum npu_device_state - may the hardware be talked to
+ */
+enum npu_device_state {
+	/** @NPU_DEVICE_ALIVE: firmware is up */
+	NPU_DEVICE_ALIVE = 0,
+	/** @NPU_DEVICE_RESETTING: between the start of a reset and its end */
+	NPU_DEVICE_RESETTING,
+	/** @NPU_DEVICE_WEDGED: a reset has failed; only binding again helps */
+	NPU_DEVICE_WEDGED,
+	/** @NPU_DEVICE_GONE: the driver has been unbound */
+	NPU_DEVICE_GONE,
+};
+
+/**
+ * struct npu_reset - recovery of the whole device
+ */
+struct npu_reset {
+	/**
+	 * @wq: ordered; also runs the schedulers' time-outs, so that these and
+	 * a reset never meet
+	 */
+	struct workqueue_struct *wq;
+	/** @work: the reset itself */
+	struct work_struct work;
+	/** @count: resets since the driver was bound */
+	atomic_t count;
+};
+
+/**
+ * struct npu_device - one NPU
+ */
+struct npu_device {
+	/** @drm: base */
+	struct drm_device drm;
+	/** @pdev: PCI device */
+	struct pci_dev *pdev;
+	/** @regs: register BAR */
+	void __iomem *regs;
+	/** @info: fixed properties */
+	struct npu_info info;
+
+	/**
+	 * @hw_lock: serialises conversations with the device: admin commands,
+	 * translation invalidation, reset, and @queues and @vms with them.
+	 * Taken on the way to signal fences, so nothing is allocated under it.
+	 */
+	struct mutex hw_lock;
+	/** @state: enum npu_device_state, written under @hw_lock */
+	enum npu_device_state state;
+
+	/** @fw: management firmware */
+	struct npu_fw fw;
+	/** @admin: admin queue */
+	struct npu_admin admin;
+	/** @reset: recovery */
+	struct npu_reset reset;
+
+	/** @num_vectors: MSI-X vectors in use, the management vector included */
+	unsigned int num_vectors;
+	/** @cqs: completion rings, one for each vector but the first */
+	struct npu_cq *cqs;
+	/** @num_cqs: number of @cqs */
+	unsigned int num_cqs;
+
+	/** @ttm: memory manager */
+	struct ttm_device ttm;
+	/** @hbm: device memory */
+	struct npu_hbm hbm;
+	/** @sys_man: manager of system memory that the device can reach */
+	struct ttm_resource_manager sys_man;
+
+	/** @context_ida: hardware contexts in use */
+	struct ida context_ida;
+	/** @vms: every VM with a hardware context */
+	struct list_head vms;
+
+	/** @queue_ida: hardware queues in use */
+	struct ida queue_ida;
+	/** @queues: every queue that has not been destroyed */
+	struct list_head queues;
+	/**
+	 * @hw_queues: hardware queue by id; a slot is written under @hw_lock and
+	 * the lock of the queue's completion ring, either is enough to read it
+	 */
+	struct npu_queue **hw_queues;
+	/** @sched_wq: runs the schedulers */
+	struct workqueue_struct *sched_wq;
+	/** @status_pool: status blocks of queues */
+	struct dma_pool *status_pool;
+	/** @fault_ratelimit: limits messages about faults, which users can cause */
+	struct ratelimit_state fault_ratelimit;
+};
+
+/**
+ * struct npu_file - an open file
+ */
+struct npu_file {
+	/** @npu: device */
+	struct npu_device *npu;
+	/** @vms: VMs by id */
+	struct xarray vms;
+	/** @queues: queues by id */
+	struct xarray queues;
+	/** @aicore_us: AI core time of queues that are no more */
+	atomic64_t aicore_us;
+	/** @sdma_us: SDMA time of queues that are no more */
+	atomic64_t sdma_us;
+};
+
+/**
+ * to_npu_device() - the NPU behind a DRM device
+ * @drm: DRM device
+ *
+ * Return: the device.
+ */
+static inline struct npu_device *to_npu_device(struct drm_device *drm)
+{
+	return container_of(drm, struct npu_device, drm);
+}
+
+int npu_device_init(struct npu_device *npu);
+void npu_device_unplug(struct npu_device *npu);
+
+#endif /* __NPU_DEVICE_H__ */

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+#include <linux/pci.h>
+
+#include <drm/drm_accel.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_prime.h>
+
+#include <npu/npu_regs.h>
+
+#include "npu_debugfs.h"
+#include "npu_device.h"
+#include "npu_fence.h"
+#include "npu_file.h"
+#include "npu_gem.h"
+#include "npu_ioctl.h"
+#include "npu_job.h"
+#include "npu_queue.h"
+#include "npu_reset.h"
+
+/**
+ * npu_ioctl_refused() - is this an ioctl that must not reach the DRM core?
+ * @cmd: ioctl
+ *
+ * These two use &drm_file.master, which files of an accel device do not have:
+ * the core would oops with a lock held. All others of the core are safe there.
+ *
+ * Return: true if so.
+ */
+static bool npu_ioctl_refused(unsigned int cmd)
+{
+	switch (DRM_IOCTL_NR(cmd)) {
+	case DRM_IOCTL_NR(DRM_IOCTL_GET_UNIQUE):
+	case DRM_IOCTL_NR(DRM_IOCTL_GET_MAGIC):
+		return DRM_IOCTL_TYPE(cmd) == DRM_IOCTL_BASE;
+	default:
+		return false;
+	}
+}
+
+/**
+ * npu_ioctl_with() - pass an ioctl on to the DRM core
+ * @filp: file
+ * @cmd: ioctl
+ * @arg: its argument
+ * @ioctl: function of the core
+ *
+ * Our own end soon, so that they may keep an unplug waiting. The core's may wait
+ * for fences that only the unplug signals.
+ *
+ * Return: what @ioctl returns, or a negative error code.
+ */
+static long npu_ioctl_with(struct file *filp, unsigned int cmd, unsigned long arg,
+			   long (*ioctl)(struct file *, unsigned int, unsigned long))
+{
+	struct drm_file *file = filp->private_data;
+	unsigned int nr = DRM_IOCTL_NR(cmd);
+	long ret;
+	int idx;
+
+	if (npu_ioctl_refused(cmd))
+		return -EOPNOTSUPP;
+
+	if (nr < DRM_COMMAND_BASE || nr >= DRM_COMMAND_END)
+		return ioctl(filp, cmd, arg);
+
+	if (!drm_dev_enter(file->minor->dev, &idx))
+		return -ENODEV;
+	ret = ioctl(filp, cmd, arg);
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+static long npu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return npu_ioctl_with(filp, cmd, arg, drm_ioctl);
+}
+
+#ifdef CONFIG_COMPAT
+static long npu_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return npu_ioctl_with(filp, cmd, arg, drm_compat_ioctl);
+}
+#else
+#define npu_compat_ioctl NULL
+#endif
+
+static const struct file_operations npu_fops = {
+	.owner = THIS_MODULE,
+	.open = accel_open,
+	.release = drm_release,
+	.unlocked_ioctl = npu_ioctl,
+	.compat_ioctl = npu_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = drm_gem_mmap,
+	.show_fdinfo = drm_show_fdinfo,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
+
+static const struct drm_driver npu_drm_driver = {
+	.driver_features = DRIVER_COMPUTE_ACCEL | DRIVER_GEM | DRIVER_SYNCOBJ |
+			   DRIVER_SYNCOBJ_TIMELINE | DRIVER_GEM_GPUVA,
+	.open = npu_file_open,
+	.postclose = npu_file_postclose,
+	.show_fdinfo = npu_file_show_fdinfo,
+	.gem_prime_import_sg_table = npu_gem_import_sg_table,
+	.ioctls = npu_ioctls,
+	.num_ioctls = ARRAY_SIZE(npu_ioctls),
+	.fops = &npu_fops,
+	.name = DRIVER_NAME,
+	.desc = DRIVER_DESC,
+	.major = DRIVER_MAJOR,
+	.minor = DRIVER_MINOR,
+};
+
+static int npu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct npu_device *npu;
+	int ret;
+
+	npu = devm_drm_dev_alloc(&pdev->dev, &npu_drm_driver, struct npu_device, drm);
+	if (IS_ERR(npu))
+		return PTR_ERR(npu);
+
+	npu->pdev = pdev;
+	pci_set_drvdata(pdev, npu);
+
+	ret = npu_device_init(npu);
+	if (ret)
+		return ret;
+
+	npu_debugfs_init(npu);
+	ret = drm_dev_register(&npu->drm, 0);
+	if (ret)
+		return ret;
+
+	npu_fw_watch_start(npu);
+	return 0;
+}
+
+static void npu_remove(struct pci_dev *pdev)
+{
+	npu_device_unplug(pci_get_drvdata(pdev));
+}
+
+static void npu_reset_prepare_pci(struct pci_dev *pdev)
+{
+	npu_reset_prepare(pci_get_drvdata(pdev));
+}
+
+static void npu_reset_done_pci(struct pci_dev *pdev)
+{
+	npu_reset_done(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers npu_err_handlers = {
+	.reset_prepare = npu_reset_prepare_pci,
+	.reset_done = npu_reset_done_pci,
+};
+
+static const struct pci_device_id npu_pci_ids[] = {
+	{ PCI_DEVICE(NPU_PCI_VENDOR_ID, NPU_PCI_DEVICE_ID) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, npu_pci_ids);
+
+static struct pci_driver npu_pci_driver = {
+	.name = DRIVER_NAME,
+	.id_table = npu_pci_ids,
+	.probe = npu_probe,
+	.remove = npu_remove,
+	.shutdown = npu_remove,
+	.err_handler = &npu_err_handlers,
+};
+
+/**
+ * struct npu_init_step - what the module sets up, and how it is undone
+ */
+struct npu_init_step {
+	/** @init: called in order */
+	int (*init)(void);
+	/** @exit: called in reverse order */
+	void (*exit)(void);
+};
+
+static int npu_pci_register(void)
+{
+	return pci_register_driver(&npu_pci_driver);
+}
+
+static void npu_pci_unregister(void)
+{
+	pci_unregister_driver(&npu_pci_driver);
+}
+
+static const struct npu_init_step npu_init_steps[] = {
+	{ npu_fence_module_init, npu_fence_module_exit },
+	{ npu_job_module_init, npu_job_module_exit },
+	{ npu_queue_module_init, npu_queue_module_exit },
+	{ npu_pci_register, npu_pci_unregister },
+};
+
+static void npu_undo(unsigned int steps)
+{
+	while (steps--)
+		npu_init_steps[steps].exit();
+}
+
+static int __init npu_init(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(npu_init_steps); i++) {
+		ret = npu_init_steps[i].init();
+		if (ret) {
+			npu_undo(i);
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
+static void __exit npu_exit(void)
+{
+	npu_undo(ARRAY_SIZE(npu_init_steps));
+}
+
+module_init(npu_init);
+module_exit(npu_exit);
+
+MODULE_DESCRIPTION(DRIVER_DESC);
+MODULE_AUTHOR("The open NPU stack");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMA_BUF);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/array_size.h>
+#include <linux/errno.h>
+
+#include <drm/drm_print.h>
+
+#include <npu/npu_status.h>
+
+#include "npu_device.h"
+#include "npu_fault.h"
+#include "npu_queue.h"
+
+static const char * const npu_status_names[NPU_ST_COUNT] = {
+	[NPU_ST_OK] = "OK",
+	[NPU_ST_ABORTED] = "ABORTED",
+	[NPU_ST_TIMEOUT] = "TIMEOUT",
+	[NPU_ST_SQE_INVALID] = "SQE_INVALID",
+	[NPU_ST_CMD_INVALID] = "CMD_INVALID",
+	[NPU_ST_ENGINE] = "ENGINE",
+	[NPU_ST_MMU_READ] = "MMU_READ",
+	[NPU_ST_MMU_WRITE] = "MMU_WRITE",
+	[NPU_ST_MMU_EXEC] = "MMU_EXEC",
+	[NPU_ST_MMU_TABLE] = "MMU_TABLE",
+	[NPU_ST_BUS] = "BUS",
+	[NPU_ST_HBM_ECC] = "HBM_ECC",
+	[NPU_ST_ILLEGAL_INSN] = "ILLEGAL_INSN",
+	[NPU_ST_MISALIGNED] = "MISALIGNED",
+	[NPU_ST_LOCAL_RANGE] = "LOCAL_RANGE",
+	[NPU_ST_TILE_ALIGN] = "TILE_ALIGN",
+	[NPU_ST_TILE_SHAPE] = "TILE_SHAPE",
+	[NPU_ST_FLAG_DEADLOCK] = "FLAG_DEADLOCK",
+	[NPU_ST_KERNEL_TRAP] = "KERNEL_TRAP",
+	[NPU_ST_CORE_LOST] = "CORE_LOST",
+	[NPU_ST_ADMIN_INVALID] = "ADMIN_INVALID",
+	[NPU_ST_ADMIN_BUSY] = "ADMIN_BUSY",
+	[NPU_ST_ADMIN_NOENT] = "ADMIN_NOENT",
+};
+
+static const char * const npu_unit_names[] = {
+	[NPU_UNIT_SCHED] = "scheduler",
+	[NPU_UNIT_SDMA] = "sdma",
+	[NPU_UNIT_SCALAR] = "scalar",
+	[NPU_UNIT_MTE] = "mte",
+	[NPU_UNIT_CUBE] = "cube",
+	[NPU_UNIT_VECTOR] = "vector",
+	[NPU_UNIT_FIXPIPE] = "fixpipe",
+};
+
+/**
+ * npu_status_name() - name of a status code
+ * @status: enum npu_status, as the device wrote it
+ *
+ * Return: its name without the prefix.
+ */
+const char *npu_status_name(u32 status)
+{
+	return status < ARRAY_SIZE(npu_status_names) ? npu_status_names[status] : "unknown";
+}
+
+/**
+ * npu_status_to_errno() - error of the fence of a failed job
+ * @status: enum npu_status, as the device wrote it
+ *
+ * Return: a negative error code, 0 for NPU_ST_OK.
+ */
+int npu_status_to_errno(u32 status)
+{
+	switch (status) {
+	case NPU_ST_OK:
+		return 0;
+	case NPU_ST_ABORTED:
+		return -ECANCELED;
+	case NPU_ST_TIMEOUT:
+		return -ETIME;
+	default:
+		return -EIO;
+	}
+}
+
+/**
+ * npu_fault_report() - say in the log what stopped a queue
+ * @queue: queue
+ * @fault: fault record
+ *
+ * Any user can cause faults: the rate is limited.
+ */
+void npu_fault_report(struct npu_queue *queue, const struct npu_fault *fault)
+{
+	struct npu_device *npu = queue->npu;
+
+	if (!__ratelimit(&npu->fault_ratelimit))
+		return;
+
+	drm_warn(&npu->drm,
+		 "%s[%d] queue %u stopped: %s at 0x%llx by %s, command %u, core %u, block %u, pc 0x%llx\n",
+		 queue->comm, queue->pid, queue->hw_id,
+		 npu_status_name(le32_to_cpu(fault->status)), le64_to_cpu(fault->address),
+		 fault->unit < ARRAY_SIZE(npu_unit_names) ? npu_unit_names[fault->unit] : "unknown",
+		 le32_to_cpu(fault->command), le16_to_cpu(fault->core),
+		 le32_to_cpu(fault->block), le64_to_cpu(fault->pc));
+}

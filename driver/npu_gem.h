@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_GEM_H__
+#define __NPU_GEM_H__
+
+#include <linux/mutex.h>
+
+#include <drm/ttm/ttm_bo.h>
+
+#include <drm/npu_accel.h>
+
+struct dma_buf_attachment;
+struct drm_device;
+struct drm_file;
+struct drm_memory_stats;
+struct npu_device;
+struct sg_table;
+
+/**
+ * struct npu_bo - buffer object
+ */
+struct npu_bo {
+	/** @ttm: base */
+	struct ttm_buffer_object ttm;
+	/** @placement: where it belongs, NPU_PL_* */
+	u32 placement;
+	/** @mem_type: where it is, for statistics, which take no lock */
+	u32 mem_type;
+	/** @flags: DRM_NPU_BO_* */
+	u32 flags;
+	/** @gpuva_lock: protects the list of its mappings in VMs */
+	struct mutex gpuva_lock;
+};
+
+/**
+ * to_npu_bo() - buffer object of a GEM object
+ * @obj: GEM object
+ *
+ * Return: the buffer object.
+ */
+static inline struct npu_bo *to_npu_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct npu_bo, ttm.base);
+}
+
+struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u32 flags);
+struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
+					       struct dma_buf_attachment *attach,
+					       struct sg_table *sgt);
+int npu_gem_pin(struct npu_bo *bo);
+void npu_gem_pin_again(struct npu_bo *bo);
+void npu_gem_unpin(struct npu_bo *bo);
+void npu_gem_moved(struct ttm_buffer_object *tbo, u32 mem_type);
+void npu_gem_memory_stats(struct drm_file *file, struct drm_memory_stats *hbm,
+			  struct drm_memory_stats *system);
+
+#endif /* __NPU_GEM_H__ */

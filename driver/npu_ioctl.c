@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/log2.h>
+#include <linux/slab.h>
+
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_vma_manager.h>
+
+#include "npu_device.h"
+#include "npu_file.h"
+#include "npu_gem.h"
+#include "npu_hbm.h"
+#include "npu_ioctl.h"
+#include "npu_query.h"
+#include "npu_queue.h"
+#include "npu_submit.h"
+#include "npu_uapi.h"
+#include "npu_vm.h"
+
+#define NPU_VM_BIND_MAX_OPS 1024
+#define NPU_QUEUE_DEFAULT_ENTRIES 256
+#define NPU_QUEUE_DEFAULT_TIMEOUT_MS 10000
+
+static_assert(DRM_NPU_QUEUE_PRIORITY_LOW == NPU_PRIORITY_LOW);
+static_assert(DRM_NPU_QUEUE_PRIORITY_NORMAL == NPU_PRIORITY_NORMAL);
+static_assert(DRM_NPU_QUEUE_PRIORITY_HIGH == NPU_PRIORITY_HIGH);
+static_assert(DRM_NPU_QUEUE_PRIORITY_REALTIME == NPU_PRIORITY_REALTIME);
+static_assert(DRM_NPU_ENGINE_COMPUTE == NPU_ENGINE_COMPUTE);
+static_assert(DRM_NPU_ENGINE_COPY == NPU_ENGINE_COPY);
+
+static int npu_ioctl_vm_create(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_vm_create *args = data;
+	struct npu_vm *vm;
+	int ret;
+
+	if (NPU_BAD_ARG(npu, args->flags))
+		return -EINVAL;
+
+	vm = npu_vm_create(npu);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	ret = npu_file_add_vm(file->driver_priv, vm, &args->id);
+	if (ret)
+		npu_vm_destroy(vm);
+	return ret;
+}
+
+static int npu_ioctl_vm_destroy(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_npu_vm_destroy *args = data;
+
+	if (NPU_BAD_ARG(to_npu_device(drm), args->pad))
+		return -EINVAL;
+
+	return npu_file_destroy_vm(file->driver_priv, args->id);
+}
+
+static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_vm_bind *args = data;
+	struct drm_npu_vm_bind_op *ops;
+	struct npu_vm *vm;
+	u32 done;
+	int ret;
+
+	if (NPU_BAD_ARG(npu, args->flags))
+		return -EINVAL;
+
+	vm = npu_file_get_vm(file->driver_priv, args->vm_id);
+	if (NPU_BAD_ARG(npu, !vm))
+		return -ENOENT;
+
+	ops = npu_uapi_get_array(&args->ops, NPU_VM_BIND_MAX_OPS,
+				 offsetofend(struct drm_npu_vm_bind_op, size), sizeof(*ops));
+	if (NPU_BAD_ARG(npu, IS_ERR(ops))) {
+		npu_vm_put(vm);
+		return PTR_ERR(ops);
+	}
+
+	ret = npu_vm_bind(vm, file, ops, args->ops.count, &done);
+	args->ops.count = done;
+
+	kvfree(ops);
+	npu_vm_put(vm);
+	return ret;
+}
+
+static int npu_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_bo_create *args = data;
+	struct npu_bo *bo;
+	u64 size;
+	int ret;
+
+	if (NPU_BAD_ARG(npu, !args->size) ||
+	    NPU_BAD_ARG(npu, args->placement != DRM_NPU_BO_HBM &&
+			args->placement != DRM_NPU_BO_SYSTEM) ||
+	    NPU_BAD_ARG(npu, args->flags & ~DRM_NPU_BO_NO_MMAP) ||
+	    NPU_BAD_ARG(npu, args->pad))
+		return -EINVAL;
+
+	size = PAGE_ALIGN(args->size);
+	if (NPU_BAD_ARG(npu, size < args->size))
+		return -EINVAL;
+
+	bo = npu_gem_create(npu, size, args->placement == DRM_NPU_BO_HBM ? NPU_PL_HBM :
+			    NPU_PL_SYSTEM, args->flags);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+
+	ret = drm_gem_handle_create(file, &bo->ttm.base, &args->handle);
+	drm_gem_object_put(&bo->ttm.base);
+	if (!ret)
+		args->size = size;
+	return ret;
+}
+
+static int npu_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_bo_mmap_offset *args = data;
+	struct drm_gem_object *obj;
+	int ret = 0;
+
+	if (NPU_BAD_ARG(npu, args->pad))
+		return -EINVAL;
+
+	obj = drm_gem_object_lookup(file, args->handle);
+	if (NPU_BAD_ARG(npu, !obj))
+		return -ENOENT;
+
+	if (NPU_BAD_ARG(npu, to_npu_bo(obj)->flags & DRM_NPU_BO_NO_MMAP))
+		ret = -EPERM;
+	else
+		args->offset = drm_vma_node_offset_addr(&obj->vma_node);
+
+	drm_gem_object_put(obj);
+	return ret;
+}
+
+/**
+ * npu_ioctl_queue_params() - check the arguments of DRM_IOCTL_NPU_QUEUE_CREATE
+ * @npu: device
+ * @args: arguments
+ * @params: what the queue shall be
+ *
+ * Return: 0 if they are good, a negative error code otherwise.
+ */
+static int npu_ioctl_queue_params(struct npu_device *npu, const struct drm_npu_queue_create *args,
+				  struct npu_queue_params *params)
+{
+	params->engine = args->engine_class;
+	params->priority = args->priority;
+	params->core_mask = args->core_mask;
+	params->entries = args->ring_entries ?: NPU_QUEUE_DEFAULT_ENTRIES;
+	params->timeout_ms = args->timeout_ms ?: NPU_QUEUE_DEFAULT_TIMEOUT_MS;
+
+	if (NPU_BAD_ARG(npu, args->flags) ||
+	    NPU_BAD_ARG(npu, args->pad) ||
+	    NPU_BAD_ARG(npu, args->engine_class > DRM_NPU_ENGINE_COPY) ||
+	    NPU_BAD_ARG(npu, args->priority > DRM_NPU_QUEUE_PRIORITY_REALTIME) ||
+	    NPU_BAD_ARG(npu, args->core_mask & ~npu->info.core_mask) ||
+	    NPU_BAD_ARG(npu, !is_power_of_2(params->entries)) ||
+	    NPU_BAD_ARG(npu, params->entries < NPU_SQ_MIN_ENTRIES) ||
+	    NPU_BAD_ARG(npu, params->entries > NPU_SQ_MAX_ENTRIES) ||
+	    NPU_BAD_ARG(npu, params->timeout_ms > U32_MAX / USEC_PER_MSEC))
+		return -EINVAL;
+
+	if (NPU_BAD_ARG(npu, args->priority > DRM_NPU_QUEUE_PRIORITY_NORMAL &&
+			args->priority > npu_query_max_priority()))
+		return -EACCES;
+
+	return 0;
+}
+
+static int npu_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_queue_create *args = data;
+	struct npu_queue_params params;
+	struct npu_queue *queue;
+	struct npu_vm *vm;
+	int ret;
+
+	ret = npu_ioctl_queue_params(npu, args, &params);
+	if (ret)
+		return ret;
+
+	vm = npu_file_use_vm(file->driver_priv, args->vm_id);
+	if (NPU_BAD_ARG(npu, !vm))
+		return -ENOENT;
+
+	queue = npu_queue_create(npu, vm, &params);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+
+	ret = npu_file_add_queue(file->driver_priv, queue, &args->id);
+	if (ret)
+		npu_queue_destroy(queue);
+	return ret;
+}
+
+static int npu_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_npu_queue_destroy *args = data;
+
+	if (NPU_BAD_ARG(to_npu_device(drm), args->pad))
+		return -EINVAL;
+
+	return npu_file_destroy_queue(file->driver_priv, args->id);
+}
+
+static int npu_ioctl_queue_get_state(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_queue_get_state *args = data;
+	struct npu_queue *queue;
+
+	if (NPU_BAD_ARG(npu, args->pad))
+		return -EINVAL;
+
+	queue = npu_file_get_queue(file->driver_priv, args->id);
+	if (NPU_BAD_ARG(npu, !queue))
+		return -ENOENT;
+
+	npu_queue_get_state(queue, args);
+	npu_queue_put(queue);
+	return 0;
+}
+
+const struct drm_ioctl_desc npu_ioctls[DRM_NPU_SUBMIT + 1] = {
+	DRM_IOCTL_DEF_DRV(NPU_DEV_QUERY, npu_query_ioctl, 0),
+	DRM_IOCTL_DEF_DRV(NPU_VM_CREATE, npu_ioctl_vm_create, 0),
+	DRM_IOCTL_DEF_DRV(NPU_VM_DESTROY, npu_ioctl_vm_destroy, 0),
+	DRM_IOCTL_DEF_DRV(NPU_VM_BIND, npu_ioctl_vm_bind, 0),
+	DRM_IOCTL_DEF_DRV(NPU_BO_CREATE, npu_ioctl_bo_create, 0),
+	DRM_IOCTL_DEF_DRV(NPU_BO_MMAP_OFFSET, npu_ioctl_bo_mmap_offset, 0),
+	DRM_IOCTL_DEF_DRV(NPU_QUEUE_CREATE, npu_ioctl_queue_create, 0),
+	DRM_IOCTL_DEF_DRV(NPU_QUEUE_DESTROY, npu_ioctl_queue_destroy, 0),
+	DRM_IOCTL_DEF_DRV(NPU_QUEUE_GET_STATE, npu_ioctl_queue_get_state, 0),
+	DRM_IOCTL_DEF_DRV(NPU_SUBMIT, npu_submit_ioctl, 0),
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_JOB_H__
+#define __NPU_JOB_H__
+
+#include <drm/gpu_scheduler.h>
+
+struct npu_fence;
+struct npu_queue;
+
+/**
+ * struct npu_job_entry - one entry of the submission ring
+ */
+struct npu_job_entry {
+	/** @list: device address of the commands */
+	u64 list;
+	/** @count: number of commands; 0 for an entry that only keeps the order */
+	u32 count;
+	/** @timeout_us: time-out of a command without one of its own, 0 for the queue's */
+	u32 timeout_us;
+};
+
+/**
+ * struct npu_job - jobs of user space that go to the hardware together
+ *
+ * They have one scheduler job and one fence, that of the last of them.
+ */
+struct npu_job {
+	/** @base: scheduler job */
+	struct drm_sched_job base;
+	/** @queue: queue */
+	struct npu_queue *queue;
+	/** @fence: hardware fence, initialised when the job is armed */
+	struct npu_fence *fence;
+	/** @patience: jiffies that it may take without any progress */
+	unsigned long patience;
+	/** @started: jiffies when it was put on the ring */
+	unsigned long started;
+	/** @count: number of @entries */
+	u32 count;
+	/** @entries: entries */
+	struct npu_job_entry *entries;
+	/** @single: @entries of the common job */
+	struct npu_job_entry single;
+};
+
+extern const struct drm_sched_backend_ops npu_job_sched_ops;
+
+struct npu_job *npu_job_create(struct npu_queue *queue, u32 count);
+void npu_job_discard(struct npu_job *job);
+void npu_job_arm(struct npu_job *job);
+
+int npu_job_module_init(void);
+void npu_job_module_exit(void);
+
+#endif /* __NPU_JOB_H__ */

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/slab.h>
+#include <linux/sizes.h>
+
+#include <drm/drm_print.h>
+
+#include <npu/npu_regs.h>
+
+#include "npu_device.h"
+#include "npu_extent.h"
+#include "npu_hbm.h"
+#include "npu_mmio.h"
+#include "npu_pt.h"
+#include "npu_reset.h"
+
+/**
+ * DOC: Page tables
+ *
+ * An update has two halves. What can fail comes first: npu_pt_prepare_map() and
+ * npu_pt_prepare_unmap() allocate tables and split large pages, which changes no
+ * translation. npu_pt_map() and npu_pt_unmap() then only write entries. Memory
+ * and tables that were in use before are freed after npu_pt_update_end() has made
+ * the device forget old translations.
+ *
+ * The largest pages are 2 MiB, the largest block that buffers can count on.
+ */
+
+#define NPU_PT_LARGE_LEVEL 1
+#define NPU_PT_LARGE BIT_ULL(NPU_PT_SHIFT(NPU_PT_LARGE_LEVEL))
+#define NPU_PT_CONT ((u64)NPU_PTE_CONT_ENTRIES << NPU_PAGE_SHIFT)
+
+#define NPU_PT_INV_TIMEOUT_US (2 * USEC_PER_SEC)
+
+static_assert(PAGE_SIZE == NPU_PAGE_SIZE);
+
+/**
+ * npu_pt_set() - write an entry
+ * @npu: device
+ * @pt: table
+ * @index: of the entry
+ * @pte: entry
+ */
+static void npu_pt_set(struct npu_device *npu, struct npu_pt *pt, unsigned int index, u64 pte)
+{
+	pt->live += !!pte - !!pt->ptes[index];
+	pt->ptes[index] = pte;
+	writeq(pte, npu->hbm.cpu + pt->addr + index * sizeof(pte));
+}
+
+/**
+ * npu_pt_create() - create an empty table
+ * @npu: device
+ * @level: its level
+ *
+ * Return: the table, or an error pointer.
+ */
+static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level)
+{
+	struct npu_pt *pt;
+
+	pt = kvzalloc(struct_size(pt, children, level ? NPU_PT_ENTRIES : 0), GFP_KERNEL);
+	if (!pt)
+		return ERR_PTR(-ENOMEM);
+
+	pt->block = npu_hbm_alloc_page(npu);
+	if (IS_ERR(pt->block)) {
+		int ret = PTR_ERR(pt->block);
+
+		kvfree(pt);
+		return ERR_PTR(ret);
+	}
+
+	pt->level = level;
+	pt->addr = drm_buddy_block_offset(pt->block);
+	memset_io(npu->hbm.cpu + pt->addr, 0, NPU_PAGE_SIZE);
+	return pt;
+}
+
+static void npu_pt_destroy(struct npu_device *npu, struct npu_pt *pt)
+{
+	npu_hbm_free_page(npu, pt->block);
+	kvfree(pt);
+}
+
+/**
+ * npu_pt_create_root() - create the page table of a new address space
+ * @npu: device
+ *
+ * Return: its root, or an error pointer.
+ */
+struct npu_pt *npu_pt_create_root(struct npu_device *npu)
+{
+	struct npu_pt *root = npu_pt_create(npu, NPU_PT_LEVELS - 1);
+
+	wmb(); /* empty before the device learns of it */
+	return root;
+}
+
+/**
+ * npu_pt_destroy_root() - free a table and all below it
+ * @npu: device
+ * @root: table that the device does not use any more
+ */
+void npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root)
+{
+	unsigned int i;
+
+	for (i = 0; root->level && i < NPU_PT_ENTRIES; i++) {
+		if (root->children[i])
+			npu_pt_destroy_root(npu, root->children[i]);
+	}
+
+	npu_pt_destroy(npu, root);
+}
+
+/**
+ * npu_pt_link() - make an entry point to a table
+ * @npu: device
+ * @pt: table with the entry
+ * @index: of the entry
+ * @child: table
+ */
+static void npu_pt_link(struct npu_device *npu, struct npu_pt *pt, unsigned int index,
+			struct npu_pt *child)
+{
+	wmb(); /* the table is written before it is seen */
+	pt->children[index] = child;
+	npu_pt_set(npu, pt, index, NPU_PTE_VALID | child->addr);
+}
+
+/**
+ * npu_pt_split() - replace a large page by a table of the same translations
+ * @npu: device
+ * @child: new table
+ * @pte: entry of the large page
+ */
+static void npu_pt_split(struct npu_device *npu, struct npu_pt *child, u64 pte)
+{
+	unsigned int i;
+
+	for (i = 0; i < NPU_PT_ENTRIES; i++)
+		npu_pt_set(npu, child, i, (pte | NPU_PTE_CONT) + ((u64)i << NPU_PAGE_SHIFT));
+}
+
+/**
+ * npu_pt_get() - the table of a level for an address, created if need be
+ * @update: update
+ * @va: address
+ * @level: level of the table
+ *
+ * Return: the table, or an error pointer.
+ */
+static struct npu_pt *npu_pt_get(struct npu_pt_update *update, u64 va, unsigned int level)
+{
+	struct npu_pt *pt = update->root;
+
+	while (pt->level > level) {
+		unsigned int index = NPU_PT_INDEX(va, pt->level);
+		struct npu_pt *child = pt->children[index];
+
+		if (!child) {
+			child = npu_pt_create(update->npu, pt->level - 1);
+			if (IS_ERR(child))
+				return child;
+			if (pt->ptes[index])
+				npu_pt_split(update->npu, child, pt->ptes[index]);
+			npu_pt_link(update->npu, pt, index, child);
+		}
+		pt = child;
+	}
+
+	return pt;
+}
+
+/**
+ * npu_pt_find() - the table of a level for an address
+ * @root: root table
+ * @va: address
+ * @level: level of the table
+ *
+ * Return: the table, which npu_pt_get() has made sure of.
+ */
+static struct npu_pt *npu_pt_find(struct npu_pt *root, u64 va, unsigned int level)
+{
+	struct npu_pt *pt = root;
+
+	while (pt->level > level)
+		pt = pt->children[NPU_PT_INDEX(va, pt->level)];
+
+	return pt;
+}
+
+/**
+ * npu_pt_touch() - remember that the device must forget an address
+ * @update: update
+ * @va: address
+ * @size: bytes from there
+ */
+static void npu_pt_touch(struct npu_pt_update *update, u64 va, u64 size)
+{
+	update->start = min(update->start, va);
+	update->end = max(update->end, va + size);
+}
+
+/**
+ * npu_pt_detach() - take a table out
+ * @update: update
+ * @pt: table above it
+ * @index: of its entry
+ * @va: first address that the entry covers
+ *
+ * The entry is left for the caller to write.
+ */
+static void npu_pt_detach(struct npu_pt_update *update, struct npu_pt *pt, unsigned int index,
+			  u64 va)
+{
+	list_add_tail(&pt->children[index]->node, &update->detached);
+	pt->children[index] = NULL;
+	npu_pt_touch(update, va, BIT_ULL(NPU_PT_SHIFT(pt->level)));
+}
+
+/**
+ * npu_pt_update_begin() - begin to change a page table
+ * @update: update
+ * @npu: device
+ * @root: root table
+ */
+void npu_pt_update_begin(struct npu_pt_update *update, struct npu_device *npu,
+			 struct npu_pt *root)
+{
+	update->npu = npu;
+	update->root = root;
+	update->start = U64_MAX;
+	update->end = 0;
+	INIT_LIST_HEAD(&update->detached);
+}
+
+/**
+ * npu_pt_piece() - what can be mapped in one table, with pages of one kind
+ * @va: address
+ * @extent: memory, from its start
+ * @level: level of the table
+ *
+ * Return: bytes.
+ */
+static u64 npu_pt_piece(u64 va, const struct npu_extent *extent, unsigned int *level)
+{
+	u64 room;
+
+	if (IS_ALIGNED(va | extent->addr, NPU_PT_LARGE) && extent->size >= NPU_PT_LARGE) {
+		*level = NPU_PT_LARGE_LEVEL;
+		room = BIT_ULL(NPU_PT_SHIFT(NPU_PT_LARGE_LEVEL + 1));
+		room -= va & (room - 1);
+		return min(room, round_down(extent->size, NPU_PT_LARGE));
+	}
+
+	*level = 0;
+	room = NPU_PT_LARGE - (va & (NPU_PT_LARGE - 1));
+	return min(room, extent->size);
+}
+
+/**
+ * npu_pt_prepare_map() - make sure of the tables for a mapping
+ * @update: update
+ * @va: address
+ * @first: memory
+ *
+ * Return: 0 on success, a negative error code otherwise; nothing is mapped or unmapped.
+ */
+int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first)
+{
+	struct npu_extent extent = *first;
+
+	while (extent.remaining) {
+		unsigned int level;
+		u64 bytes = npu_pt_piece(va, &extent, &level);
+		struct npu_pt *pt = npu_pt_get(update, va, level);
+
+		if (IS_ERR(pt))
+			return PTR_ERR(pt);
+
+		va += bytes;
+		npu_extent_advance(&extent, bytes);
+	}
+
+	return 0;
+}
+
+/**
+ * npu_pt_prepare_border() - split a large page
+ * @update: update
+ * @va: where
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_pt_prepare_border(struct npu_pt_update *update, u64 va)
+{
+	struct npu_pt *pt = update->root;
+
+	if (IS_ALIGNED(va, NPU_PT_LARGE))
+		return 0;
+
+	while (pt && pt->level > NPU_PT_LARGE_LEVEL)
+		pt = pt->children[NPU_PT_INDEX(va, pt->level)];
+
+	/* Only where something is mapped: a table for nothing would be pruned. */
+	if (!pt || !pt->ptes[NPU_PT_INDEX(va, NPU_PT_LARGE_LEVEL)])
+		return 0;
+
+	return PTR_ERR_OR_ZERO(npu_pt_get(update, va, 0));
+}
+
+/**
+ * npu_pt_prepare_unmap() - make sure that exactly a range can be unmapped
+ * @update: update
+ * @va: start of the range
+ * @size: bytes
+ *
+ * Return: 0 on success, a negative error code otherwise; nothing is unmapped.
+ */
+int npu_pt_prepare_unmap(struct npu_pt_update *update, u64 va, u64 size)
+{
+	return npu_pt_prepare_border(update, va) ?: npu_pt_prepare_border(update, va + size);
+}
+
+/**
+ * npu_pt_map_small() - map pages of 4 KiB, and of 64 KiB where they fit
+ * @update: update
+ * @pt: table
+ * @va: address
+ * @addr: memory
+ * @size: bytes, none beyond the table
+ * @pte: other bits of entries
+ */
+static void npu_pt_map_small(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 addr,
+			     u64 size, u64 pte)
+{
+	unsigned int index = NPU_PT_INDEX(va, 0);
+
+	while (size) {
+		unsigned int count = 1, i;
+		u64 cont = 0;
+
+		if (IS_ALIGNED(va | addr, NPU_PT_CONT) && size >= NPU_PT_CONT) {
+			count = NPU_PTE_CONT_ENTRIES;
+			cont = NPU_PTE_CONT;
+		}
+
+		for (i = 0; i < count; i++) {
+			npu_pt_set(update->npu, pt, index++, pte | cont | addr);
+			addr += NPU_PAGE_SIZE;
+			va += NPU_PAGE_SIZE;
+			size -= NPU_PAGE_SIZE;
+		}
+	}
+}
+
+/**
+ * npu_pt_map_large() - map large pages
+ * @update: update
+ * @pt: table
+ * @va: address
+ * @addr: memory
+ * @size: bytes, none beyond the table
+ * @pte: other bits of entries
+ */
+static void npu_pt_map_large(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 addr,
+			     u64 size, u64 pte)
+{
+	unsigned int index = NPU_PT_INDEX(va, NPU_PT_LARGE_LEVEL);
+
+	for (; size; index++) {
+		if (pt->children[index])
+			npu_pt_detach(update, pt, index, va);
+
+		npu_pt_set(update->npu, pt, index, pte | addr);
+		addr += NPU_PT_LARGE;
+		va += NPU_PT_LARGE;
+		size -= NPU_PT_LARGE;
+	}
+}
+
+/**
+ * npu_pt_map() - map memory where nothing is mapped
+ * @update: update
+ * @va: address, prepared with npu_pt_prepare_map()
+ * @first: memory
+ * @prot: NPU_PTE_READ, _WRITE and _EXEC
+ */
+void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first, u64 prot)
+{
+	u64 pte = NPU_PTE_VALID | NPU_PTE_LEAF | prot | (first->system ? NPU_PTE_SYSTEM : 0);
+	struct npu_extent extent = *first;
+
+	while (extent.remaining) {
+		unsigned int level;
+		u64 bytes = npu_pt_piece(va, &extent, &level);
+		struct npu_pt *pt = npu_pt_find(update->root, va, level);
+
+		if (level)
+			npu_pt_map_large(update, pt, va, extent.addr, bytes, pte);
+		else
+			npu_pt_map_small(update, pt, va, extent.addr, bytes, pte);
+
+		va += bytes;
+		npu_extent_advance(&extent, bytes);
+	}
+}
+
+/**
+ * npu_pt_break_cont() - make small pages of a 64 KiB page that a border cuts
+ * @update: update
+ * @pt: table of level 0
+ * @va: border
+ */
+static void npu_pt_break_cont(struct npu_pt_update *update, struct npu_pt *pt, u64 va)
+{
+	unsigned int index = NPU_PT_INDEX(va, 0);
+	unsigned int i = round_down(index, NPU_PTE_CONT_ENTRIES);
+
+	if (i == index || !(pt->ptes[index] & NPU_PTE_CONT))
+		return;
+
+	npu_pt_touch(update, round_down(va, NPU_PT_CONT), NPU_PT_CONT);
+	for (index = i; index < i + NPU_PTE_CONT_ENTRIES; index++)
+		npu_pt_set(update->npu, pt, index, pt->ptes[index] & ~NPU_PTE_CONT);
+}
+
+/**
+ * npu_pt_clear() - clear the entries of a range
+ * @update: update
+ * @pt: table
+ * @va: start of the range, in the table
+ * @end: end of the range, not beyond the table
+ */
+static void npu_pt_clear(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 end)
+{
+	u64 step = BIT_ULL(NPU_PT_SHIFT(pt->level));
+	u64 next;
+
+	if (!pt->level) {
+		npu_pt_break_cont(update, pt, va);
+		npu_pt_break_cont(update, pt, end);
+	}
+
+	for (; va < end; va = next) {
+		unsigned int index = NPU_PT_INDEX(va, pt->level);
+
+		next = min(round_down(va, step) + step, end);
+		if (pt->level && pt->children[index]) {
+			npu_pt_clear(update, pt->children[index], va, next);
+		} else if (pt->ptes[index]) {
+			npu_pt_touch(update, va, next - va);
+			npu_pt_set(update->npu, pt, index, 0);
+		}
+	}
+}
+
+/**
+ * npu_pt_unmap() - unmap a range
+ * @update: update
+ * @va: start of the range; borders have been prepared with npu_pt_prepare_unmap()
+ * @size: bytes
+ */
+void npu_pt_unmap(struct npu_pt_update *update, u64 va, u64 size)
+{
+	npu_pt_clear(update, update->root, va, va + size);
+}
+
+/**
+ * npu_pt_prune_range() - take out empty tables
+ * @update: update
+ * @pt: table
+ * @va: start of the range, in the table
+ * @end: end of the range, not beyond the table
+ */
+static void npu_pt_prune_range(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 end)
+{
+	u64 step = BIT_ULL(NPU_PT_SHIFT(pt->level));
+	u64 next;
+
+	for (; va < end; va = next) {
+		unsigned int index = NPU_PT_INDEX(va, pt->level);
+		struct npu_pt *child = pt->children[index];
+
+		next = min(round_down(va, step) + step, end);
+		if (!child)
+			continue;
+		if (child->level)
+			npu_pt_prune_range(update, child, va, next);
+		if (!child->live) {
+			npu_pt_detach(update, pt, index, round_down(va, step));
+			npu_pt_set(update->npu, pt, index, 0);
+		}
+	}
+}
+
+/**
+ * npu_pt_prune() - take out tables that have become empty, or stayed so
+ * @update: update
+ * @va: start of the range
+ * @size: bytes
+ */
+void npu_pt_prune(struct npu_pt_update *update, u64 va, u64 size)
+{
+	npu_pt_prune_range(update, update->root, va, va + size);
+}
+
+/**
+ * npu_pt_invalidate() - make the device forget translations
+ * @npu: device
+ * @context: hardware context
+ * @va: start of the range
+ * @size: bytes
+ *
+ * Return: 0 when it has, or is going to be reset; -ETIMEDOUT otherwise.
+ */
+static int npu_pt_invalidate(struct npu_device *npu, u32 context, u64 va, u64 size)
+{
+	u64 pages = size >> NPU_PAGE_SHIFT;
+	u32 status;
+	int ret = 0;
+
+	mutex_lock(&npu->hw_lock);
+	if (npu->state == NPU_DEVICE_ALIVE) {
+		npu_write(npu, NPU_REG_INV_CONTEXT, context);
+		npu_write64(npu, NPU_REG_INV_VA_LO, va);
+		npu_write(npu, NPU_REG_INV_PAGES, pages > U32_MAX ? 0 : pages);
+		npu_write(npu, NPU_REG_INV_CMD, NPU_INV_CMD_START);
+		ret = npu_poll_timeout(npu, NPU_REG_INV_STATUS, status,
+				       !(status & NPU_INV_STATUS_BUSY), 10,
+				       NPU_PT_INV_TIMEOUT_US);
+	}
+	mutex_unlock(&npu->hw_lock);
+
+	return ret;
+}
+
+/**
+ * npu_pt_update_end() - make the device see an update
+ * @update: update
+ * @context: hardware context
+ *
+ * When it returns nothing uses what was mapped before.
+ */
+void npu_pt_update_end(struct npu_pt_update *update, u32 context)
+{
+	struct npu_device *npu = update->npu;
+	struct npu_pt *pt, *next;
+
+	wmb(); /* entries are in HBM before the device is told, or a job uses them */
+
+	if (update->start < update->end &&
+	    npu_pt_invalidate(npu, context, update->start, update->end - update->start)) {
+		npu_reset_schedule(npu, "translations cannot be invalidated");
+		npu_reset_wait(npu);
+	}
+
+	list_for_each_entry_safe(pt, next, &update->detached, node)
+		npu_pt_destroy(npu, pt);
+}

@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dma-mapping.h>
+#include <linux/dmapool.h>
+#include <linux/slab.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_print.h>
+
+#include <npu/npu_regs.h>
+
+#include "npu_admin.h"
+#include "npu_cq.h"
+#include "npu_device.h"
+#include "npu_fault.h"
+#include "npu_fence.h"
+#include "npu_job.h"
+#include "npu_mmio.h"
+#include "npu_queue.h"
+#include "npu_reset.h"
+#include "npu_vm.h"
+
+/**
+ * DOC: Queues
+ *
+ * The life of a queue in hardware and in software are two things. It is attached
+ * from its creation until it is destroyed, times out or the device is reset: then
+ * it is stopped, so that no more entries are written; detached, after which the
+ * device neither runs nor completes anything of it; and the fences in flight are
+ * signalled. The structure lives on for as long as a job refers to it.
+ */
+
+/* How long the scheduler waits beyond the time-out that the hardware enforces. */
+#define NPU_QUEUE_BACKSTOP_MS 10000
+
+/* Queues may be released after their device has gone, but not after the module. */
+static struct workqueue_struct *npu_queue_release_wq;
+
+/**
+ * npu_queue_module_init() - called when the module is loaded
+ *
+ * Return: 0 on success, -ENOMEM otherwise.
+ */
+int npu_queue_module_init(void)
+{
+	npu_queue_release_wq = alloc_workqueue("npu-release", WQ_UNBOUND, 0);
+	return npu_queue_release_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * npu_queue_module_exit() - called when the module is unloaded
+ */
+void npu_queue_module_exit(void)
+{
+	destroy_workqueue(npu_queue_release_wq);
+}
+
+/**
+ * npu_queue_init_device() - what all queues of a device share
+ * @npu: device
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_queue_init_device(struct npu_device *npu)
+{
+	npu->status_pool = dmam_pool_create("npu-status", npu->drm.dev, sizeof(struct npu_fault),
+					    sizeof(struct npu_fault), 0);
+	return npu->status_pool ? 0 : -ENOMEM;
+}
+
+/**
+ * npu_queue_stop() - write no more entries
+ * @queue: queue
+ * @status: why, for user space
+ * @error: for the fences of jobs that come too late
+ *
+ * The first reason counts.
+ */
+static void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status status, int error)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (!queue->stopped) {
+		queue->stopped = true;
+		queue->status = status;
+	}
+	queue->error = error;
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/**
+ * npu_queue_pop() - remove the oldest entry from the ring
+ * @queue: queue, locked
+ * @fence: the job's fence if that was its last entry, NULL otherwise
+ *
+ * Return: false if there is none.
+ */
+static bool npu_queue_pop(struct npu_queue *queue, struct npu_fence **fence)
+{
+	u32 slot = queue->head & (queue->params.entries - 1);
+
+	lockdep_assert_held(&queue->lock);
+
+	if (queue->head == queue->tail)
+		return false;
+
+	*fence = queue->inflight[slot];
+	queue->inflight[slot] = NULL;
+	queue->head++;
+	atomic64_inc(&queue->completed);
+	return true;
+}
+
+/**
+ * npu_queue_cancel() - signal the fences of all entries in the ring
+ * @queue: queue that the hardware does not touch any more
+ * @first: error of the oldest job
+ * @others: error of the others
+ */
+static void npu_queue_cancel(struct npu_queue *queue, int first, int others)
+{
+	struct npu_fence *fence;
+	unsigned long flags;
+	bool more;
+
+	for (;;) {
+		spin_lock_irqsave(&queue->lock, flags);
+		more = npu_queue_pop(queue, &fence);
+		spin_unlock_irqrestore(&queue->lock, flags);
+
+		if (!more)
+			break;
+		if (!fence)
+			continue;
+
+		npu_fence_signal(fence, first);
+		dma_fence_put(&fence->base);
+		first = others;
+	}
+}
+
+/**
+ * npu_queue_attach() - create the hardware queue
+ * @queue: queue
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_queue_attach(struct npu_queue *queue)
+{
+	const struct npu_queue_params *params = &queue->params;
+	struct npu_device *npu = queue->npu;
+	struct npu_admin_cmd cmd = {
+		.opcode = NPU_ADMIN_QUEUE_CREATE,
+		.id = cpu_to_le32(queue->hw_id),
+		.queue = {
+			.base = cpu_to_le64(queue->sq_dma),
+			.status = cpu_to_le64(queue->fault_dma),
+			.core_mask = cpu_to_le64(params->core_mask),
+			.entries = cpu_to_le32(params->entries),
+			.timeout_us = cpu_to_le32(params->timeout_ms * USEC_PER_MSEC),
+			.context = cpu_to_le16(queue->vm->context),
+			.cq = cpu_to_le16(queue->cq->id),
+			.priority = params->priority,
+			.engine = params->engine,
+		},
+	};
+	int ret;
+
+	mutex_lock(&npu->hw_lock);
+	npu_cq_set_queue(queue->cq, queue->hw_id, queue);
+	ret = npu_admin_exec(npu, &cmd, NULL);
+	if (!ret) {
+		queue->attached = true;
+		list_add_tail(&queue->node, &npu->queues);
+	} else {
+		npu_cq_set_queue(queue->cq, queue->hw_id, NULL);
+	}
+	mutex_unlock(&npu->hw_lock);
+
+	return ret;
+}
+
+/**
+ * npu_queue_detached() - the hardware has let go of the queue
+ * @queue: queue, stopped
+ * @first: error of the job that was running
+ * @others: error of those behind it
+ */
+static void npu_queue_detached(struct npu_queue *queue, int first, int others)
+{
+	if (!queue->attached)
+		return;
+
+	npu_cq_set_queue(queue->cq, queue->hw_id, NULL);
+	queue->attached = false;
+	npu_queue_cancel(queue, first, others);
+}
+
+/**
+ * npu_queue_detach() - destroy the hardware queue
+ * @queue: queue, stopped
+ * @first: error of the job that was running
+ * @others: error of those behind it
+ *
+ * Return: 0 on success; a negative error code if the firmware has not done it, and
+ * a reset, which has been scheduled, will.
+ */
+static int npu_queue_detach(struct npu_queue *queue, int first, int others)
+{
+	struct npu_admin_cmd cmd = {
+		.opcode = NPU_ADMIN_QUEUE_DESTROY,
+		.id = cpu_to_le32(queue->hw_id),
+	};
+	int ret;
+
+	lockdep_assert_held(&queue->npu->hw_lock);
+
+	if (!queue->attached)
+		return 0;
+
+	ret = npu_admin_exec(queue->npu, &cmd, NULL);
+	if (ret) {
+		npu_reset_schedule(queue->npu, "a queue cannot be destroyed");
+		return ret;
+	}
+
+	npu_queue_detached(queue, first, others);
+	return 0;
+}
+
+/**
+ * npu_queue_free_dma() - free what the hardware had access to
+ * @queue: queue, detached
+ */
+static void npu_queue_free_dma(struct npu_queue *queue)
+{
+	struct npu_device *npu = queue->npu;
+
+	if (queue->sq)
+		dma_free_coherent(npu->drm.dev, queue->params.entries * sizeof(*queue->sq),
+				  queue->sq, queue->sq_dma);
+	if (queue->fault_block)
+		dma_pool_free(npu->status_pool, queue->fault_block, queue->fault_dma);
+	queue->sq = NULL;
+	queue->fault_block = NULL;
+}
+
+/**
+ * npu_queue_alloc() - allocate the memory of a queue
+ * @queue: queue
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_queue_alloc(struct npu_queue *queue)
+{
+	struct npu_device *npu = queue->npu;
+	u32 entries = queue->params.entries;
+	int id;
+
+	id = ida_alloc_max(&npu->queue_ida, npu->info.num_queues - 1, GFP_KERNEL);
+	if (id < 0)
+		return id;
+	queue->hw_id = id;
+
+	queue->fences = npu_fence_context_create(queue->hw_id);
+	queue->inflight = kvcalloc(entries, sizeof(*queue->inflight), GFP_KERNEL);
+	queue->sq = dma_alloc_coherent(npu->drm.dev, entries * sizeof(*queue->sq),
+				       &queue->sq_dma, GFP_KERNEL);
+	queue->fault_block = dma_pool_zalloc(npu->status_pool, GFP_KERNEL, &queue->fault_dma);
+	if (!queue->fences || !queue->inflight || !queue->sq || !queue->fault_block)
+		return -ENOMEM;
+
+	return 0;
+}
+
+/**
+ * npu_queue_free() - undo npu_queue_alloc(), and free the queue
+ * @queue: queue
+ */
+static void npu_queue_free(struct npu_queue *queue)
+{
+	npu_fence_context_put(queue->fences);
+	kvfree(queue->inflight);
+	mutex_destroy(&queue->submit_lock);
+	kfree(queue);
+}
+
+/**
+ * npu_queue_init_sched() - set up the scheduler of a queue
+ * @queue: queue
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_queue_init_sched(struct npu_queue *queue)
+{
+	struct drm_gpu_scheduler *sched = &queue->sched;
+	struct npu_device *npu = queue->npu;
+	int ret;
+
+	ret = drm_sched_init(sched, &npu_job_sched_ops, npu->sched_wq, 1, queue->params.entries, 0,
+			     msecs_to_jiffies(queue->params.timeout_ms + NPU_QUEUE_BACKSTOP_MS),
+			     npu->reset.wq, NULL, queue->fences->name, npu->drm.dev);
+	if (ret)
+		return ret;
+
+	ret = drm_sched_entity_init(&queue->entity, 0, &sched, 1, NULL);
+	if (ret)
+		drm_sched_fini(sched);
+	return ret;
+}
+
+/**
+ * npu_queue_create() - create a queue
+ * @npu: device
+ * @vm: address space, from npu_vm_use(), which is taken over
+ * @params: what it shall be
+ *
+ * Return: the queue with one reference, which npu_queue_destroy() drops, or an error pointer.
+ */
+struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
+				   const struct npu_queue_params *params)
+{
+	struct npu_queue *queue;
+	int ret;
+
+	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
+	if (!queue) {
+		ret = -ENOMEM;
+		goto err_vm;
+	}
+
+	kref_init(&queue->refcount);
+	mutex_init(&queue->submit_lock);
+	spin_lock_init(&queue->lock);
+	INIT_LIST_HEAD(&queue->node);
+	queue->npu = npu;
+	queue->vm = vm;
+	queue->params = *params;
+	queue->cq = npu_cq_pick(npu);
+	queue->resets = atomic_read(&npu->reset.count);
+	queue->pid = task_tgid_nr(current);
+	get_task_comm(queue->comm, current->group_leader);
+	queue->hw_id = U32_MAX;
+
+	ret = npu_queue_alloc(queue);
+	if (ret)
+		goto err_free;
+
+	ret = npu_queue_init_sched(queue);
+	if (ret)
+		goto err_free;
+
+	ret = npu_queue_attach(queue);
+	if (ret)
+		goto err_sched;
+
+	drm_dev_get(&npu->drm);
+	return queue;
+
+err_sched:
+	drm_sched_entity_fini(&queue->entity);
+	drm_sched_fini(&queue->sched);
+err_free:
+	npu_queue_free_dma(queue);
+	if (queue->hw_id != U32_MAX)
+		ida_free(&npu->queue_ida, queue->hw_id);
+	npu_queue_free(queue);
+err_vm:
+	npu_vm_unuse(vm);
+	npu_vm_put(vm);
+	return ERR_PTR(ret);
+}
+
+static void npu_queue_release_work(struct work_struct *work)
+{
+	struct npu_queue *queue = container_of(work, struct npu_queue, release);
+	struct npu_device *npu = queue->npu;
+	struct npu_vm *vm = queue->vm;
+
+	drm_sched_fini(&queue->sched);
+	npu_queue_free(queue);
+	npu_vm_put(vm);
+	drm_dev_put(&npu->drm);
+}
+
+/**
+ * npu_queue_release() - the last reference is gone
+ * @refcount: &npu_queue.refcount
+ *
+ * That may happen in the scheduler's own work, which the scheduler's end waits for.
+ */
+static void npu_queue_release(struct kref *refcount)
+{
+	struct npu_queue *queue = container_of(refcount, struct npu_queue, refcount);
+
+	INIT_WORK(&queue->release, npu_queue_release_work);
+	queue_work(npu_queue_release_wq, &queue->release);
+}
+
+/**
+ * npu_queue_get() - take a reference
+ * @queue: queue
+ *
+ * Return: @queue.
+ */
+struct npu_queue *npu_queue_get(struct npu_queue *queue)
+{
+	kref_get(&queue->refcount);
+	return queue;
+}
+
+/**
+ * npu_queue_put() - drop a reference
+ * @queue: queue
+ */
+void npu_queue_put(struct npu_queue *queue)
+{
+	kref_put(&queue->refcount, npu_queue_release);
+}
+
+/**
+ * npu_queue_destroy() - destroy a queue
+ * @queue: queue
+ *
+ * When it returns the device does nothing for the queue any more. Fences of jobs
+ * that the scheduler still held back are signalled when their dependencies are.
+ */
+void npu_queue_destroy(struct npu_queue *queue)
+{
+	struct npu_device *npu = queue->npu;
+	int ret;
+
+	mutex_lock(&queue->submit_lock);
+	queue->closed = true;
+	mutex_unlock(&queue->submit_lock);
+
+	npu_queue_stop(queue, DRM_NPU_QUEUE_OK, -ECANCELED);
+
+	mutex_lock(&npu->hw_lock);
+	ret = npu_queue_detach(queue, -ECANCELED, -ECANCELED);
+	mutex_unlock(&npu->hw_lock);
+	if (ret)
+		npu_reset_wait(npu);
+
+	mutex_lock(&npu->hw_lock);
+	list_del_init(&queue->node);
+	npu_queue_free_dma(queue);
+	mutex_unlock(&npu->hw_lock);
+	ida_free(&npu->queue_ida, queue->hw_id);
+
+	drm_sched_entity_fini(&queue->entity);
+	npu_vm_unuse(queue->vm);
+	npu_queue_put(queue);
+}
+
+/**
+ * npu_queue_get_state() - tell user space about a queue
+ * @queue: queue
+ * @state: its state
+ */
+void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state *state)
+{
+	const struct npu_fault *fault = &queue->fault;
+
+	state->reset_count = (u32)atomic_read(&queue->npu->reset.count) - queue->resets;
+	state->jobs_submitted = atomic64_read(&queue->submitted);
+	state->jobs_completed = atomic64_read(&queue->completed);
+
+	spin_lock_irq(&queue->lock);
+	state->state = queue->status;
+	state->fault_status = le32_to_cpu(fault->status);
+	state->fault_command = le32_to_cpu(fault->command);
+	state->fault_access = fault->access;
+	state->fault_unit = fault->unit;
+	state->fault_core = le16_to_cpu(fault->core);
+	state->fault_block = le32_to_cpu(fault->block);
+	state->fault_pc = le64_to_cpu(fault->pc);
+	state->fault_address = le64_to_cpu(fault->address);
+	state->fault_tag = le64_to_cpu(fault->tag);
+	state->fault_timestamp = le64_to_cpu(fault->timestamp);
+	spin_unlock_irq(&queue->lock);
+}
+
+/**
+ * npu_queue_push() - put a job on the ring
+ * @queue: queue
+ * @job: job; the scheduler's credits see to it that there is room
+ *
+ * Return: 0 on success, the error for the job's fence if the queue has been stopped.
+ */
+int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
+{
+	u32 mask = queue->params.entries - 1;
+	unsigned long flags;
+	int ret = 0;
+	u32 i;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (queue->stopped) {
+		ret = queue->error;
+		goto out;
+	}
+
+	for (i = 0; i < job->count; i++, queue->tail++) {
+		const struct npu_job_entry *entry = &job->entries[i];
+
+		queue->sq[queue->tail & mask] = (struct npu_sqe) {
+			.opcode = entry->count ? NPU_SQE_EXEC : NPU_SQE_NOP,
+			.count = cpu_to_le32(entry->count),
+			.list = cpu_to_le64(entry->list),
+			.cookie = cpu_to_le64(queue->tail),
+			.timeout_us = cpu_to_le32(entry->timeout_us),
+		};
+	}
+
+	dma_fence_get(&job->fence->base);
+	queue->inflight[(queue->tail - 1) & mask] = job->fence;
+
+	dma_wmb(); /* entries are there before the doorbell rings */
+	npu_write(queue->npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
+out:
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return ret;
+}
+
+/**
+ * npu_queue_fault() - a job has failed: record why
+ * @queue: queue, locked
+ * @status: as the completion says
+ */
+static void npu_queue_fault(struct npu_queue *queue, u16 status)
+{
+	queue->stopped = true;
+	queue->error = -ECANCELED;
+	queue->status = status == NPU_ST_TIMEOUT ? DRM_NPU_QUEUE_TIMEOUT : DRM_NPU_QUEUE_FAULT;
+	queue->fault = *queue->fault_block;
+	queue->fault.status = cpu_to_le32(status);
+}
+
+/**
+ * npu_queue_complete() - the device says that an entry is done
+ * @queue: queue
+ * @cqe: completion, a copy
+ *
+ * Return: 0 on success, -EPROTO if it makes no sense.
+ */
+int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
+{
+	u16 status = le16_to_cpu(cqe->status);
+	struct npu_fence *fence;
+	bool fault = false;
+
+	/* Interrupts are off: the completion ring is locked. */
+	spin_lock(&queue->lock);
+	if (status >= NPU_ST_COUNT || queue->head == queue->tail ||
+	    le64_to_cpu(cqe->cookie) != queue->head ||
+	    le16_to_cpu(cqe->sq_head) != (u16)(queue->head + 1)) {
+		spin_unlock(&queue->lock);
+		return -EPROTO;
+	}
+
+	npu_queue_pop(queue, &fence);
+	if (status != NPU_ST_OK && !queue->stopped) {
+		npu_queue_fault(queue, status);
+		fault = true;
+	}
+	spin_unlock(&queue->lock);
+
+	atomic64_add(le32_to_cpu(cqe->aicore_us), &queue->aicore_us);
+	atomic64_add(le32_to_cpu(cqe->sdma_us), &queue->sdma_us);
+
+	if (fence) {
+		npu_fence_signal(fence, npu_status_to_errno(status));
+		dma_fence_put(&fence->base);
+	}
+
+	if (fault) {
+		npu_fault_report(queue, &queue->fault);
+		/* The job's last entry is still to come if that was not it. */
+		npu_queue_cancel(queue, fence ? -ECANCELED : npu_status_to_errno(status),
+				 -ECANCELED);
+	}
+
+	return 0;
+}
+
+/**
+ * npu_queue_check_progress() - has the device done something for a queue?
+ * @queue: queue
+ *
+ * Return: true if commands have ended since the last call.
+ */
+bool npu_queue_check_progress(struct npu_queue *queue)
+{
+	struct npu_admin_cmd cmd = {
+		.opcode = NPU_ADMIN_QUEUE_QUERY,
+		.id = cpu_to_le32(queue->hw_id),
+	};
+	struct npu_device *npu = queue->npu;
+	struct npu_admin_cqe reply;
+	bool progress = false;
+
+	mutex_lock(&npu->hw_lock);
+	if (queue->attached && !npu_admin_exec(npu, &cmd, &reply)) {
+		u64 tasks = le64_to_cpu(reply.queue.tasks);
+
+		progress = tasks != queue->progress;
+		queue->progress = tasks;
+	}
+	mutex_unlock(&npu->hw_lock);
+
+	return progress;
+}
+
+/**
+ * npu_queue_time_out() - stop a queue that gets nowhere
+ * @queue: queue
+ */
+void npu_queue_time_out(struct npu_queue *queue)
+{
+	struct npu_device *npu = queue->npu;
+
+	drm_warn(&npu->drm, "%s[%d] queue %u stopped: no progress\n", queue->comm, queue->pid,
+		 queue->hw_id);
+
+	npu_queue_stop(queue, DRM_NPU_QUEUE_TIMEOUT, -ECANCELED);
+
+	mutex_lock(&npu->hw_lock);
+	npu_queue_detach(queue, -ETIME, -ECANCELED);
+	mutex_unlock(&npu->hw_lock);
+}
+
+/**
+ * npu_queue_stop_all() - stop every queue of a device
+ * @npu: device
+ * @error: for the fences of jobs that come too late
+ */
+void npu_queue_stop_all(struct npu_device *npu, int error)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node)
+		npu_queue_stop(queue, DRM_NPU_QUEUE_LOST, error);
+}
+
+/**
+ * npu_queue_detach_all() - the hardware has lost every queue
+ * @npu: device, quiet
+ */
+void npu_queue_detach_all(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node)
+		npu_queue_detached(queue, queue->error, queue->error);
+}
+
+/**
+ * npu_queue_free_all() - free what the hardware had access to, of every queue
+ * @npu: device, gone
+ */
+void npu_queue_free_all(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node)
+		npu_queue_free_dma(queue);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_QUEUE_DRV_H__
+#define __NPU_QUEUE_DRV_H__
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <drm/gpu_scheduler.h>
+
+#include <npu/npu_queue.h>
+
+#include <drm/npu_accel.h>
+
+struct npu_cq;
+struct npu_device;
+struct npu_fence;
+struct npu_fence_context;
+struct npu_job;
+struct npu_vm;
+
+/**
+ * struct npu_queue_params - what a new queue shall be, checked
+ */
+struct npu_queue_params {
+	/** @core_mask: AI cores that it may use, 0 for all */
+	u64 core_mask;
+	/** @entries: of its ring, a power of two */
+	u32 entries;
+	/** @timeout_ms: time-out of commands without one of their own */
+	u32 timeout_ms;
+	/** @priority: NPU_PRIORITY_* */
+	u8 priority;
+	/** @engine: NPU_ENGINE_* */
+	u8 engine;
+};
+
+/**
+ * struct npu_queue - a queue
+ *
+ * Jobs hold the queue, the queue holds its VM and the device.
+ */
+struct npu_queue {
+	/** @refcount: references */
+	struct kref refcount;
+	/** @release: frees the queue, away from its scheduler */
+	struct work_struct release;
+	/** @npu: device */
+	struct npu_device *npu;
+	/** @vm: address space of its commands */
+	struct npu_vm *vm;
+	/** @cq: completion ring */
+	struct npu_cq *cq;
+	/** @node: in &npu_device.queues */
+	struct list_head node;
+	/** @params: what it was created with */
+	struct npu_queue_params params;
+	/** @hw_id: hardware queue */
+	u32 hw_id;
+	/** @resets: &npu_reset.count when it was created */
+	u32 resets;
+	/** @pid: process that created it, for messages */
+	pid_t pid;
+	/** @comm: name of that process */
+	char comm[TASK_COMM_LEN];
+
+	/** @sched: scheduler, for this queue alone */
+	struct drm_gpu_scheduler sched;
+	/** @entity: its only entity */
+	struct drm_sched_entity entity;
+	/** @fences: fence context */
+	struct npu_fence_context *fences;
+	/** @submit_lock: serialises submission; fences have the order of jobs */
+	struct mutex submit_lock;
+	/** @closed: takes no more jobs, under @submit_lock */
+	bool closed;
+	/** @attached: the hardware knows the queue, under &npu_device.hw_lock */
+	bool attached;
+
+	/** @sq: submission ring */
+	struct npu_sqe *sq;
+	/** @sq_dma: bus address of @sq */
+	dma_addr_t sq_dma;
+	/** @fault_block: status block, written by the device */
+	struct npu_fault *fault_block;
+	/** @fault_dma: bus address of @fault_block */
+	dma_addr_t fault_dma;
+
+	/** @lock: protects what follows; taken in the interrupt handler */
+	spinlock_t lock;
+	/** @head: oldest entry that has not completed, free-running */
+	u32 head;
+	/** @tail: next entry to write, free-running */
+	u32 tail;
+	/** @inflight: fence by ring slot, at the last entry of each job */
+	struct npu_fence **inflight;
+	/** @stopped: nothing goes to the hardware any more */
+	bool stopped;
+	/** @error: of fences of jobs that come too late */
+	int error;
+	/** @status: as user space sees it */
+	enum drm_npu_queue_status status;
+	/** @fault: copy of @fault_block when the queue was stopped by a fault */
+	struct npu_fault fault;
+
+	/** @progress: commands done when the scheduler's time-out last looked */
+	u64 progress;
+	/** @submitted: jobs accepted */
+	atomic64_t submitted;
+	/** @completed: jobs that have ended */
+	atomic64_t completed;
+	/** @aicore_us: AI core time, summed over cores */
+	atomic64_t aicore_us;
+	/** @sdma_us: SDMA time */
+	atomic64_t sdma_us;
+};
+
+int npu_queue_module_init(void);
+void npu_queue_module_exit(void);
+int npu_queue_init_device(struct npu_device *npu);
+
+struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
+				   const struct npu_queue_params *params);
+void npu_queue_destroy(struct npu_queue *queue);
+struct npu_queue *npu_queue_get(struct npu_queue *queue);
+void npu_queue_put(struct npu_queue *queue);
+void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state *state);
+
+int npu_queue_push(struct npu_queue *queue, struct npu_job *job);
+int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe);
+bool npu_queue_check_progress(struct npu_queue *queue);
+void npu_queue_time_out(struct npu_queue *queue);
+
+void npu_queue_stop_all(struct npu_device *npu, int error);
+void npu_queue_detach_all(struct npu_device *npu);
+void npu_queue_free_all(struct npu_device *npu);
+
+#endif /* __NPU_QUEUE_DRV_H__ */

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dma-fence-chain.h>
+#include <linux/slab.h>
+
+#include <drm/drm_syncobj.h>
+
+#include <npu/npu_mmu.h>
+#include <npu/npu_queue.h>
+
+#include "npu_device.h"
+#include "npu_fence.h"
+#include "npu_file.h"
+#include "npu_job.h"
+#include "npu_queue.h"
+#include "npu_submit.h"
+#include "npu_uapi.h"
+
+#define NPU_SUBMIT_MAX_JOBS 256
+#define NPU_SUBMIT_MAX_SYNCS 256
+
+/**
+ * struct npu_submit_signal - a syncobj to signal
+ */
+struct npu_submit_signal {
+	/** @syncobj: syncobj */
+	struct drm_syncobj *syncobj;
+	/** @chain: link of a timeline; NULL for a binary syncobj */
+	struct dma_fence_chain *chain;
+	/** @point: point of the timeline */
+	u64 point;
+};
+
+/**
+ * struct npu_submit_ctx - a submission under way
+ *
+ * All that can fail is done before the first job is armed.
+ */
+struct npu_submit_ctx {
+	/** @npu: device */
+	struct npu_device *npu;
+	/** @file: file */
+	struct drm_file *file;
+	/** @queue: queue, a reference */
+	struct npu_queue *queue;
+	/** @user_jobs: jobs as user space wrote them */
+	struct drm_npu_job *user_jobs;
+	/** @num_user_jobs: number of them */
+	u32 num_user_jobs;
+	/** @syncs: waits and signals */
+	struct drm_npu_sync *syncs;
+	/** @num_syncs: number of them */
+	u32 num_syncs;
+	/** @signals: signals, looked up */
+	struct npu_submit_signal *signals;
+	/** @num_signals: number of them */
+	u32 num_signals;
+	/** @jobs: jobs, each of at most a ring full of @user_jobs */
+	struct npu_job **jobs;
+	/** @num_jobs: number of them */
+	u32 num_jobs;
+};
+
+/**
+ * npu_submit_check_job() - check a job
+ * @ctx: submission
+ * @job: job as user space wrote it
+ *
+ * What is in the list is the device's business.
+ *
+ * Return: 0 if it is good, -EINVAL otherwise.
+ */
+static int npu_submit_check_job(struct npu_submit_ctx *ctx, const struct drm_npu_job *job)
+{
+	struct npu_device *npu = ctx->npu;
+	u64 size = (u64)job->count * sizeof(struct npu_cmd);
+
+	if (NPU_BAD_ARG(npu, job->flags) ||
+	    NPU_BAD_ARG(npu, job->pad) ||
+	    NPU_BAD_ARG(npu, !job->count) ||
+	    NPU_BAD_ARG(npu, job->timeout_ms > U32_MAX / USEC_PER_MSEC) ||
+	    NPU_BAD_ARG(npu, !IS_ALIGNED(job->list, sizeof(struct npu_cmd))) ||
+	    NPU_BAD_ARG(npu, job->list < NPU_VA_START) ||
+	    NPU_BAD_ARG(npu, job->list >= NPU_VA_END) ||
+	    NPU_BAD_ARG(npu, size > NPU_VA_END - job->list))
+		return -EINVAL;
+
+	return 0;
+}
+
+/**
+ * npu_submit_ctx_init() - copy and check the arguments
+ * @ctx: submission
+ * @args: arguments of the ioctl
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_submit_ctx_init(struct npu_submit_ctx *ctx, const struct drm_npu_submit *args)
+{
+	void *array;
+	int ret;
+	u32 i;
+
+	array = npu_uapi_get_array(&args->jobs, NPU_SUBMIT_MAX_JOBS,
+				   offsetofend(struct drm_npu_job, pad), sizeof(*ctx->user_jobs));
+	if (NPU_BAD_ARG(ctx->npu, IS_ERR(array)))
+		return PTR_ERR(array);
+	ctx->user_jobs = array;
+	ctx->num_user_jobs = args->jobs.count;
+
+	array = npu_uapi_get_array(&args->syncs, NPU_SUBMIT_MAX_SYNCS,
+				   offsetofend(struct drm_npu_sync, point), sizeof(*ctx->syncs));
+	if (NPU_BAD_ARG(ctx->npu, IS_ERR(array)))
+		return PTR_ERR(array);
+	ctx->syncs = array;
+	ctx->num_syncs = args->syncs.count;
+
+	for (i = 0; i < ctx->num_user_jobs; i++) {
+		ret = npu_submit_check_job(ctx, &ctx->user_jobs[i]);
+		if (ret)
+			return ret;
+	}
+
+	for (i = 0; i < ctx->num_syncs; i++) {
+		u32 flags = ctx->syncs[i].flags;
+
+		if (NPU_BAD_ARG(ctx->npu, flags != DRM_NPU_SYNC_WAIT &&
+				flags != DRM_NPU_SYNC_SIGNAL))
+			return -EINVAL;
+		ctx->num_signals += flags == DRM_NPU_SYNC_SIGNAL;
+	}
+
+	return 0;
+}
+
+/**
+ * npu_submit_ctx_find_signals() - look up the syncobjs to signal
+ * @ctx: submission
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_submit_ctx_find_signals(struct npu_submit_ctx *ctx)
+{
+	struct npu_submit_signal *signal;
+	u32 i;
+
+	if (!ctx->num_signals)
+		return 0;
+
+	ctx->signals = kcalloc(ctx->num_signals, sizeof(*ctx->signals), GFP_KERNEL);
+	if (!ctx->signals)
+		return -ENOMEM;
+
+	signal = ctx->signals;
+	for (i = 0; i < ctx->num_syncs; i++) {
+		const struct drm_npu_sync *sync = &ctx->syncs[i];
+
+		if (sync->flags != DRM_NPU_SYNC_SIGNAL)
+			continue;
+
+		signal->syncobj = drm_syncobj_find(ctx->file, sync->handle);
+		if (NPU_BAD_ARG(ctx->npu, !signal->syncobj))
+			return -ENOENT;
+
+		signal->point = sync->point;
+		if (signal->point) {
+			signal->chain = dma_fence_chain_alloc();
+			if (!signal->chain)
+				return -ENOMEM;
+		}
+		signal++;
+	}
+
+	return 0;
+}
+
+/**
+ * npu_submit_fill_job() - take over user space's jobs
+ * @ctx: submission
+ * @job: job
+ * @first: index of the first of them
+ */
+static void npu_submit_fill_job(struct npu_submit_ctx *ctx, struct npu_job *job, u32 first)
+{
+	u32 longest = 0;
+	u32 i;
+
+	for (i = 0; i < job->count; i++) {
+		const struct drm_npu_job *from = &ctx->user_jobs[first + i];
+
+		job->entries[i] = (struct npu_job_entry) {
+			.list = from->list,
+			.count = from->count,
+			.timeout_us = from->timeout_ms * USEC_PER_MSEC,
+		};
+		longest = max(longest, from->timeout_ms);
+	}
+
+	job->patience = msecs_to_jiffies(longest);
+}
+
+/**
+ * npu_submit_ctx_create_jobs() - create the scheduler's jobs
+ * @ctx: submission
+ *
+ * Without jobs there is one that only keeps the order.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_submit_ctx_create_jobs(struct npu_submit_ctx *ctx)
+{
+	u32 entries = ctx->queue->params.entries;
+	u32 first = 0;
+
+	ctx->jobs = kcalloc(DIV_ROUND_UP(max(ctx->num_user_jobs, 1), entries),
+			    sizeof(*ctx->jobs), GFP_KERNEL);
+	if (!ctx->jobs)
+		return -ENOMEM;
+
+	do {
+		u32 count = min(ctx->num_user_jobs - first, entries);
+		struct npu_job *job = npu_job_create(ctx->queue, max(count, 1));
+
+		if (IS_ERR(job))
+			return PTR_ERR(job);
+
+		ctx->jobs[ctx->num_jobs++] = job;
+		if (count)
+			npu_submit_fill_job(ctx, job, first);
+		first += count;
+	} while (first < ctx->num_user_jobs);
+
+	return 0;
+}
+
+/**
+ * npu_submit_ctx_add_waits() - make the first job wait
+ * @ctx: submission
+ *
+ * The others come after it, as the queue is in order.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_submit_ctx_add_waits(struct npu_submit_ctx *ctx)
+{
+	u32 i;
+
+	for (i = 0; i < ctx->num_syncs; i++) {
+		const struct drm_npu_sync *sync = &ctx->syncs[i];
+		struct dma_fence *fence;
+		int ret;
+
+		if (sync->flags != DRM_NPU_SYNC_WAIT)
+			continue;
+
+		ret = drm_syncobj_find_fence(ctx->file, sync->handle, sync->point, 0, &fence);
+		if (NPU_BAD_ARG(ctx->npu, ret))
+			return ret;
+
+		/* What the queue does in order anyway needs no help. */
+		if (fence->context == ctx->queue->fences->context || dma_fence_is_signaled(fence)) {
+			dma_fence_put(fence);
+			continue;
+		}
+
+		ret = drm_sched_job_add_dependency(&ctx->jobs[0]->base, fence);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/**
+ * npu_submit_ctx_push() - hand the jobs to the scheduler
+ * @ctx: submission
+ * @out: fence of the last job, a reference
+ *
+ * Return: 0 on success, -ECANCELED if the queue has been stopped.
+ */
+static int npu_submit_ctx_push(struct npu_submit_ctx *ctx, struct dma_fence **out)
+{
+	struct npu_queue *queue = ctx->queue;
+	u32 i;
+
+	mutex_lock(&queue->submit_lock);
+	if (queue->closed || READ_ONCE(queue->stopped)) {
+		mutex_unlock(&queue->submit_lock);
+		return -ECANCELED;
+	}
+
+	for (i = 0; i < ctx->num_jobs; i++) {
+		npu_job_arm(ctx->jobs[i]);
+		if (i + 1 == ctx->num_jobs)
+			*out = dma_fence_get(&ctx->jobs[i]->fence->base);
+		drm_sched_entity_push_job(&ctx->jobs[i]->base);
+	}
+	mutex_unlock(&queue->submit_lock);
+
+	/* They belong to the scheduler now. */
+	ctx->num_jobs = 0;
+	return 0;
+}
+
+/**
+ * npu_submit_ctx_signal() - put the fence into the syncobjs
+ * @ctx: submission
+ * @fence: fence of the last job
+ */
+static void npu_submit_ctx_signal(struct npu_submit_ctx *ctx, struct dma_fence *fence)
+{
+	u32 i;
+
+	for (i = 0; i < ctx->num_signals; i++) {
+		struct npu_submit_signal *signal = &ctx->signals[i];
+
+		if (signal->chain)
+			drm_syncobj_add_point(signal->syncobj, signal->chain, fence,
+					      signal->point);
+		else
+			drm_syncobj_replace_fence(signal->syncobj, fence);
+		signal->chain = NULL;
+	}
+}
+
+/**
+ * npu_submit_ctx_fini() - free what a submission has
+ * @ctx: submission
+ */
+static void npu_submit_ctx_fini(struct npu_submit_ctx *ctx)
+{
+	u32 i;
+
+	for (i = 0; i < ctx->num_jobs; i++)
+		npu_job_discard(ctx->jobs[i]);
+	kfree(ctx->jobs);
+
+	for (i = 0; ctx->signals && i < ctx->num_signals; i++) {
+		dma_fence_chain_free(ctx->signals[i].chain);
+		if (ctx->signals[i].syncobj)
+			drm_syncobj_put(ctx->signals[i].syncobj);
+	}
+	kfree(ctx->signals);
+
+	kvfree(ctx->syncs);
+	kvfree(ctx->user_jobs);
+	npu_queue_put(ctx->queue);
+}
+
+/**
+ * npu_submit_ioctl() - DRM_IOCTL_NPU_SUBMIT
+ * @drm: DRM device
+ * @data: arguments
+ * @file: file
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_npu_submit *args = data;
+	struct npu_submit_ctx ctx = {
+		.npu = to_npu_device(drm),
+		.file = file,
+	};
+	struct dma_fence *fence;
+	int ret;
+
+	if (NPU_BAD_ARG(ctx.npu, args->flags))
+		return -EINVAL;
+
+	ctx.queue = npu_file_get_queue(file->driver_priv, args->queue_id);
+	if (NPU_BAD_ARG(ctx.npu, !ctx.queue))
+		return -ENOENT;
+
+	ret = npu_submit_ctx_init(&ctx, args);
+	if (ret)
+		goto out;
+
+	ret = npu_submit_ctx_find_signals(&ctx);
+	if (ret)
+		goto out;
+
+	ret = npu_submit_ctx_create_jobs(&ctx);
+	if (ret)
+		goto out;
+
+	ret = npu_submit_ctx_add_waits(&ctx);
+	if (ret)
+		goto out;
+
+	ret = npu_submit_ctx_push(&ctx, &fence);
+	if (ret)
+		goto out;
+
+	npu_submit_ctx_signal(&ctx, fence);
+	dma_fence_put(fence);
+out:
+	npu_submit_ctx_fini(&ctx);
+	return ret;
+}

@@ -1,0 +1,682 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/slab.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_print.h>
+
+#include <npu/npu_mmu.h>
+
+#include "npu_admin.h"
+#include "npu_device.h"
+#include "npu_extent.h"
+#include "npu_gem.h"
+#include "npu_pt.h"
+#include "npu_reset.h"
+#include "npu_uapi.h"
+#include "npu_vm.h"
+
+#define NPU_VM_BIND_FLAGS (DRM_NPU_VM_BIND_OP_READONLY | DRM_NPU_VM_BIND_OP_NOEXEC)
+
+/**
+ * struct npu_vma - a mapping
+ *
+ * Its buffer is pinned.
+ */
+struct npu_vma {
+	/** @base: base */
+	struct drm_gpuva base;
+	/** @node: in &npu_vm_bind_ctx.released */
+	struct list_head node;
+	/** @flags: DRM_NPU_VM_BIND_OP_* */
+	u32 flags;
+};
+
+/**
+ * struct npu_vm_bind_ctx - bind operations under way
+ */
+struct npu_vm_bind_ctx {
+	/** @vm: address space, locked */
+	struct npu_vm *vm;
+	/** @update: of its page tables */
+	struct npu_pt_update update;
+	/** @released: mappings to drop once the device has forgotten them */
+	struct list_head released;
+
+	/** @bo: buffer of a map operation; it gives a reference and a pin to @map */
+	struct npu_bo *bo;
+	/** @vm_bo: connection of @vm and @bo, a reference */
+	struct drm_gpuvm_bo *vm_bo;
+	/** @flags: DRM_NPU_VM_BIND_OP_* of a map operation */
+	u32 flags;
+	/** @map: mapping of a map operation */
+	struct npu_vma *map;
+	/** @prev: what may be left before the range */
+	struct npu_vma *prev;
+	/** @next: what may be left behind it */
+	struct npu_vma *next;
+};
+
+static struct npu_vma *to_npu_vma(struct drm_gpuva *va)
+{
+	return container_of(va, struct npu_vma, base);
+}
+
+static struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
+{
+	return container_of(base, struct npu_vm, base);
+}
+
+/**
+ * npu_vm_link() - connect a mapping to its buffer
+ * @vma: mapping
+ * @vm_bo: connection of VM and buffer
+ */
+static void npu_vm_link(struct npu_vma *vma, struct drm_gpuvm_bo *vm_bo)
+{
+	struct npu_bo *bo = to_npu_bo(vm_bo->obj);
+
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuva_link(&vma->base, vm_bo);
+	mutex_unlock(&bo->gpuva_lock);
+}
+
+/**
+ * npu_vm_put_vm_bo() - drop a connection of VM and buffer
+ * @vm_bo: connection
+ */
+static void npu_vm_put_vm_bo(struct drm_gpuvm_bo *vm_bo)
+{
+	struct drm_gem_object *obj = vm_bo->obj;
+	struct npu_bo *bo = to_npu_bo(obj);
+
+	/* It may hold the last reference to the buffer, and to the lock in it. */
+	drm_gem_object_get(obj);
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuvm_bo_put(vm_bo);
+	mutex_unlock(&bo->gpuva_lock);
+	drm_gem_object_put(obj);
+}
+
+/**
+ * npu_vm_release_vma() - drop a mapping that nobody uses
+ * @vma: mapping, not in the VM's tree
+ */
+static void npu_vm_release_vma(struct npu_vma *vma)
+{
+	struct drm_gem_object *obj = vma->base.gem.obj;
+	struct npu_bo *bo = to_npu_bo(obj);
+
+	drm_gem_object_get(obj);
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuva_unlink(&vma->base);
+	mutex_unlock(&bo->gpuva_lock);
+	npu_gem_unpin(bo);
+	drm_gem_object_put(obj);
+	kfree(vma);
+}
+
+static u64 npu_vm_prot(u32 flags)
+{
+	u64 prot = NPU_PTE_READ;
+
+	if (!(flags & DRM_NPU_VM_BIND_OP_READONLY))
+		prot |= NPU_PTE_WRITE;
+	if (!(flags & DRM_NPU_VM_BIND_OP_NOEXEC))
+		prot |= NPU_PTE_EXEC;
+	return prot;
+}
+
+/**
+ * npu_vm_extents() - memory of a piece of a buffer
+ * @npu: device
+ * @bo: buffer, pinned
+ * @offset: start of the piece
+ * @size: its size
+ * @extent: first extent
+ */
+static void npu_vm_extents(struct npu_device *npu, struct npu_bo *bo, u64 offset, u64 size,
+			   struct npu_extent *extent)
+{
+	npu_extent_first(npu, bo->ttm.resource, bo->ttm.ttm, offset, size, extent);
+}
+
+static int npu_vm_step_map(struct drm_gpuva_op *op, void *arg)
+{
+	struct npu_vm_bind_ctx *ctx = arg;
+	struct npu_vma *vma = ctx->map;
+	struct npu_extent extent;
+
+	ctx->map = NULL;
+	vma->flags = ctx->flags;
+	drm_gpuva_map(&ctx->vm->base, &vma->base, &op->map);
+	npu_vm_link(vma, ctx->vm_bo);
+
+	npu_vm_extents(ctx->vm->npu, ctx->bo, op->map.gem.offset, op->map.va.range, &extent);
+	npu_pt_map(&ctx->update, op->map.va.addr, &extent, npu_vm_prot(vma->flags));
+	return 0;
+}
+
+/**
+ * npu_vm_take_rest() - prepare the mapping of what a remap leaves
+ * @slot: preallocated mapping, emptied
+ * @old: mapping of which it is a part
+ * @wanted: whether anything is left
+ *
+ * Return: the mapping, or NULL.
+ */
+static struct npu_vma *npu_vm_take_rest(struct npu_vma **slot, struct npu_vma *old, bool wanted)
+{
+	struct npu_vma *vma = *slot;
+
+	if (!wanted)
+		return NULL;
+
+	*slot = NULL;
+	vma->flags = old->flags;
+	npu_gem_pin_again(to_npu_bo(old->base.gem.obj));
+	return vma;
+}
+
+static int npu_vm_step_remap(struct drm_gpuva_op *op, void *arg)
+{
+	struct npu_vm_bind_ctx *ctx = arg;
+	struct npu_vma *old = to_npu_vma(op->remap.unmap->va);
+	struct npu_vma *prev, *next;
+	u64 start = old->base.va.addr;
+	u64 end = start + old->base.va.range;
+
+	if (op->remap.prev)
+		start = op->remap.prev->va.addr + op->remap.prev->va.range;
+	if (op->remap.next)
+		end = op->remap.next->va.addr;
+	npu_pt_unmap(&ctx->update, start, end - start);
+
+	prev = npu_vm_take_rest(&ctx->prev, old, op->remap.prev);
+	next = npu_vm_take_rest(&ctx->next, old, op->remap.next);
+	drm_gpuva_remap(prev ? &prev->base : NULL, next ? &next->base : NULL, &op->remap);
+	if (prev)
+		npu_vm_link(prev, old->base.vm_bo);
+	if (next)
+		npu_vm_link(next, old->base.vm_bo);
+
+	list_add_tail(&old->node, &ctx->released);
+	return 0;
+}
+
+static int npu_vm_step_unmap(struct drm_gpuva_op *op, void *arg)
+{
+	struct npu_vm_bind_ctx *ctx = arg;
+	struct npu_vma *old = to_npu_vma(op->unmap.va);
+
+	npu_pt_unmap(&ctx->update, old->base.va.addr, old->base.va.range);
+	drm_gpuva_unmap(&op->unmap);
+	list_add_tail(&old->node, &ctx->released);
+	return 0;
+}
+
+static void npu_vm_free(struct drm_gpuvm *base)
+{
+	struct npu_vm *vm = to_npu_vm(base);
+
+	mutex_destroy(&vm->lock);
+	kfree(vm);
+}
+
+static const struct drm_gpuvm_ops npu_vm_ops = {
+	.vm_free = npu_vm_free,
+	.sm_step_map = npu_vm_step_map,
+	.sm_step_remap = npu_vm_step_remap,
+	.sm_step_unmap = npu_vm_step_unmap,
+};
+
+/**
+ * npu_vm_alloc_vmas() - allocate the mappings that an operation may need
+ * @ctx: operation
+ *
+ * Return: 0 on success, -ENOMEM otherwise.
+ */
+static int npu_vm_alloc_vmas(struct npu_vm_bind_ctx *ctx)
+{
+	ctx->map = kzalloc(sizeof(*ctx->map), GFP_KERNEL);
+	ctx->prev = kzalloc(sizeof(*ctx->prev), GFP_KERNEL);
+	ctx->next = kzalloc(sizeof(*ctx->next), GFP_KERNEL);
+
+	return ctx->map && ctx->prev && ctx->next ? 0 : -ENOMEM;
+}
+
+static void npu_vm_free_vmas(struct npu_vm_bind_ctx *ctx)
+{
+	kfree(ctx->map);
+	kfree(ctx->prev);
+	kfree(ctx->next);
+	ctx->map = NULL;
+	ctx->prev = NULL;
+	ctx->next = NULL;
+}
+
+/**
+ * npu_vm_obtain_vm_bo() - connect a VM and a buffer
+ * @ctx: operation; &npu_vm_bind_ctx.bo is the buffer
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_vm_obtain_vm_bo(struct npu_vm_bind_ctx *ctx)
+{
+	struct npu_bo *bo = ctx->bo;
+
+	mutex_lock(&bo->gpuva_lock);
+	ctx->vm_bo = drm_gpuvm_bo_obtain(&ctx->vm->base, &bo->ttm.base);
+	mutex_unlock(&bo->gpuva_lock);
+
+	return PTR_ERR_OR_ZERO(ctx->vm_bo);
+}
+
+/**
+ * npu_vm_map_prepared() - map, when mappings are there and the buffer is pinned
+ * @ctx: operation
+ * @op: operation as user space wrote it
+ *
+ * Return: 0 on success, a negative error code if nothing was done.
+ */
+static int npu_vm_map_prepared(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
+{
+	struct npu_extent extent;
+	int ret;
+
+	npu_vm_extents(ctx->vm->npu, ctx->bo, op->bo_offset, op->size, &extent);
+	ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size) ?:
+	      npu_pt_prepare_map(&ctx->update, op->va, &extent);
+	if (!ret)
+		ret = npu_vm_obtain_vm_bo(ctx);
+	if (!ret) {
+		ret = drm_gpuvm_sm_map(&ctx->vm->base, ctx, op->va, op->size, &ctx->bo->ttm.base,
+				       op->bo_offset);
+		npu_vm_put_vm_bo(ctx->vm_bo);
+	}
+
+	npu_pt_prune(&ctx->update, op->va, op->size);
+	return ret;
+}
+
+/**
+ * npu_vm_map() - a map operation
+ * @ctx: operation; &npu_vm_bind_ctx.bo is the buffer
+ * @op: operation as user space wrote it, checked
+ *
+ * Return: 0 on success, a negative error code if nothing was done.
+ */
+static int npu_vm_map(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
+{
+	int ret;
+
+	ctx->flags = op->flags;
+	ret = npu_gem_pin(ctx->bo);
+	if (ret)
+		return ret;
+
+	ret = npu_vm_alloc_vmas(ctx);
+	if (!ret)
+		ret = npu_vm_map_prepared(ctx, op);
+	if (ret)
+		npu_gem_unpin(ctx->bo);
+
+	npu_vm_free_vmas(ctx);
+	return ret;
+}
+
+/**
+ * npu_vm_unmap() - an unmap operation
+ * @ctx: operation
+ * @op: operation as user space wrote it, checked
+ *
+ * Return: 0 on success, a negative error code if nothing was done.
+ */
+static int npu_vm_unmap(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
+{
+	int ret;
+
+	ret = npu_vm_alloc_vmas(ctx);
+	if (!ret)
+		ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size);
+	if (!ret)
+		ret = drm_gpuvm_sm_unmap(&ctx->vm->base, ctx, op->va, op->size);
+
+	npu_pt_prune(&ctx->update, op->va, op->size);
+	npu_vm_free_vmas(ctx);
+	return ret;
+}
+
+/**
+ * npu_vm_check_op() - check a bind operation
+ * @vm: address space
+ * @op: operation as user space wrote it
+ *
+ * Return: 0 if it is good, -EINVAL otherwise.
+ */
+static int npu_vm_check_op(struct npu_vm *vm, const struct drm_npu_vm_bind_op *op)
+{
+	bool map = op->op == DRM_NPU_VM_BIND_OP_MAP;
+	struct npu_device *npu = vm->npu;
+
+	if (NPU_BAD_ARG(npu, !map && op->op != DRM_NPU_VM_BIND_OP_UNMAP) ||
+	    NPU_BAD_ARG(npu, op->flags & ~(map ? NPU_VM_BIND_FLAGS : 0)) ||
+	    NPU_BAD_ARG(npu, op->pad) ||
+	    NPU_BAD_ARG(npu, !map && op->bo_handle) ||
+	    NPU_BAD_ARG(npu, !map && op->bo_offset) ||
+	    NPU_BAD_ARG(npu, !op->size) ||
+	    NPU_BAD_ARG(npu, !PAGE_ALIGNED(op->bo_offset)) ||
+	    NPU_BAD_ARG(npu, !PAGE_ALIGNED(op->va)) ||
+	    NPU_BAD_ARG(npu, !PAGE_ALIGNED(op->size)) ||
+	    NPU_BAD_ARG(npu, op->va < NPU_VA_START) ||
+	    NPU_BAD_ARG(npu, op->va >= NPU_VA_END) ||
+	    NPU_BAD_ARG(npu, op->size > NPU_VA_END - op->va))
+		return -EINVAL;
+
+	return 0;
+}
+
+/**
+ * npu_vm_bind_one() - do one bind operation
+ * @ctx: bind operations
+ * @file: file
+ * @op: operation as user space wrote it
+ *
+ * Return: 0 on success, a negative error code if nothing was done.
+ */
+static int npu_vm_bind_one(struct npu_vm_bind_ctx *ctx, struct drm_file *file,
+			   const struct drm_npu_vm_bind_op *op)
+{
+	struct npu_device *npu = ctx->vm->npu;
+	struct drm_gem_object *obj;
+	int ret;
+
+	ret = npu_vm_check_op(ctx->vm, op);
+	if (ret)
+		return ret;
+
+	if (op->op == DRM_NPU_VM_BIND_OP_UNMAP)
+		return npu_vm_unmap(ctx, op);
+
+	obj = drm_gem_object_lookup(file, op->bo_handle);
+	if (NPU_BAD_ARG(npu, !obj))
+		return -ENOENT;
+
+	if (NPU_BAD_ARG(npu, op->bo_offset >= obj->size) ||
+	    NPU_BAD_ARG(npu, op->size > obj->size - op->bo_offset)) {
+		ret = -EINVAL;
+	} else {
+		ctx->bo = to_npu_bo(obj);
+		ret = npu_vm_map(ctx, op);
+	}
+
+	drm_gem_object_put(obj);
+	return ret;
+}
+
+/**
+ * npu_vm_bind() - do bind operations
+ * @vm: address space
+ * @file: file
+ * @ops: operations as user space wrote them
+ * @count: number of operations
+ * @done: number of those that were done
+ *
+ * Return: 0 on success, the error of the operation that failed otherwise.
+ */
+int npu_vm_bind(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_vm_bind_op *ops,
+		u32 count, u32 *done)
+{
+	struct npu_vm_bind_ctx ctx = { .vm = vm };
+	struct npu_vma *vma, *next;
+	int ret = 0;
+
+	INIT_LIST_HEAD(&ctx.released);
+	*done = 0;
+
+	mutex_lock(&vm->lock);
+	if (vm->destroyed) {
+		mutex_unlock(&vm->lock);
+		return -ENOENT;
+	}
+
+	npu_pt_update_begin(&ctx.update, vm->npu, vm->root);
+	while (*done < count) {
+		ret = npu_vm_bind_one(&ctx, file, &ops[*done]);
+		if (ret)
+			break;
+		++*done;
+	}
+	npu_pt_update_end(&ctx.update, vm->context);
+
+	list_for_each_entry_safe(vma, next, &ctx.released, node)
+		npu_vm_release_vma(vma);
+	mutex_unlock(&vm->lock);
+
+	return ret;
+}
+
+/**
+ * npu_vm_set_context() - tell the hardware where a VM's page tables are
+ * @vm: address space
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_vm_set_context(struct npu_vm *vm)
+{
+	struct npu_admin_cmd cmd = {
+		.opcode = NPU_ADMIN_CONTEXT_SET,
+		.id = cpu_to_le32(vm->context),
+		.context.root = cpu_to_le64(vm->root->addr),
+	};
+
+	return npu_admin_exec(vm->npu, &cmd, NULL);
+}
+
+/**
+ * npu_vm_set_contexts() - set the contexts of all VMs, in a device that has just booted
+ * @npu: device
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_vm_set_contexts(struct npu_device *npu)
+{
+	struct npu_vm *vm;
+	int ret;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(vm, &npu->vms, node) {
+		ret = npu_vm_set_context(vm);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/**
+ * npu_vm_attach() - give a VM a hardware context
+ * @vm: address space
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_vm_attach(struct npu_vm *vm)
+{
+	struct npu_device *npu = vm->npu;
+	int id, ret;
+
+	id = ida_alloc_max(&npu->context_ida, npu->info.num_contexts - 1, GFP_KERNEL);
+	if (id < 0)
+		return id;
+	vm->context = id;
+
+	mutex_lock(&npu->hw_lock);
+	ret = npu_vm_set_context(vm);
+	if (!ret)
+		list_add_tail(&vm->node, &npu->vms);
+	mutex_unlock(&npu->hw_lock);
+
+	if (ret)
+		ida_free(&npu->context_ida, id);
+	return ret;
+}
+
+/**
+ * npu_vm_detach() - take a VM's hardware context away
+ * @vm: address space without queues
+ *
+ * When it returns the device does not use the page tables.
+ */
+static void npu_vm_detach(struct npu_vm *vm)
+{
+	struct npu_admin_cmd cmd = {
+		.opcode = NPU_ADMIN_CONTEXT_CLEAR,
+		.id = cpu_to_le32(vm->context),
+	};
+	struct npu_device *npu = vm->npu;
+	int ret = 0;
+
+	mutex_lock(&npu->hw_lock);
+	list_del_init(&vm->node);
+	if (npu->state == NPU_DEVICE_ALIVE)
+		ret = npu_admin_exec(npu, &cmd, NULL);
+	mutex_unlock(&npu->hw_lock);
+
+	if (ret) {
+		npu_reset_schedule(npu, "a context cannot be cleared");
+		npu_reset_wait(npu);
+	}
+	ida_free(&npu->context_ida, vm->context);
+}
+
+/**
+ * npu_vm_init_base() - set up the part of a VM that DRM knows
+ * @vm: address space
+ *
+ * Return: 0 on success, -ENOMEM otherwise.
+ */
+static int npu_vm_init_base(struct npu_vm *vm)
+{
+	struct drm_device *drm = &vm->npu->drm;
+	struct drm_gem_object *resv;
+
+	resv = drm_gpuvm_resv_object_alloc(drm);
+	if (!resv)
+		return -ENOMEM;
+
+	drm_gpuvm_init(&vm->base, "npu", 0, drm, resv, NPU_VA_START, NPU_VA_END - NPU_VA_START,
+		       0, 0, &npu_vm_ops);
+	drm_gem_object_put(resv);
+	return 0;
+}
+
+/**
+ * npu_vm_create() - create an address space
+ * @npu: device
+ *
+ * Return: it with one reference, which npu_vm_destroy() drops, or an error pointer.
+ */
+struct npu_vm *npu_vm_create(struct npu_device *npu)
+{
+	struct npu_vm *vm;
+	int ret;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+
+	vm->npu = npu;
+	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->node);
+
+	vm->root = npu_pt_create_root(npu);
+	if (IS_ERR(vm->root)) {
+		ret = PTR_ERR(vm->root);
+		goto err_free;
+	}
+
+	ret = npu_vm_init_base(vm);
+	if (ret)
+		goto err_root;
+
+	ret = npu_vm_attach(vm);
+	if (ret)
+		goto err_base;
+
+	return vm;
+
+err_base:
+	npu_pt_destroy_root(npu, vm->root);
+	npu_vm_put(vm);
+	return ERR_PTR(ret);
+err_root:
+	npu_pt_destroy_root(npu, vm->root);
+err_free:
+	mutex_destroy(&vm->lock);
+	kfree(vm);
+	return ERR_PTR(ret);
+}
+
+/**
+ * npu_vm_destroy() - destroy an address space
+ * @vm: it, without queues
+ */
+void npu_vm_destroy(struct npu_vm *vm)
+{
+	struct drm_gpuva *va, *next;
+
+	mutex_lock(&vm->lock);
+	vm->destroyed = true;
+	npu_vm_detach(vm);
+
+	drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
+		drm_gpuva_remove(va);
+		npu_vm_release_vma(to_npu_vma(va));
+	}
+	npu_pt_destroy_root(vm->npu, vm->root);
+	mutex_unlock(&vm->lock);
+
+	npu_vm_put(vm);
+}
+
+/**
+ * npu_vm_get() - take a reference
+ * @vm: address space
+ *
+ * Return: @vm.
+ */
+struct npu_vm *npu_vm_get(struct npu_vm *vm)
+{
+	drm_gpuvm_get(&vm->base);
+	return vm;
+}
+
+/**
+ * npu_vm_put() - drop a reference
+ * @vm: address space
+ */
+void npu_vm_put(struct npu_vm *vm)
+{
+	drm_gpuvm_put(&vm->base);
+}
+
+/**
+ * npu_vm_use() - take a reference for a queue
+ * @vm: address space that is not being destroyed
+ *
+ * Return: @vm.
+ */
+struct npu_vm *npu_vm_use(struct npu_vm *vm)
+{
+	atomic_inc(&vm->num_queues);
+	return npu_vm_get(vm);
+}
+
+/**
+ * npu_vm_unuse() - a queue is no more; its reference stays
+ * @vm: address space
+ */
+void npu_vm_unuse(struct npu_vm *vm)
+{
+	atomic_dec(&vm->num_queues);
+}
