@@ -58,11 +58,14 @@ static void forward(struct trainer *t)
 		}
 		memset(logits, 0, sizeof(p->logits[r]));
 		for (unsigned int k = 0; k < HIDDEN; k++) {
+			float h;
+
 			hidden[k] = fmaxf(hidden[k] + t->w->b1[k], 0);
 			if (hidden[k] == 0)
 				continue;
+			h = operand(t, hidden[k]);
 			for (unsigned int j = 0; j < CLASSES; j++)
-				logits[j] += operand(t, hidden[k]) * t->operand.w2[k][j];
+				logits[j] += h * t->operand.w2[k][j];
 		}
 		for (unsigned int j = 0; j < CLASSES; j++)
 			logits[j] += t->w->b2[j];
@@ -100,11 +103,15 @@ static void backward_row(struct trainer *t, unsigned int r)
 		logits_grad[j] = operand(t, p->logits[r][j]);
 	}
 	for (unsigned int k = 0; k < HIDDEN; k++) {
-		float sum = 0;
+		float h, sum = 0;
 
-		for (unsigned int j = 0; j < CLASSES && hidden[k] > 0; j++) {
+		hidden_grad[k] = 0;
+		if (hidden[k] == 0)
+			continue;
+		h = operand(t, hidden[k]);
+		for (unsigned int j = 0; j < CLASSES; j++) {
 			sum += logits_grad[j] * t->operand.w2[k][j];
-			t->grad.w2[k][j] += operand(t, hidden[k]) * logits_grad[j];
+			t->grad.w2[k][j] += h * logits_grad[j];
 		}
 		t->grad.b1[k] += sum;
 		hidden_grad[k] = operand(t, sum);
