@@ -137,6 +137,12 @@ static void test_exceptions(void)
 	check_trap("amo access fault", emit(vm, AMO(0, 2, 1, 11, 1)), 7, VM_NOWHERE);
 	check_trap("instruction access fault", VM_NOWHERE, 1, VM_NOWHERE);
 
+	vm->cpu.x[13] = VM_DATA;
+	vm_step(vm, emit(vm, AMO(2, 2, 1, 13, 0)));
+	vm_step(vm, emit(vm, ECALL));
+	vm_step(vm, emit(vm, AMO(3, 2, 10, 13, 0)));
+	ok(vm->cpu.x[10] == 1, "a trap ends a reservation");
+
 	vm->cpu.csr.mstatus = 0;
 	vm_step(vm, emit(vm, ECALL));
 	ok(vm->cpu.csr.mstatus == 0, "MPIE is MIE as it was");
