@@ -158,7 +158,7 @@ TEST_F(submit, a_list_of_a_thousand_commands)
 	struct npu_ctx *ctx = &self->ctx;
 	struct npu_mem list;
 
-	ASSERT_EQ(0, npu_mem_create(ctx->fd, ctx->vm, 1000 * 64, DRM_NPU_BO_SYSTEM,
+	ASSERT_EQ(0, npu_mem_create(ctx->fd, ctx->vm, 0x10000, DRM_NPU_BO_SYSTEM,
 				    TEST_VA + 0x100000, &list));
 	for (int i = 0; i < 1000; i++)
 		cmd_write((struct npu_cmd *)list.cpu + i, ctx->data.va + i * 8, i + 1);
