@@ -242,10 +242,12 @@ static enum ref_result ref_long(struct ref *r, uint32_t in, uint64_t *next)
 	uint64_t a = r->x[ref_field(in, 19, 15)], b = r->x[ref_field(in, 24, 20)];
 	uint64_t imm_i = (uint64_t)ref_sx(in >> 20, 12);
 	uint64_t imm_s = (uint64_t)ref_sx(ref_field(in, 31, 25) << 5 | rd, 12);
-	uint64_t imm_b = (uint64_t)ref_sx(ref_field(in, 31, 31) << 12 | ref_field(in, 7, 7) << 11 |
-					  ref_field(in, 30, 25) << 5 | ref_field(in, 11, 8) << 1, 13);
+	uint64_t imm_b = (uint64_t)ref_sx(ref_field(in, 31, 31) << 12 |
+					  ref_field(in, 7, 7) << 11 | ref_field(in, 30, 25) << 5 |
+					  ref_field(in, 11, 8) << 1, 13);
 	uint64_t imm_j = (uint64_t)ref_sx(ref_field(in, 31, 31) << 20 |
-					  ref_field(in, 19, 12) << 12 | ref_field(in, 20, 20) << 11 |
+					  ref_field(in, 19, 12) << 12 |
+					  ref_field(in, 20, 20) << 11 |
 					  ref_field(in, 30, 21) << 1, 21);
 	uint64_t imm_u = (uint64_t)ref_sx(in & 0xfffff000, 32);
 

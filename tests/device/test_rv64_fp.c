@@ -217,7 +217,7 @@ static void test_arith(enum op op, bool dbl)
 
 	vm->cpu.fcsr = 5 << 5;
 	ok(vm_step(vm, at[5]) == RV64_STOP_ILLEGAL && vm_step(vm, at[6]) == RV64_STOP_ILLEGAL &&
-	   vm_step(vm, at[7]) == RV64_STOP_ILLEGAL, "%s.%c with a reserved rounding mode is illegal",
+	   vm_step(vm, at[7]) == RV64_STOP_ILLEGAL, "%s.%c in a reserved rounding mode is illegal",
 	   op_names[op], dbl ? 'd' : 's');
 	vm->cpu.fcsr = 0;
 }
@@ -611,7 +611,8 @@ static void test_class(bool dbl)
 		uint64_t v = dbl ? values_d[n] : values_s[n];
 		int class = dbl ? fpclassify(as_d(v)) : fpclassify(as_s(v));
 		bool neg = v >> (dbl ? 63 : 31) & 1;
-		int bit = class == FP_INFINITE ? (neg ? 0 : 7) : class == FP_NORMAL ? (neg ? 1 : 6) :
+		int bit = class == FP_INFINITE ? (neg ? 0 : 7) :
+			  class == FP_NORMAL ? (neg ? 1 : 6) :
 			  class == FP_SUBNORMAL ? (neg ? 2 : 5) : class == FP_ZERO ? (neg ? 3 : 4) :
 			  is_snan(dbl, v) ? 8 : 9;
 

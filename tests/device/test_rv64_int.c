@@ -276,7 +276,8 @@ static void test_loads_stores(struct vm *vm)
 			vm_write64(vm, VM_DATA + 8, ~pattern);
 			memcpy(&raw, (uint8_t *)vm_ptr(vm, VM_DATA) + o, 8);
 			raw <<= 64 - bits;
-			want = f3 & 4 ? raw >> (64 - bits) : (uint64_t)((int64_t)raw >> (64 - bits));
+			want = f3 & 4 ? raw >> (64 - bits) :
+					(uint64_t)((int64_t)raw >> (64 - bits));
 			vm->cpu.x[11] = VM_DATA + 8 + o;
 			vm_step(vm, at);
 			good = good && vm->cpu.x[10] == want;

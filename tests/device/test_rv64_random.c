@@ -266,7 +266,7 @@ static void test_fuzz(unsigned int isa)
 		for (uint64_t a = 0; a < VM_RAM_SIZE; a += 8) {
 			uint64_t v = rnd(&seed);
 
-			/* Every other round without compressed code, which is most of random bytes */
+			/* Random bytes are mostly compressed code; not in every other round. */
 			memcpy(vm->ram + a, &(uint64_t){ round & 1 ? v | 0x300000003ull : v }, 8);
 		}
 		rv64_flush_code(&vm->cpu);
