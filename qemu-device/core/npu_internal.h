@@ -13,8 +13,7 @@
  * - A queue in NPU_Q_OWNED belongs to the worker that set this state, a core that is on no list
  *   and has a task belongs to the worker that runs it; their execution state needs no lock.
  * - Fields marked (atomic) are read and written with __atomic builtins by anyone.
- * - The MCU has a lock of its own, which nests outside core->lock. npu_mcu_raise_int() and the
- *   functions that read MCU state for a register must not wait for the MCU's thread.
+ * - The MCU has a lock of its own, the innermost: npu_mcu_raise_int() may be called under any.
  *
  * Translations and host mappings are used only inside a section of a worker
  * (npu_section_enter() to npu_section_leave()). Invalidation changes the context's tag, then
@@ -592,15 +591,18 @@ void npu_counters_read(struct npu_core *core, struct npu_counters *sum);
 /* Cores that run a block at this moment. */
 unsigned int npu_busy_cores(struct npu_core *core);
 
-/* regs.c: plain registers by BAR offset, from any thread, without side effects. */
+/*
+ * regs.c: plain registers by BAR offset, from any thread, without side effects. Who reads a
+ * register sees what its writer did before, as with an index of a ring.
+ */
 static inline uint32_t npu_reg_get(struct npu_core *core, unsigned int offset)
 {
-	return npu_load(&core->regs[offset / 4]);
+	return npu_load_acquire(&core->regs[offset / 4]);
 }
 
 static inline void npu_reg_set(struct npu_core *core, unsigned int offset, uint32_t value)
 {
-	npu_store(&core->regs[offset / 4], value);
+	npu_store_release(&core->regs[offset / 4], value);
 }
 
 static inline uint64_t npu_reg_get64(struct npu_core *core, unsigned int lo)
@@ -632,8 +634,7 @@ int npu_dma_write(struct npu_core *core, uint64_t addr, const void *buf, size_t 
 /*
  * Objects of the MCU's peripherals. The functions return the final status; those of a queue
  * that cannot end at once return NPU_MCU_BUSY, and npu_mcu_queue_done() is called when they
- * have. All checks of ids and parameters are made here. No locks held but the MCU's own, which
- * npu_mcu_queue_done() must therefore not be waiting for when called by another thread.
+ * have. All checks of ids and parameters are made here. No locks held.
  */
 uint32_t npu_ctx_set(struct npu_core *core, uint32_t id, uint64_t root);
 uint32_t npu_ctx_clear(struct npu_core *core, uint32_t id);
