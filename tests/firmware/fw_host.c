@@ -49,8 +49,10 @@ static void host_raise(void *opaque, unsigned int vector)
 {
 	struct fw_host *host = opaque;
 
+	pthread_mutex_lock(&host->lock);
 	if (vector == 0)
-		__atomic_add_fetch(&host->admin_irqs, 1, __ATOMIC_RELAXED);
+		host->irqs++;
+	pthread_mutex_unlock(&host->lock);
 }
 
 static uint64_t host_clock(void *opaque)
@@ -66,18 +68,22 @@ static void host_event(void *opaque, enum npu_core_event event, uint64_t a, uint
 
 	(void)b;
 	(void)c;
+	pthread_mutex_lock(&host->lock);
 	if (event == NPU_CORE_EV_POST && host->posts < G_N_ELEMENTS(host->post))
 		host->post[host->posts++] = a;
+	pthread_mutex_unlock(&host->lock);
 }
 
 static void host_console(void *opaque, const char *text, size_t len)
 {
 	struct fw_host *host = opaque;
 
+	pthread_mutex_lock(&host->lock);
 	len = MIN(len, sizeof(host->console) - 1 - host->console_len);
 	memcpy(host->console + host->console_len, text, len);
 	host->console_len += len;
 	host->console[host->console_len] = '\0';
+	pthread_mutex_unlock(&host->lock);
 }
 
 static const struct npu_host_ops host_ops = {
@@ -102,6 +108,7 @@ struct fw_host *fw_host_new(bool sync)
 	};
 	const char *error = "";
 
+	pthread_mutex_init(&host->lock, NULL);
 	host->sync = sync;
 	host->now = START_TIME;
 	host->memory = aligned_alloc(4096, FW_MEMORY_SIZE);
@@ -120,6 +127,7 @@ struct fw_host *fw_host_new(bool sync)
 void fw_host_free(struct fw_host *host)
 {
 	npu_core_free(host->core);
+	pthread_mutex_destroy(&host->lock);
 	munmap(host->hbm, FW_HBM_SIZE);
 	free(host->memory);
 	g_free(host);
@@ -270,7 +278,22 @@ void fw_advance(struct fw_host *host, uint64_t ns)
 	npu_core_poll(host->core);
 }
 
+unsigned int fw_irqs(struct fw_host *host)
+{
+	unsigned int irqs;
+
+	pthread_mutex_lock(&host->lock);
+	irqs = host->irqs;
+	pthread_mutex_unlock(&host->lock);
+	return irqs;
+}
+
 bool fw_said(struct fw_host *host, const char *text)
 {
-	return strstr(host->console, text);
+	bool said;
+
+	pthread_mutex_lock(&host->lock);
+	said = strstr(host->console, text);
+	pthread_mutex_unlock(&host->lock);
+	return said;
 }

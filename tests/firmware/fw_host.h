@@ -6,6 +6,8 @@
 #ifndef FW_HOST_H
 #define FW_HOST_H
 
+#include <pthread.h>
+
 #include <npu/npu_fw.h>
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
@@ -31,7 +33,8 @@ struct fw_host {
 	uint32_t sq_tail;
 	uint32_t cq_head;
 	uint16_t cid;
-	unsigned int admin_irqs;
+	pthread_mutex_t lock; /* of what follows, written by the device's threads */
+	unsigned int irqs;
 	unsigned int posts;
 	uint32_t post[16];
 	char console[0x10000];
@@ -67,6 +70,9 @@ struct npu_admin_cqe fw_admin(struct fw_host *host, struct npu_admin_cmd cmd);
 
 /* Sync mode: lets time pass. */
 void fw_advance(struct fw_host *host, uint64_t ns);
+
+/* Times that the management vector was raised. */
+unsigned int fw_irqs(struct fw_host *host);
 
 /* Whether the console has printed @text since the host began. */
 bool fw_said(struct fw_host *host, const char *text);

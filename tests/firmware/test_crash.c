@@ -58,7 +58,7 @@ static void expect_crash(const char *what, const uint32_t *insns, size_t count, 
 	ok((fw_read(host, NPU_REG_DEV_STATUS) &
 	    (NPU_DEV_STATUS_FW_DEAD | NPU_DEV_STATUS_FW_RUNNING)) == NPU_DEV_STATUS_FW_DEAD,
 	   "%s: the firmware is dead", what);
-	ok(fw_read(host, NPU_REG_IRQ_CAUSE) == NPU_IRQ_CAUSE_FW_DEAD && host->admin_irqs == 1,
+	ok(fw_read(host, NPU_REG_IRQ_CAUSE) == NPU_IRQ_CAUSE_FW_DEAD && fw_irqs(host) == 1,
 	   "%s: the host is interrupted", what);
 	expect_recovery(host, what);
 	fw_image_free(&image);
