@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Speed of the device core: round trip of an empty job, empty jobs and kernels a second, copies.
+ */
+#include "testhost.h"
+
+#define ROUNDS 20000
+#define COPY_BYTES (32ULL << 20)
+
+struct rig {
+	struct testhost *h;
+	struct th_space *s;
+	struct th_cq *cq;
+	struct th_queue *q;
+};
+
+static void report(const char *name, double value, const char *unit)
+{
+	printf("%-28s %10.2f %s\n", name, value, unit);
+}
+
+/* As a driver does that polls: the interrupt may come later. */
+static void spin_for(struct th_cq *cq, struct npu_cqe *cqe)
+{
+	struct npu_cqe *e = &cq->ring[cq->head % cq->entries];
+	bool phase = !(cq->head & cq->entries);
+
+	while ((npu_load_acquire((uint64_t *)&e->queue) >> 48 & 1) != phase)
+		__builtin_ia32_pause();
+	*cqe = *e;
+	cq->head++;
+	th_write(cq->host, NPU_DB_CQ_HEAD(cq->id), cq->head);
+}
+
+static void bench_round_trip(struct rig *r)
+{
+	uint64_t start = th_now_ns();
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		th_sqe(r->q);
+		th_ring(r->q);
+		spin_for(r->cq, &r->q->cqe);
+	}
+	report("round trip, polled", (th_now_ns() - start) / 1e3 / ROUNDS, "us");
+
+	start = th_now_ns();
+	for (i = 0; i < ROUNDS / 10; i++) {
+		th_sqe(r->q);
+		th_ring(r->q);
+		th_wait(r->q);
+	}
+	report("round trip, with sleep", (th_now_ns() - start) / 1e3 / (ROUNDS / 10), "us");
+}
+
+static void bench_rate(struct rig *r)
+{
+	uint64_t start = th_now_ns();
+	unsigned int i, j;
+
+	for (i = 0; i < ROUNDS / 8; i++) {
+		for (j = 0; j < 8; j++)
+			th_sqe(r->q);
+		th_ring(r->q);
+		for (j = 0; j < 8; j++)
+			spin_for(r->cq, &r->q->cqe);
+	}
+	report("empty jobs", ROUNDS * 1e3 / (th_now_ns() - start), "M/s");
+}
+
+static void bench_list(struct rig *r, const char *name, struct npu_cmd cmd)
+{
+	struct npu_cmd cmds[200];
+	unsigned int i;
+	uint64_t start;
+
+	for (i = 0; i < 200; i++)
+		cmds[i] = cmd;
+	start = th_now_ns();
+	for (i = 0; i < 50; i++)
+		th_run(r->q, cmds, 200);
+	report(name, 200 * 50 * 1e3 / (th_now_ns() - start), "M/s");
+}
+
+static void bench_copy(struct rig *r, const char *name, uint64_t dst, uint64_t src)
+{
+	struct npu_cmd cmd = th_copy(dst, src, COPY_BYTES);
+	uint64_t start;
+	unsigned int i;
+
+	th_run(r->q, &cmd, 1);
+	start = th_now_ns();
+	for (i = 0; i < 10; i++)
+		th_run(r->q, &cmd, 1);
+	report(name, COPY_BYTES * 10.0 / (th_now_ns() - start), "GB/s");
+}
+
+int main(int argc, char **argv)
+{
+	static const uint32_t code[] = { RV_ECALL };
+	unsigned int workers = argc > 1 ? atoi(argv[1]) : 2;
+	uint64_t hbm, ram, entry, start;
+	void *ph, *pr;
+	struct rig r;
+
+	r.h = th_new(workers, 24);
+	r.s = th_space_new(r.h, 1);
+	r.cq = th_cq_new(r.h, 0, 64, 1);
+	r.q = th_queue_new(r.s, 1, 16, r.cq);
+	hbm = th_alloc(r.s, COPY_BYTES, &ph);
+	ram = th_alloc_ram(r.s, COPY_BYTES, &pr);
+	entry = th_code(r.s, code, 1);
+	memset(ph, 1, COPY_BYTES);
+	memset(pr, 2, COPY_BYTES);
+
+	bench_round_trip(&r);
+	bench_rate(&r);
+	bench_list(&r, "no-ops in a list", th_simple(NPU_CMD_NOP));
+	bench_list(&r, "64-byte copies in a list", th_copy(hbm, hbm + 4096, 64));
+	bench_list(&r, "kernels of one block", th_kernel(entry, 0, 1));
+	bench_list(&r, "kernels of 24 blocks", th_kernel(entry, 0, 24));
+	bench_copy(&r, "copy to HBM", hbm, ram);
+	bench_copy(&r, "copy from HBM", ram, hbm);
+	start = th_now_ns();
+	memcpy(ph, pr, COPY_BYTES);
+	memcpy(pr, ph, COPY_BYTES);
+	report("memcpy", COPY_BYTES * 2.0 / (th_now_ns() - start), "GB/s");
+	return 0;
+}
