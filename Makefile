@@ -66,7 +66,7 @@ tests: core lib tools
 
 .PHONY: driver
 driver: setup
-	@scripts/build-driver.sh "$(KDIR)"
+	+@scripts/build-driver.sh "$(KDIR)"
 
 .PHONY: run
 run: all
