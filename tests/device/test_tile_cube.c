@@ -74,24 +74,15 @@ static bool check_mmad(unsigned int dtype, unsigned int m, unsigned int n, unsig
 /* Plain numbers, or with infinities, NaNs and denormals among them. */
 static void fill_l0(unsigned int dtype, bool edges)
 {
-	const unsigned int size = ref_size[dtype];
-	uint32_t x;
-
-	ref_fill(vm.tile.l0c, NPU_L0C_SIZE, dtype == NPU_S8 ? NPU_S32 : NPU_F32);
-	ref_fill(vm.tile.l0a, NPU_L0A_SIZE, dtype);
-	ref_fill(vm.tile.l0b, NPU_L0B_SIZE, dtype);
-	if (edges || dtype == NPU_S8)
+	if (edges || dtype == NPU_S8) {
+		ref_fill(vm.tile.l0c, NPU_L0C_SIZE, dtype == NPU_S8 ? NPU_S32 : NPU_F32);
+		ref_fill(vm.tile.l0a, NPU_L0A_SIZE, dtype);
+		ref_fill(vm.tile.l0b, NPU_L0B_SIZE, dtype);
 		return;
-	for (size_t i = 0; i < NPU_L0A_SIZE; i += size) {
-		x = ref_from_f32(dtype, (int32_t)ref_random() * 0x1p-31f);
-		memcpy(vm.tile.l0a + i, &x, size);
-		x = ref_from_f32(dtype, (int32_t)ref_random() * 0x1p-31f);
-		memcpy(vm.tile.l0b + i, &x, size);
 	}
-	for (size_t i = 0; i < NPU_L0C_SIZE; i += 4) {
-		x = ref_bits((int32_t)ref_random() * 0x1p-31f);
-		memcpy(vm.tile.l0c + i, &x, 4);
-	}
+	ref_fill_plain(vm.tile.l0c, NPU_L0C_SIZE, NPU_F32);
+	ref_fill_plain(vm.tile.l0a, NPU_L0A_SIZE, dtype);
+	ref_fill_plain(vm.tile.l0b, NPU_L0B_SIZE, dtype);
 }
 
 static void test_mmad(unsigned int dtype)

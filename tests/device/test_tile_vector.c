@@ -331,24 +331,30 @@ static void random_op(struct op *op)
 	}
 }
 
-/* Random elements, made once for a type; each round begins at another one. */
-static void fill_ub(unsigned int dtype)
+/*
+ * Random elements, made once for a type; each round begins at another one. Plain ones are for
+ * sums, which would else be NaN or infinite as soon as they are long.
+ */
+static void fill_ub(unsigned int dtype, bool plain)
 {
-	static uint8_t pool[NPU_DTYPE_COUNT][NPU_UB_SIZE];
-	static bool filled[NPU_DTYPE_COUNT];
+	static uint8_t pool[2][NPU_DTYPE_COUNT][NPU_UB_SIZE];
+	static bool filled[2][NPU_DTYPE_COUNT];
 	const unsigned int split = 4 * ref_below(NPU_UB_SIZE / 4);
+	uint8_t *source = pool[plain][dtype];
 
-	if (!filled[dtype])
-		ref_fill(pool[dtype], NPU_UB_SIZE, dtype);
-	filled[dtype] = true;
-	memcpy(vm.tile.ub, pool[dtype] + split, NPU_UB_SIZE - split);
-	memcpy(vm.tile.ub + NPU_UB_SIZE - split, pool[dtype], split);
+	if (!filled[plain][dtype] && plain && ref_is_float(dtype))
+		ref_fill_plain(source, NPU_UB_SIZE, dtype);
+	else if (!filled[plain][dtype])
+		ref_fill(source, NPU_UB_SIZE, dtype);
+	filled[plain][dtype] = true;
+	memcpy(vm.tile.ub, source + split, NPU_UB_SIZE - split);
+	memcpy(vm.tile.ub + NPU_UB_SIZE - split, source, split);
 }
 
 static bool check(struct op *op)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		fill_ub(op->dtype);
+		fill_ub(op->dtype, i % 2);
 		random_op(op);
 		if (!run(op)) {
 			report(op);

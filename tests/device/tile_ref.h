@@ -205,6 +205,18 @@ static inline void ref_fill(void *memory, size_t bytes, unsigned int dtype)
 	}
 }
 
+/* Floats between -1 and 1 only. */
+static inline void ref_fill_plain(void *memory, size_t bytes, unsigned int dtype)
+{
+	uint8_t *p = memory;
+	uint32_t bits;
+
+	for (size_t i = 0; i + ref_size[dtype] <= bytes; i += ref_size[dtype]) {
+		bits = ref_from_f32(dtype, (int32_t)ref_random() * 0x1p-31f);
+		memcpy(p + i, &bits, ref_size[dtype]);
+	}
+}
+
 static inline uint64_t ref_pad(uint64_t bytes)
 {
 	return (bytes + NPU_TILE_ALIGN - 1) / NPU_TILE_ALIGN * NPU_TILE_ALIGN;
