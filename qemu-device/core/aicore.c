@@ -8,7 +8,7 @@
 #include "npu_internal.h"
 
 #define SLICE_INSNS		100000
-#define QUANTUM_NS		(2 * NPU_NS_PER_MS)	/* when others wait */
+#define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
 #define FAULTED			(-1)			/* details are in aicore->error */
 
@@ -363,9 +363,7 @@ static bool quantum_over(struct npu_aicore *ac, uint64_t start)
 	struct npu_core *core = ac->core;
 	uint64_t now = npu_host_ns();
 
-	if (core->cfg.sync || npu_load(&core->sched.quiesce))
-		return npu_sched_should_yield(core, ac->work.priority, ac->task, ++ac->slices);
-	if (now >= start + OWN_QUANTUM_NS)
+	if (core->cfg.sync || npu_load(&core->sched.quiesce) || now >= start + OWN_QUANTUM_NS)
 		return npu_sched_should_yield(core, ac->work.priority, NULL, ++ac->slices);
 	if (now >= ac->slice_end) {
 		ac->slice_end = now + QUANTUM_NS;

@@ -132,7 +132,7 @@ uint64_t th_now_ns(void);
 #define RV_AMOADD_D(rd, rs2, rs1) ((rs2) << 20 | (rs1) << 15 | 3 << 12 | (rd) << 7 | 0x2f)
 #define RV_CUSTOM(major, f3, rd, rs1, rs2, rs3) \
 	((uint32_t)(rs3) << 27 | (rs2) << 20 | (rs1) << 15 | (f3) << 12 | (rd) << 7 | \
-	 (uint32_t[]){ 0x0b, 0x2b, 0x5b, 0x7b }[major])
+	 (0x7b5b2b0bu >> 8 * (major) & 0xff))
 #define RV_A0 10
 #define RV_A1 11
 #define RV_A2 12
