@@ -41,7 +41,7 @@ def _npus(options):
     """Each NPU has its own root port, as in a server, so that one can be unplugged."""
     args = ["-global", f"q35-pcihost.pci-hole64-size={_hole(options)}"]
     for n in range(options.npus):
-        device = f"npu,id=npu{n},hbm=hbm{n},bus=rp{n}"
+        device = f"npu,id=npu{n},hbm=hbm{n},bus=rp{n},serial={n + 1}"
         device += "".join("," + o for o in options.npu_opt)
         args += [
             "-object", f"memory-backend-memfd,id=hbm{n},size={options.hbm},share=on,reserve=off",
@@ -93,7 +93,7 @@ def command_line(options, paths):
         "-serial", "file:" + paths["console"],
     ]
     if options.iommu:
-        args += ["-device", "intel-iommu,intremap=on,device-iotlb=on"]
+        args += ["-device", "intel-iommu,intremap=on"]
     args += [
         "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
         "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
