@@ -44,8 +44,7 @@ void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_
 
 	if (ret) {
 		kvfree(elements);
-		/* E2BIG means that the caller knows fields that we do not. */
-		return ERR_PTR(ret == -E2BIG ? -EINVAL : ret);
+		return ERR_PTR(ret);
 	}
 
 	return elements;
