@@ -92,7 +92,6 @@ static void process(const struct npu_softmax_xent_args *args, const struct group
 	npu_copy_2d(g->data, args->logits + g->first * args->ldx * 4, g->cols * 4, g->rows,
 		    g->pitch, args->ldx * 4);
 	npu_copy(g->labels, args->labels + g->first * 4, g->rows * 4);
-	ub_sync(NPU_PIPE_MTE2, NPU_PIPE_S);
 	ub_loaded(slot);
 	subtract_max(g);
 	exponentials(g);

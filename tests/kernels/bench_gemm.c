@@ -48,7 +48,7 @@ static double measure(struct core *core, const struct kernel_module *gemm, uint3
 int main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = { 256, 512, 1024, 2048 };
-	struct core *core = core_new(64u << 20);
+	struct core *core = core_new(64u << 20, false);
 	struct kernel_module *gemm;
 	char path[4096];
 

@@ -8,6 +8,7 @@
 #include <npu/npu_module.h>
 
 #include "core.h"
+#include "race.h"
 #include "rv64.h"
 #include "tile.h"
 
@@ -18,6 +19,7 @@ struct core {
 	struct rv64_cpu cpu;
 	struct npu_tile tile;
 	struct core_fault fault;
+	struct race *race; /* NULL: flags are not checked */
 	uint8_t *gm;
 	size_t size, used, modules_end;
 };
@@ -86,6 +88,8 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access access, void 
 	(void)flags;
 	if (addr - NPU_SMEM_BASE < NPU_SMEM_SIZE)
 		*page = core->tile.smem + (start - NPU_SMEM_BASE);
+	else if (addr - NPU_UB_BASE < NPU_UB_SIZE && core->race)
+		return RV64_XLATE_MMIO;
 	else if (addr - NPU_UB_BASE < NPU_UB_SIZE)
 		*page = core->tile.ub + (start - NPU_UB_BASE);
 	else
@@ -101,12 +105,36 @@ static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *
 	struct core *core = opaque;
 	const enum npu_status status = npu_tile_exec(&core->tile, cpu, insn);
 
+	if (!status && core->race)
+		race_insn(core->race, cpu, insn);
 	return status ? -(int)status : RV64_CUSTOM_OK;
 }
 
-static const struct rv64_ops cpu_ops = { .translate = translate, .custom = custom };
+/* Scalar accesses to UB come here only to be seen. */
+static int ub_read(void *opaque, uint64_t addr, unsigned int size, uint64_t *val)
+{
+	struct core *core = opaque;
 
-struct core *core_new(size_t bytes)
+	*val = 0;
+	memcpy(val, core->tile.ub + (addr - NPU_UB_BASE), size);
+	race_scalar(core->race, core->cpu.pc, addr, size, false);
+	return 0;
+}
+
+static int ub_write(void *opaque, uint64_t addr, unsigned int size, uint64_t val)
+{
+	struct core *core = opaque;
+
+	memcpy(core->tile.ub + (addr - NPU_UB_BASE), &val, size);
+	race_scalar(core->race, core->cpu.pc, addr, size, true);
+	return 0;
+}
+
+static const struct rv64_ops cpu_ops = {
+	.translate = translate, .mmio_read = ub_read, .mmio_write = ub_write, .custom = custom,
+};
+
+struct core *core_new(size_t bytes, bool check_flags)
 {
 	struct core *core = calloc(1, sizeof(*core));
 	const struct rv64_config config = {
@@ -121,6 +149,7 @@ struct core *core_new(size_t bytes)
 		exit(1);
 	}
 	memset(core->gm, 0, core->size);
+	core->race = check_flags ? race_new() : NULL;
 	return core;
 }
 
@@ -128,6 +157,7 @@ void core_free(struct core *core)
 {
 	rv64_destroy(&core->cpu);
 	npu_tile_fini(&core->tile);
+	race_free(core->race);
 	free(core->gm);
 	free(core);
 }
@@ -255,6 +285,8 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 	enum npu_status status = NPU_ST_OK;
 	uint64_t args_address;
 
+	if (core->race)
+		race_begin(core->race);
 	for (size_t i = 0; i < module->count; i++)
 		if (!strcmp(module->kernels[i].name, name))
 			kernel = &module->kernels[i];
@@ -263,7 +295,9 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		return NPU_ST_CMD_INVALID;
 	}
 	memcpy(core_alloc(core, args_size, &args_address), args, args_size);
-	for (uint32_t block = 0; !status && block < blocks; block++) {
+	for (uint32_t block = 0; !status && !core_race(core) && block < blocks; block++) {
+		if (core->race)
+			race_begin(core->race);
 		rv64_reset(&core->cpu, module->base + kernel->entry);
 		npu_tile_start(&core->tile, block, blocks, 0, 1);
 		core->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
@@ -272,6 +306,8 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		core->cpu.x[12] = blocks;
 		core->fault.block = block;
 		status = stop_status(core, rv64_run(&core->cpu, RUN_INSNS));
+		if (core->race && !status)
+			race_end(core->race);
 	}
 	return status;
 }
@@ -279,4 +315,9 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 const struct core_fault *core_fault(const struct core *core)
 {
 	return &core->fault;
+}
+
+const char *core_race(const struct core *core)
+{
+	return core->race ? race_found(core->race) : NULL;
 }

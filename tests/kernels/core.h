@@ -6,6 +6,7 @@
 #ifndef TEST_CORE_H
 #define TEST_CORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,8 +15,11 @@
 struct core;
 struct kernel_module;
 
-/* core_new() - a core with @bytes of global memory, all zero. */
-struct core *core_new(size_t bytes);
+/*
+ * core_new() - a core with @bytes of global memory, all zero; with @check_flags it also
+ * looks for accesses that a kernel's flags do not order, see race.h.
+ */
+struct core *core_new(size_t bytes, bool check_flags);
 void core_free(struct core *core);
 
 /* core_load() - put a kernel module into global memory; NULL with a message if it is none. */
@@ -40,5 +44,8 @@ struct core_fault {
 };
 
 const struct core_fault *core_fault(const struct core *core);
+
+/* core_race() - what the flags of the last run do not order, or NULL. */
+const char *core_race(const struct core *core);
 
 #endif /* TEST_CORE_H */

@@ -34,7 +34,7 @@ static struct kernel_module *load(struct core *core, const char *directory, cons
 
 int main(int argc, char **argv)
 {
-	struct core *core = core_new(MEMORY);
+	struct core *core = core_new(MEMORY, true);
 	struct modules modules;
 	struct {
 		struct kernel_module **module;

@@ -127,7 +127,10 @@ static inline bool ref_run(struct core *core, const struct kernel_module *module
 		ok(false, "%s runs: status %d, block %u, pc 0x%llx, address 0x%llx", name, status,
 		   fault->block, (unsigned long long)fault->pc,
 		   (unsigned long long)fault->address);
-	return !status;
+	else if (core_race(core))
+		ok(false, "%s says what depends on what: block %u, %s", name, fault->block,
+		   core_race(core));
+	return !status && !core_race(core);
 }
 
 #endif /* TEST_REF_H */
