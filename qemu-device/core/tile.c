@@ -6,6 +6,10 @@
 
 #include <npu/npu_mmu.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 #include "tile_internal.h"
 
 static const struct {
@@ -21,13 +25,23 @@ static const struct {
 			  NPU_L0B_SIZE + NPU_L0C_SIZE)
 #define TILE_HOST_PAGE 4096
 
+#ifdef __x86_64__
+/* Not a feature that every compiler's __builtin_cpu_supports() knows. */
+static bool tile_cpu_has_f16c(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
+}
+#endif
+
 /* The levels that this build has and this CPU can run, best first. */
 static const struct tile_isa *tile_isa_find(const char *name)
 {
 #ifdef __x86_64__
 	__builtin_cpu_init();
 	bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-		  __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+		  __builtin_cpu_supports("bmi2") && tile_cpu_has_f16c();
 	bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 

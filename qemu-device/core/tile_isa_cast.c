@@ -51,7 +51,8 @@ void TILE_NAME(tile_row_cast)(const struct tile_vec *args, uint8_t *dst, const u
 {
 	const unsigned int from_size = tile_element_size(args->dtype);
 	const unsigned int to_size = tile_element_size(args->dst_dtype);
-	const bool from_float = tile_is_float(args->dtype), to_float = tile_is_float(args->dst_dtype);
+	const bool from_float = tile_is_float(args->dtype);
+	const bool to_float = tile_is_float(args->dst_dtype);
 	int32_t s32[TILE_BLOCK];
 	float f32[TILE_BLOCK];
 

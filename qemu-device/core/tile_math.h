@@ -43,7 +43,7 @@ TILE_INLINE float tile_canonical(float x)
  */
 TILE_INLINE float tile_fma(float a, float b, float c)
 {
-#ifdef __FP_FAST_FMAF
+#if defined(__FP_FAST_FMAF) || defined(__FMA__)
 	return __builtin_fmaf(a, b, c);
 #else
 	double p = (double)a * b, s = p + c, t = s - p, error = (p - (s - t)) + (c - t);

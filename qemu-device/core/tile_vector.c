@@ -135,7 +135,8 @@ static void vec_join_rows(struct tile_vec *args, unsigned int operands)
 static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operands *op)
 {
 	struct tile_vec args = {
-		.opcode = NPU_GET(NPU_VEC_OPCODE, op->rs3), .dtype = NPU_GET(NPU_VEC_DTYPE, op->rs3),
+		.opcode = NPU_GET(NPU_VEC_OPCODE, op->rs3),
+		.dtype = NPU_GET(NPU_VEC_DTYPE, op->rs3),
 		.dst_dtype = NPU_GET(NPU_VEC_DST_DTYPE, op->rs3),
 		.count = NPU_GET(NPU_VEC_COUNT, op->rs3), .trunc = op->rs3 & NPU_VEC_TRUNC,
 		.dst_pitch = tile->dst_pitch, .src0_pitch = tile->src0_pitch,

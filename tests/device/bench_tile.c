@@ -78,7 +78,8 @@ static void bench_vector(const char *name, uint64_t config)
 {
 	const uint64_t count = NPU_GET(NPU_VEC_COUNT, config);
 	const struct insn insn = {
-		VECTOR, NPU_VEC_OP, NPU_UB_BASE + 0x10000, NPU_UB_BASE, NPU_UB_BASE + 0x8000, config,
+		VECTOR, NPU_VEC_OP, NPU_UB_BASE + 0x10000, NPU_UB_BASE, NPU_UB_BASE + 0x8000,
+		config,
 	};
 
 	printf("%-4s %-9s %-4s %8.2f Gelement/s\n", npu_tile_isa_name(&vm.tile), name,

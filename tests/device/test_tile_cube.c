@@ -53,9 +53,11 @@ static bool check_mmad(unsigned int dtype, unsigned int m, unsigned int n, unsig
 
 			memcpy(&c, to, 4);
 			c = init ? 0 : c;
-			c = dtype == NPU_S8 ?
-				    mmad_s8(vm.tile.l0a + i * a_pitch, vm.tile.l0b + j, b_pitch, k, c) :
-				    mmad_float(a_values + i * a_pitch / size, b_values + j,
+			if (dtype == NPU_S8)
+				c = mmad_s8(vm.tile.l0a + i * a_pitch, vm.tile.l0b + j, b_pitch,
+					    k, c);
+			else
+				c = mmad_float(a_values + i * a_pitch / size, b_values + j,
 					       b_pitch / size, k, c);
 			memcpy(to, &c, 4);
 		}
@@ -163,7 +165,8 @@ static bool check_fixpipe(unsigned int src, unsigned int dst, bool relu, bool to
 			NPU_L0C_BASE,
 			NPU_PREP(NPU_FIXPIPE_ROWS, rows) | NPU_PREP(NPU_FIXPIPE_COLS, cols) |
 				NPU_PREP(NPU_FIXPIPE_DST_PITCH, pitch),
-			NPU_PREP(NPU_FIXPIPE_SRC_DTYPE, src) | NPU_PREP(NPU_FIXPIPE_DST_DTYPE, dst) |
+			NPU_PREP(NPU_FIXPIPE_SRC_DTYPE, src) |
+				NPU_PREP(NPU_FIXPIPE_DST_DTYPE, dst) |
 				(relu ? NPU_FIXPIPE_RELU : 0) |
 				NPU_PREP(NPU_FIXPIPE_SCALE, ref_bits(scale))) &&
 	       !memcmp(image, out, out_bytes);
