@@ -244,6 +244,7 @@ static void npu_exit(PCIDevice *dev)
     pcie_aer_exit(dev);
     pcie_cap_exit(dev);
     msix_uninit(dev, &s->bar_regs, &s->bar_regs);
+    memory_region_del_subregion(&s->bar_regs, &s->regs);
     memory_region_del_subregion(&s->bar_hbm,
                                 host_memory_backend_get_memory(s->hostmem));
     host_memory_backend_set_mapped(s->hostmem, false);

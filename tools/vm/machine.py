@@ -32,8 +32,10 @@ def _hole(options):
 def _processor(options):
     if options.kvm:
         return ["-accel", "kvm", "-cpu", "host"]
-    # Five-level page tables make every walk longer, and nothing here is that large.
-    bits = max(40, (2 * _hole(options)).bit_length())
+    # Five-level page tables make every walk longer, and nothing here is that large. With 40 bits,
+    # the firmware puts BARs where the kernel knows an AMD machine to have HyperTransport.
+    bits = max(39, (2 * _hole(options)).bit_length())
+    bits += bits == 40
     return ["-accel", "tcg,thread=multi", "-cpu", f"max,la57=off,phys-bits={bits}"]
 
 
