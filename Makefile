@@ -14,6 +14,9 @@ MAKEFLAGS += -j$(JOBS)
 endif
 MAKEFLAGS += --no-print-directory
 
+# $(call part,FOLDER): makes a part in its folder; V=1 shows how.
+part = +@$(if $(V),,echo '  MAKE       $(1)';) $(MAKE) $(if $(V),,-s) -C $(1) O=$(O)
+
 QEMU := $(O)/qemu/qemu-system-x86_64
 KDIR ?= $(O)/kernel/headers
 VM := tools/npu-vm
@@ -34,7 +37,7 @@ help:
 	@echo 'Once built, tools/npu-vm -- COMMAND runs a command in the VM; tools/npu-vm --help.'
 
 .PHONY: all
-all: qemu vm firmware kernels driver lib tools tests
+all: qemu firmware kernels driver lib tools tests
 
 # Packages, QEMU's source, the kernel. Skips what is done, so everything may depend on it.
 .PHONY: setup kernel
@@ -43,7 +46,7 @@ setup kernel &:
 
 .PHONY: core
 core: setup
-	@$(MAKE) -C qemu-device/core O=$(O)
+	$(call part,qemu-device/core)
 
 # ninja links again when libnpucore.a changed, and only then. Its meson is the private one.
 .PHONY: qemu
@@ -52,17 +55,17 @@ qemu: core
 
 .PHONY: vm firmware kernels lib tools tests
 vm: setup
-	@$(MAKE) -C tools/vm O=$(O)
+	$(call part,tools/vm)
 firmware: setup
-	@$(MAKE) -C firmware/mcu O=$(O)
+	$(call part,firmware/mcu)
 kernels: setup
-	@$(MAKE) -C firmware/kernels O=$(O)
+	$(call part,firmware/kernels)
 lib: setup
-	@$(MAKE) -C libnpurt O=$(O)
+	$(call part,libnpurt)
 tools: lib
-	@$(MAKE) -C tools O=$(O)
+	$(call part,tools)
 tests: core lib tools
-	@$(MAKE) -C tests O=$(O)
+	$(call part,tests)
 
 .PHONY: driver
 driver: setup
