@@ -45,13 +45,17 @@ struct npu_gemm_args {
 	float scale;
 };
 
-/* npu_gemm_blocks() - blocks for an m x n product on @cores cores. */
+/*
+ * npu_gemm_blocks() - blocks for an m x n product on @cores cores: as few as take no more
+ * rounds of tiles than one block a core would, since a block reuses A from tile to tile.
+ */
 static inline uint32_t npu_gemm_blocks(uint32_t m, uint32_t n, uint32_t cores)
 {
 	const uint64_t tiles = (uint64_t)((m + NPU_GEMM_TILE_M - 1) / NPU_GEMM_TILE_M) *
 			       ((n + NPU_GEMM_TILE_N - 1) / NPU_GEMM_TILE_N);
+	const uint64_t rounds = (tiles + cores - 1) / cores;
 
-	return tiles < cores ? (uint32_t)tiles : cores;
+	return rounds ? (uint32_t)((tiles + rounds - 1) / rounds) : 1;
 }
 
 enum npu_eltwise_op {
