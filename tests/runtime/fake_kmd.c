@@ -537,15 +537,16 @@ static int vm_bind(struct drm_npu_vm_bind *args)
 
 	if (!vm)
 		return -ENOENT;
-	while (vm->busy)
-		pthread_cond_wait(&changed, &lock);
 	for (uint32_t i = 0; i < args->ops.count; i++) {
 		int err = 0;
 
-		if (ops[i].op == DRM_NPU_VM_BIND_OP_MAP)
+		if (ops[i].op == DRM_NPU_VM_BIND_OP_MAP) {
 			err = vm_map(vm, &ops[i]);
-		else
+		} else {
+			while (vm->busy)
+				pthread_cond_wait(&changed, &lock);
 			unmap_range(vm, ops[i].va, ops[i].size);
+		}
 		if (err) {
 			args->ops.count = i;
 			return err;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <npu/npu_status.h>
 #include <npurt/npurt.h>
 
 #ifdef FAKE_KMD

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/* Kernels for the runtime's tests: simple ones, and some that go wrong. */
+#include "npu_kernel.h"
+#include "rt_kernels.h"
+
+NPU_KERNEL(stamp, struct stamp_args)
+{
+	npu_store_s32(args->words + 4 * block, (int32_t)(args->base + block));
+}
+
+NPU_KERNEL(increment, struct increment_args)
+{
+	npu_store_s32(args->word, npu_load_s32(args->word) + (int32_t)args->by);
+}
+
+NPU_KERNEL(store, struct store_args)
+{
+	npu_store_s32(args->address, 1);
+}
+
+NPU_KERNEL(echo, struct echo_args)
+{
+	for (uint32_t i = 0; i < ECHO_WORDS; i++)
+		npu_store_s32(args->address + 4 * i, (int32_t)args->values[i]);
+}
+
+NPU_KERNEL(raise, struct raise_args)
+{
+	npu_trap(args->code);
+}
+
+NPU_KERNEL(spin, struct spin_args)
+{
+	for (;;)
+		__asm__ volatile("");
+}
