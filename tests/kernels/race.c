@@ -108,7 +108,8 @@ static void touch(struct race *race, enum npu_pipe pipe, uint64_t index, bool wr
 	}
 	for (int i = 0; i < PIPES; i++)
 		if (i != (int)pipe && unit->read[i] > seen[i])
-			found(race, "pc 0x%llx: %s overwrites 0x%llx, which %s reads, without a flag",
+			found(race,
+			      "pc 0x%llx: %s overwrites 0x%llx, which %s reads, without a flag",
 			      (unsigned long long)race->pc, pipe_names[pipe],
 			      (unsigned long long)index * UNIT, pipe_names[i]);
 	unit->writer = pipe;

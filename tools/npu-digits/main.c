@@ -51,7 +51,8 @@ double now_seconds(void)
 static void usage(FILE *to)
 {
 	fputs("usage: npu-digits [OPTION]...\n"
-	      "Train a network that reads handwritten digits on the NPU, and check it against the CPU.\n\n"
+	      "Train a network that reads handwritten digits on the NPU, and check it against\n"
+	      "the CPU.\n\n"
 	      "  -e, --epochs N      passes over the training images (10)\n"
 	      "  -b, --batch N       images in a step (32)\n"
 	      "  -s, --seed N        of the start and the order of images (1)\n"
