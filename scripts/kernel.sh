@@ -8,7 +8,6 @@
 #   vmlinuz, config   the image as Debian ships it, and its configuration
 #   headers/          what Kbuild needs to build npu.ko
 #   lib/modules/      the modules that the guest needs
-#   ../ksft/          kselftest's headers and makefiles
 
 . "$(dirname "$0")/apt.sh"
 
@@ -116,23 +115,6 @@ gather_modules()
 	depmod -b "$KERNEL" "$release-amd64"
 }
 
-# kselftest's headers are in no -dev package: take them from the source.
-fetch_ksft()
-{
-	local deb top=linux-source-6.12
-
-	deb=$(fetch_deb linux-source-6.12)
-	rm -rf "$O/ksft"
-	mkdir -p "$O/ksft"
-	dpkg-deb --fsys-tarfile "$deb" | tar -xO --wildcards "./usr/src/$top.tar.xz" |
-		tar -xJ -C "$O/ksft" --strip-components=1 --wildcards --no-wildcards-match-slash \
-			"$top/tools/testing/selftests/*.h" "$top/tools/testing/selftests/*.mk" \
-			"$top/tools/testing/selftests/*.sh" "$top/tools/testing/selftests/Makefile" \
-			"$top/tools/testing/selftests/kselftest" "$top/tools/scripts" \
-			"$top/tools/include" "$top/scripts/*.include" "$top/scripts/Makefile.*"
-}
-
 release=$(resolved kernel newest_release)
 [ -n "$release" ] || die "no 6.12 kernel in the lists under $APT"
 step "kernel" "$release-$(key_of "$0")" fetch_kernel
-step "kselftest" "$release" fetch_ksft

@@ -11,6 +11,6 @@ cd "$(dirname "$0")"
 exec 9>"$O/.lock"
 flock 9
 
-for part in packages apt qemu kernel; do
+for part in packages apt qemu kernel ksft; do
 	./$part.sh || exit
 done
