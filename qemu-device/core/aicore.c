@@ -422,11 +422,12 @@ void npu_aicores_init(struct npu_core *core)
 {
 	unsigned int i;
 
-	for (i = 0; i < core->cfg.cores; i++) {
+	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *ac = &core->aicores[i];
 
 		ac->core = core;
-		ac->id = i;
+		ac->id = i % core->cfg.cores;
+		ac->layer = i / core->cfg.cores;
 		ac->work.kind = NPU_WORK_CORE;
 		npu_list_init(&ac->work.node);
 	}
@@ -437,7 +438,7 @@ void npu_aicores_reset(struct npu_core *core)
 {
 	unsigned int i;
 
-	for (i = 0; i < core->cfg.cores; i++) {
+	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *ac = &core->aicores[i];
 
 		npu_list_init(&ac->work.node);
@@ -453,7 +454,7 @@ void npu_aicores_fini(struct npu_core *core)
 {
 	unsigned int i;
 
-	for (i = 0; i < core->cfg.cores; i++) {
+	for (i = 0; i < core->nr_aicores; i++) {
 		if (!core->aicores[i].ready)
 			continue;
 		rv64_destroy(&core->aicores[i].cpu);

@@ -81,7 +81,8 @@ static struct npu_core *alloc_memory(const struct npu_core_config *cfg)
 		return NULL;
 	core->nr_workers = cfg->sync ? 1 : cfg->workers;
 	core->workers = calloc(core->nr_workers, sizeof(*core->workers));
-	core->aicores = calloc(cfg->cores, sizeof(*core->aicores));
+	core->nr_aicores = cfg->cores * NPU_CORE_LAYERS;
+	core->aicores = calloc(core->nr_aicores, sizeof(*core->aicores));
 	core->queues = calloc(cfg->queues, sizeof(*core->queues));
 	core->inv_sections = calloc(core->nr_workers, sizeof(*core->inv_sections));
 	ok = core->workers && core->aicores && core->queues && core->inv_sections;
@@ -113,7 +114,6 @@ static void reset_state(struct npu_core *core)
 	}
 	core->service_due = NPU_NEVER;
 	core->idle_ticks = 0;
-	npu_store(&core->epoch_ns, npu_clock(core));
 }
 
 /* Reset to the reset state; the caller holds no lock that a host function may want. */
@@ -168,6 +168,7 @@ struct npu_core *npu_core_new(const struct npu_core_config *config,
 	core->hbm = config->hbm;
 	core->hbm_limit = config->hbm_size - NPU_FW_REGION_SIZE;
 	core->sync_cap_ns = NPU_SYNC_CAP_NS;
+	core->epoch_ns = npu_clock(core);
 	init_locks(core);
 	npu_aicores_init(core);
 	if (npu_mcu_init(core))
@@ -272,10 +273,12 @@ void npu_counters_read(struct npu_core *core, struct npu_counters *sum)
 
 unsigned int npu_busy_cores(struct npu_core *core)
 {
-	unsigned int busy;
+	uint64_t idle = ~0ULL >> (64 - core->cfg.cores);
+	unsigned int i;
 
 	pthread_mutex_lock(&core->lock);
-	busy = core->cfg.cores - __builtin_popcountll(core->sched.free_cores);
+	for (i = 0; i < NPU_CORE_LAYERS; i++)
+		idle &= core->sched.free_cores[i];
 	pthread_mutex_unlock(&core->lock);
-	return busy;
+	return core->cfg.cores - __builtin_popcountll(idle);
 }

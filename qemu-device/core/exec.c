@@ -473,7 +473,6 @@ static bool step_fault(struct npu_worker *worker, struct npu_queue *queue)
 	struct npu_core *core = queue->core;
 	bool stop;
 
-	npu_irq_flush(worker);
 	npu_count(&worker->count.tasks_failed, 1);
 	pthread_mutex_lock(&core->lock);
 	stop = queue->stop;

@@ -195,7 +195,7 @@ static void snapshot(struct npu_core *core, uint64_t *sections)
 
 	for (i = 0; i < core->nr_workers; i++)
 		sections[i] = __atomic_load_n(&core->workers[i].section, __ATOMIC_SEQ_CST);
-	for (i = 0; i < core->cfg.cores; i++)
+	for (i = 0; i < core->nr_aicores; i++)
 		if (npu_load_acquire(&core->aicores[i].worker))
 			rv64_request_exit(&core->aicores[i].cpu);
 }

@@ -50,6 +50,7 @@
 #define NPU_CMD_BATCH		16	/* commands fetched at a time */
 #define NPU_QUEUE_TASKS		8	/* kernels and large copies of a queue in flight */
 #define NPU_SEM_BUCKETS		256
+#define NPU_CORE_LAYERS		4	/* kernels that can be in progress on one core */
 #define NPU_CORE_MAPS		64	/* pages of system memory that a core maps in a slice */
 #define NPU_BOUNCE_SIZE		0x10000ULL
 #define NPU_MAX_WORKERS		64
@@ -233,6 +234,7 @@ struct npu_pick {
  * @waits_core: @work is on sched.core_waiters
  * @queue: whose command
  * @core_mask: cores that it may use
+ * @cores: cores that it uses
  * @command: its index in the list
  * @cmd: the command
  * @units: how many units there are
@@ -251,6 +253,7 @@ struct npu_task {
 	bool waits_core;
 	struct npu_queue *queue;
 	uint64_t core_mask;
+	uint64_t cores;
 	uint32_t command;
 	struct npu_cmd cmd;
 	uint64_t units;
@@ -418,7 +421,8 @@ struct npu_vector {
 };
 
 /**
- * struct npu_aicore - an AI core
+ * struct npu_aicore - an AI core, as one of the kernels that share it sees it
+ * @id: of the core; there are NPU_CORE_LAYERS with the same
  * @work: queued while a block is interrupted
  * @task: whose block it runs; NULL: free
  * @ready: @tile and @cpu are set up
@@ -436,6 +440,7 @@ struct npu_aicore {
 	struct npu_work work;
 	struct npu_core *core;
 	uint16_t id;
+	uint16_t layer;
 	bool ready;
 	struct npu_task *task;
 	uint32_t block;
@@ -485,7 +490,8 @@ struct npu_worker {
  * @ready_mask: priorities whose list is not empty (atomic)
  * @ready_count: works on these lists (atomic)
  * @core_waiters: kernels that found no free core
- * @free_cores: cores without a block
+ * @free_cores: cores without a block, by layer: a kernel that finds all cores taken by blocks of
+ *	others shares one with them in the next layer
  * @quiesce: holders of a request that all workers stand still (atomic)
  * @active: threads that do not stand still
  * @searching: workers that look for work without sleeping
@@ -498,7 +504,7 @@ struct npu_sched {
 	unsigned int ready_mask;
 	unsigned int ready_count;
 	struct npu_list core_waiters;
-	uint64_t free_cores;
+	uint64_t free_cores[NPU_CORE_LAYERS];
 	unsigned int quiesce;
 	unsigned int active;
 	unsigned int searching;
@@ -511,7 +517,7 @@ struct npu_sched {
  * struct npu_core - the device
  * @regs: values of the plain registers (atomic)
  * @life: serialises reset, pause and the like; outside of @lock
- * @epoch_ns: clock at reset (atomic)
+ * @epoch_ns: clock at power-on
  * @timestamp_latch: upper half of the time, as last read (atomic)
  * @next_tag: source of context tags (atomic)
  * @code_epoch: counts what may have changed code (atomic)
@@ -550,6 +556,7 @@ struct npu_core {
 	unsigned int sem_waiting;
 
 	struct npu_aicore *aicores;
+	unsigned int nr_aicores;
 	struct npu_worker *workers;
 	unsigned int nr_workers;
 	uint64_t *inv_sections;
@@ -572,10 +579,10 @@ static inline uint64_t npu_clock(struct npu_core *core)
 	return core->ops->clock_ns(core->host);
 }
 
-/* Device time: ns since reset, NPU_REG_TIMESTAMP and NPU_MCU_TIME. */
+/* Device time: ns since power-on, NPU_REG_TIMESTAMP and NPU_MCU_TIME. */
 static inline uint64_t npu_timestamp(struct npu_core *core)
 {
-	return npu_clock(core) - npu_load(&core->epoch_ns);
+	return npu_clock(core) - core->epoch_ns;
 }
 
 static inline void npu_event(struct npu_core *core, enum npu_core_event event, uint64_t a,
@@ -739,6 +746,7 @@ bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task);
 
 /* sdma.c */
 uint64_t npu_sdma_units(const struct npu_cmd *cmd);
+bool npu_sdma_in_order(const struct npu_cmd *cmd);
 bool npu_sdma_inline(struct npu_worker *worker, struct npu_queue *queue,
 		     const struct npu_cmd *cmd, struct npu_error *error);
 void npu_sdma_unit(struct npu_worker *worker, struct npu_task *task, uint64_t unit);

@@ -90,7 +90,7 @@ static const struct reg regs[NPU_REG_SPACE / 4] = {
 	[NPU_REG_FEATURES / 4] = RO,
 	[NPU_REG_NUM_QUEUES / 4] = RO,
 	[NPU_REG_NUM_CONTEXTS / 4] = { .flags = R, .reset = NPU_MAX_CONTEXTS },
-	[NPU_REG_NUM_CQS / 4] = { .flags = R, .reset = NPU_MAX_CQS },
+	[NPU_REG_NUM_CQS / 4] = RO,
 	[NPU_REG_NUM_VECTORS / 4] = RO,
 	[NPU_REG_NUM_CORES / 4] = RO,
 	RO_PAIR(NPU_REG_HBM_SIZE),
@@ -257,6 +257,7 @@ void npu_regs_reset(struct npu_core *core)
 			npu_store(&core->regs[i], regs[i].reset);
 	npu_reg_set(core, NPU_REG_FEATURES, cfg->sync ? NPU_FEATURE_SYNC_MODE : 0);
 	npu_reg_set(core, NPU_REG_NUM_QUEUES, cfg->queues);
+	npu_reg_set(core, NPU_REG_NUM_CQS, cfg->vectors - 1);
 	npu_reg_set(core, NPU_REG_NUM_VECTORS, cfg->vectors);
 	npu_reg_set(core, NPU_REG_NUM_CORES, cfg->cores);
 	set64(core, NPU_REG_HBM_SIZE_LO, cfg->hbm_size);

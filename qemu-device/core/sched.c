@@ -17,7 +17,8 @@ void npu_sched_init(struct npu_core *core)
 	npu_list_init(&s->core_waiters);
 	npu_store(&s->ready_mask, 0);
 	npu_store(&s->ready_count, 0);
-	s->free_cores = ~0ULL >> (64 - core->cfg.cores);
+	for (i = 0; i < NPU_CORE_LAYERS; i++)
+		s->free_cores[i] = ~0ULL >> (64 - core->cfg.cores);
 }
 
 static struct npu_task *work_task(struct npu_work *work)
@@ -101,8 +102,9 @@ void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore)
 {
 	struct npu_sched *s = &core->sched;
 
+	aicore->task->cores &= ~(1ULL << aicore->id);
 	aicore->task = NULL;
-	s->free_cores |= 1ULL << aicore->id;
+	s->free_cores[aicore->layer] |= 1ULL << aicore->id;
 	while (!npu_list_empty(&s->core_waiters)) {
 		struct npu_list *node = s->core_waiters.next;
 		struct npu_task *task = npu_container(node, struct npu_task, work.node);
@@ -116,14 +118,20 @@ void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore)
 /* A free core for the next block of @task; the lowest, as its caches are the warmest. */
 static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task)
 {
-	uint64_t cores = core->sched.free_cores & task->core_mask;
-	unsigned int id;
+	unsigned int layer, id;
 
-	if (!cores)
-		return NULL;
-	id = __builtin_ctzll(cores);
-	core->sched.free_cores &= ~(1ULL << id);
-	return &core->aicores[id];
+	for (layer = 0; layer < NPU_CORE_LAYERS; layer++) {
+		uint64_t *free = &core->sched.free_cores[layer];
+		uint64_t cores = *free & task->core_mask & ~task->cores;
+
+		if (!cores)
+			continue;
+		id = __builtin_ctzll(cores);
+		*free &= ~(1ULL << id);
+		task->cores |= 1ULL << id;
+		return &core->aicores[layer * core->cfg.cores + id];
+	}
+	return NULL;
 }
 
 /* May another unit of @task be taken? */

@@ -51,6 +51,19 @@ uint64_t npu_sdma_units(const struct npu_cmd *cmd)
 	return units;
 }
 
+/* Rows that overlap at the destination are written one after the other: the last one stays. */
+bool npu_sdma_in_order(const struct npu_cmd *cmd)
+{
+	switch (cmd->opcode) {
+	case NPU_CMD_COPY:
+		return cmd->copy.rows > 1 && cmd->copy.dst_pitch < cmd->copy.row_bytes;
+	case NPU_CMD_FILL:
+		return cmd->fill.rows > 1 && cmd->fill.dst_pitch < cmd->fill.row_bytes;
+	default:
+		return false;
+	}
+}
+
 static struct sdma_part part_of(const struct npu_cmd *cmd, uint64_t unit)
 {
 	struct sdma_part part = { .rows = 1 };

@@ -9,7 +9,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 {
 	struct npu_core *core = queue->core;
 	struct npu_task *task = queue->tasks;
-	unsigned int max_cores = 0;
+	unsigned int max_running = npu_sdma_in_order(cmd) ? 1 : UINT32_MAX;
 
 	pthread_mutex_lock(&core->lock);
 	queue->tasks_started = true;
@@ -19,15 +19,15 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	}
 	while (task->active)
 		task++;
-	if (cmd->opcode == NPU_CMD_KERNEL)
-		max_cores = cmd->kernel.max_cores;
+	if (cmd->opcode == NPU_CMD_KERNEL && cmd->kernel.max_cores)
+		max_running = cmd->kernel.max_cores;
 	task->active = true;
 	task->command = queue->index;
 	task->cmd = *cmd;
 	task->units = units;
 	task->next = 0;
 	task->running = 0;
-	task->max_running = max_cores ? max_cores : UINT32_MAX;
+	task->max_running = max_running;
 	task->started = 0;
 	task->timeout_ns = npu_cmd_timeout_ns(queue, cmd);
 	npu_store(&task->stop, false);
@@ -58,7 +58,7 @@ void npu_tasks_stop(struct npu_queue *queue)
 
 	if (!queue->tasks_running)
 		return;
-	for (i = 0; i < core->cfg.cores; i++) {
+	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *aicore = &core->aicores[i];
 
 		if (aicore->task && aicore->task->queue == queue && npu_load(&aicore->worker))

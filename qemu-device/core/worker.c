@@ -246,7 +246,7 @@ void npu_quiesce_begin(struct npu_core *core)
 	pthread_mutex_lock(&core->lock);
 	first = !core->sched.quiesce;
 	npu_store(&core->sched.quiesce, core->sched.quiesce + 1);
-	for (i = 0; i < core->cfg.cores; i++)
+	for (i = 0; i < core->nr_aicores; i++)
 		if (npu_load_acquire(&core->aicores[i].worker))
 			rv64_request_exit(&core->aicores[i].cpu);
 	while (core->sched.active)

@@ -60,7 +60,7 @@ static void test_sem(unsigned int workers, bool system, bool no_map)
 	   system ? ", system memory" : "", no_map ? ", by DMA" : "");
 	for (i = 0; i < 2; i++)
 		th_run(r.p, &signal, 1);
-	ok(th_state(r.q) == NPU_QUEUE_WAITING, "2 is not enough");
+	ok(th_wait_state(r.q, NPU_QUEUE_WAITING) && *sem == 2, "2 is not enough");
 	th_run(r.p, &signal, 1);
 	ok(th_wait(r.q) == NPU_ST_OK && *sem == 3, "3 is");
 
@@ -145,7 +145,7 @@ static void test_sem_timeout(unsigned int workers)
 		npu_core_poll(r.h->core);
 	}
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT && r.q->fault->address == r.va + 8 &&
-	   r.q->fault->tag == 42 && th_state(r.q) == NPU_QUEUE_FAULTED,
+	   r.q->fault->tag == 42 && th_wait_state(r.q, NPU_QUEUE_FAULTED),
 	   "%u workers: a wait times out", workers);
 	rig_free(&r);
 }
@@ -189,7 +189,7 @@ static void test_overlap(unsigned int workers)
 static void test_endless(unsigned int workers)
 {
 	struct rig r = rig_new(workers, 4);
-	struct npu_cmd loop = th_kernel(endless(&r), 0, 2);
+	struct npu_cmd loop = th_kernel(endless(&r), 0, 9);
 	struct npu_cmd work[2] = { th_fill(r.va, 64, 5, 8), th_copy(r.va + 64, r.va, 64) };
 	static const uint32_t end[] = { RV_ECALL };
 	struct npu_cmd small = th_kernel(th_code(r.s, end, 1), 0, 2);
