@@ -105,7 +105,7 @@ static void test_raise(struct fixture *f)
 	NEED(npurt_stream_destroy(stream));
 }
 
-/* Code is not writable, data is not executable. */
+/* A kernel cannot change code. */
 static void test_rights(struct fixture *f)
 {
 	npurt_stream *stream = new_stream(f->context);
