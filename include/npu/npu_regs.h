@@ -101,15 +101,15 @@
  * until no engine uses a translation from before the command.
  */
 #define NPU_REG_INV_CONTEXT 0x0400
-#define NPU_REG_INV_VA_LO 0x0404
-#define NPU_REG_INV_VA_HI 0x0408
-#define NPU_REG_INV_PAGES 0x040c /* 4 KiB pages from VA; 0: the whole context */
+#define NPU_REG_INV_PAGES 0x0404 /* 4 KiB pages from VA; 0: the whole context */
+#define NPU_REG_INV_VA_LO 0x0408
+#define NPU_REG_INV_VA_HI 0x040c
 #define NPU_REG_INV_CMD 0x0410
 #define NPU_INV_CMD_START 1
 #define NPU_REG_INV_STATUS 0x0414
 #define NPU_INV_STATUS_BUSY NPU_BIT(0)
 
-/* Interrupts. Vector 0 is the management vector, vector 1 + n is completion ring n's by default. */
+/* Interrupts. Vector 0 is the management vector; completion rings are created with theirs. */
 #define NPU_REG_IRQ_CAUSE 0x0500 /* of vector 0, write 1 to clear */
 #define NPU_IRQ_CAUSE_ADMIN NPU_BIT(0) /* admin completion posted */
 #define NPU_IRQ_CAUSE_EVENT NPU_BIT(1) /* firmware event in the firmware region */
