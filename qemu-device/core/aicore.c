@@ -288,12 +288,17 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 	case RV64_STOP_ECALL:
 		return false;
 	case RV64_STOP_FAULT:
+		/* An atomic on what can only be had by DMA. */
+		if (info->code == RV64_XLATE_MMIO)
+			fault(ac, NPU_ST_BUS, npu_access_of(info->access), info->tval);
 		/* The entry returned: its caller is address zero. */
 		if (e->access == NPU_ACCESS_EXEC && e->address == 0)
 			return false;
 		e->unit = NPU_UNIT_SCALAR;
 		break;
 	case RV64_STOP_CUSTOM_ERR:
+		if (e->status == NPU_ST_ILLEGAL_INSN)
+			e->address = info->tval;
 		break;
 	case RV64_STOP_ILLEGAL:
 		fault(ac, NPU_ST_ILLEGAL_INSN, NPU_ACCESS_NONE, info->tval);

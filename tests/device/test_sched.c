@@ -284,6 +284,8 @@ static void test_kernel_faults(unsigned int workers)
 		  NPU_UNIT_SCALAR, NPU_ACCESS_WRITE, 4, 1, "misaligned atomic" },
 		{ { RV_ADDI(RV_T0, 0, 0x77), RV_CUSTOM(3, NPU_SYS_TRAP, 0, RV_T0, 0, 0) },
 		  NPU_ST_KERNEL_TRAP, NPU_UNIT_SCALAR, NPU_ACCESS_NONE, 0x77, 1, "trap" },
+		{ { RV_CUSTOM(0, 7, 0, 0, 0, 0) }, NPU_ST_ILLEGAL_INSN, NPU_UNIT_MTE,
+		  NPU_ACCESS_NONE, RV_CUSTOM(0, 7, 0, 0, 0, 0), 0, "undefined tile instruction" },
 		{ { RV_ADDI(RV_T0, 0, 8), 0x00028067 /* jr t0 */ }, NPU_ST_MMU_EXEC,
 		  NPU_UNIT_SCALAR, NPU_ACCESS_EXEC, 8, 1, "jump off the code" },
 	};
@@ -605,6 +607,9 @@ static void test_system_memory(unsigned int workers)
 	cmd = th_kernel(r.va, va, 1);
 	data[2] = 1;
 	ok(th_run(r.p, &cmd, 1) == NPU_ST_OK && data[2] == 0, "but its data can");
+	memcpy(r.words, code, sizeof(code));
+	ok(th_run(r.p, &cmd, 1) == NPU_ST_BUS && r.p->fault->access == NPU_ACCESS_WRITE &&
+	   r.p->fault->address == va, "though not atomics on them");
 	rig_free(&r);
 }
 
