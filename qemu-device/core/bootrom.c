@@ -94,7 +94,6 @@ static enum npu_post load(struct rom *rom)
 {
 	enum npu_post post;
 
-	npu_mcu_post(rom->mcu, NPU_POST_ROM_HEADER);
 	post = check_place(rom);
 	if (post >= NPU_POST_ERROR)
 		return post;

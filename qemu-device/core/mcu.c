@@ -98,6 +98,8 @@ void npu_mcu_boot_start(struct npu_core *core)
 	if (mcu->state == NPU_MCU_ROM) {
 		mcu->image = npu_reg_get64(core, NPU_REG_BOOT_IMAGE_LO);
 		mcu->image_size = npu_reg_get(core, NPU_REG_BOOT_IMAGE_SIZE);
+		/* Here, so that who polls does not see the error of the last try. */
+		npu_mcu_post(mcu, NPU_POST_ROM_HEADER);
 		mcu->state = NPU_MCU_BOOT;
 		pthread_cond_signal(&mcu->wake);
 	}

@@ -235,6 +235,20 @@ static void test_bad_place(void)
 	fw_host_free(host);
 }
 
+/* Who starts the ROM again does not take the error of the last time for that of this one. */
+static void test_again(void)
+{
+	struct fw_host *host = fw_host_new(false);
+	struct fw_image image = fw_image_load();
+
+	image.data[image.size - 1] ^= 1;
+	ok(fw_boot(host, &image) == NPU_POST_ERR_DIGEST, "threaded: a bad image");
+	image.data[image.size - 1] ^= 1;
+	ok(fw_boot(host, &image) == NPU_POST_FW_READY, "threaded: a good one right after it");
+	fw_image_free(&image);
+	fw_host_free(host);
+}
+
 static void test_reset(bool sync)
 {
 	const char *mode = sync ? "sync" : "threaded";
@@ -257,6 +271,7 @@ int main(void)
 	test_bad_headers();
 	test_bad_digest();
 	test_bad_place();
+	test_again();
 	test_reset(true);
 	test_reset(false);
 	return tap_done();
