@@ -80,12 +80,12 @@ void npu_mcu_sensors_init(struct npu_mcu *mcu)
 	mcu->sensors.temperature_mc = settled_temperature(mcu, POWER_IDLE_MW);
 }
 
-/* The counters and the time start at zero with a reset; the die stays as warm as it is. */
+/* The counters start at zero with a reset; the die stays as warm as it is. */
 void npu_mcu_sensors_reset(struct npu_mcu *mcu)
 {
 	struct npu_mcu_sensors *s = &mcu->sensors;
 
-	s->last = 0;
+	s->last = npu_timestamp(mcu->core);
 	s->count = (struct npu_counters){ 0 };
 	s->power_mw = POWER_IDLE_MW;
 }
