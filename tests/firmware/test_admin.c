@@ -496,10 +496,11 @@ static void test_bus_errors(void)
 	fw_host_free(host);
 }
 
-/* A kernel that never ends, in the context's only page. */
+/* A kernel that says that it runs, and never ends, in the context's only page. */
 static void start_endless_kernel(struct fw_host *host)
 {
-	const uint64_t page = 0x400000, list = 0x1000;
+	const uint64_t page = 0x400000, list = 0x1000, sign = 0x2000;
+	const uint32_t code[] = { 0x00253023 /* sd sp, (a0) */, 0x0000006f /* j . */ };
 	uint64_t *root = (uint64_t *)(host->hbm + ROOT);
 	uint64_t *level2 = root + NPU_PT_ENTRIES, *level1 = level2 + NPU_PT_ENTRIES;
 	struct npu_sqe *ring = (struct npu_sqe *)(host->memory + SQ_BASE);
@@ -509,15 +510,17 @@ static void start_endless_kernel(struct fw_host *host)
 	level2[NPU_PT_INDEX(NPU_VA_START, 2)] = (ROOT + 0x2000) | NPU_PTE_VALID;
 	level1[NPU_PT_INDEX(NPU_VA_START, 1)] = page | NPU_PTE_VALID | NPU_PTE_LEAF |
 		NPU_PTE_READ | NPU_PTE_WRITE | NPU_PTE_EXEC;
-	*(uint32_t *)(host->hbm + page) = 0x0000006f; /* j . */
+	memcpy(host->hbm + page, code, sizeof(code));
 	*cmd = (struct npu_cmd){
 		.opcode = NPU_CMD_KERNEL,
-		.kernel = { .entry = NPU_VA_START, .blocks = 1 },
+		.kernel = { .entry = NPU_VA_START, .args = NPU_VA_START + sign, .blocks = 1 },
 	};
 	ring[0] = (struct npu_sqe){
 		.opcode = NPU_SQE_EXEC, .count = 1, .list = NPU_VA_START + list,
 	};
 	fw_write(host, NPU_DB_SQ_TAIL(QUEUE), 1);
+	while (!__atomic_load_n((uint64_t *)(host->hbm + page + sign), __ATOMIC_ACQUIRE))
+		g_usleep(1000);
 }
 
 /*
