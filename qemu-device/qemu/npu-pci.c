@@ -85,8 +85,9 @@ static const MemoryRegionOps npu_regs_ops = {
     .read = npu_regs_read,
     .write = npu_regs_write,
     .endianness = DEVICE_LITTLE_ENDIAN,
-    .valid = { .min_access_size = 4, .max_access_size = 8 },
-    .impl = { .min_access_size = 4, .max_access_size = 8 },
+    /* The core answers for accesses that are not allowed, and counts them. */
+    .valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+    .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
 };
 
 /*
