@@ -4,7 +4,6 @@
  */
 #include "internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct attr_head {
@@ -68,5 +67,10 @@ int rt_attr_give(struct rt_diag *diag, const char *name, void *dst, const void *
 
 void rt_label_copy(char label[NPURT_LABEL_SIZE], const char *text)
 {
-	snprintf(label, NPURT_LABEL_SIZE, "%s", text ? text : "");
+	const size_t length = text ? strnlen(text, NPURT_LABEL_SIZE - 1) : 0;
+
+	/* Once a command, so not by snprintf(). */
+	if (length)
+		memcpy(label, text, length);
+	label[length] = '\0';
 }

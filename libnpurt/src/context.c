@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static int create_vm(npurt_context *context)
@@ -11,6 +12,9 @@ static int create_vm(npurt_context *context)
 	struct drm_npu_vm_create args = { 0 };
 	int err = kmd_ioctl(context->device->fd, DRM_IOCTL_NPU_VM_CREATE, &args);
 
+	if (err == -ENOSPC)
+		return rt_fail(&context->device->diag, NPURT_ERROR_RESOURCE,
+			       "no address space left on the device");
 	if (err)
 		return rt_fail_errno(&context->device->diag, err, "create an address space");
 	context->vm_id = args.id;

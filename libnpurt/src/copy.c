@@ -56,13 +56,26 @@ int rt_copy_command(npurt_stream *stream, const struct npu_cmd_copy *copy, const
 	return 0;
 }
 
+/* With one pitch on both sides the rows may interleave, as halves of one matrix do. */
+static bool rows_interleave(const struct rt_region *dst, const struct rt_region *src,
+			    uint64_t row_bytes, uint64_t rows)
+{
+	const uint64_t pitch = dst->pitch;
+	const uint64_t apart = dst->offset > src->offset ? dst->offset - src->offset :
+							   src->offset - dst->offset;
+
+	return rows > 1 && pitch == src->pitch && apart % pitch >= row_bytes &&
+	       pitch - apart % pitch >= row_bytes;
+}
+
 static int check_overlap(npurt_stream *stream, const struct rt_region *dst,
 			 const struct rt_region *src, uint64_t row_bytes, uint64_t rows)
 {
 	const uint64_t dst_end = dst->offset + (rows - 1) * dst->pitch + row_bytes;
 	const uint64_t src_end = src->offset + (rows - 1) * src->pitch + row_bytes;
 
-	if (dst->memory == src->memory && dst->offset < src_end && src->offset < dst_end)
+	if (dst->memory == src->memory && dst->offset < src_end && src->offset < dst_end &&
+	    !rows_interleave(dst, src, row_bytes, rows))
 		return rt_fail(&stream->diag, NPURT_ERROR_INVALID,
 			       "source and destination overlap in '%s'", dst->memory->label);
 	return 0;

@@ -109,25 +109,16 @@ int npurt_event_destroy(npurt_event *event)
  * A slot's signals must come in order. They do on one stream; a record on another
  * one, while the last is still to come, takes a fresh slot.
  */
-static int prepare_slot(npurt_event *event, npurt_stream *stream)
+static int pick_slot(npurt_event *event, npurt_stream *stream, struct rt_slot **slot)
 {
-	struct rt_slot *slot;
-	int err;
-
-	if (event->slot && (event->stream == stream || rt_slot_value(event->slot) >= event->target))
+	*slot = event->slot;
+	if (*slot && (event->stream == stream || rt_slot_value(*slot) >= event->target))
 		return 0;
-	err = rt_slot_get(event->context, &slot);
-	if (err)
-		return err;
-	drop_slot(event);
-	event->slot = slot;
-	event->target = slot->target;
-	return 0;
+	return rt_slot_get(event->context, slot);
 }
 
-static int put_commands(npurt_event *event, npurt_stream *stream)
+static int put_commands(npurt_event *event, npurt_stream *stream, struct rt_slot *slot)
 {
-	struct rt_slot *slot = event->slot;
 	struct rt_command c;
 	int err = rt_stream_command(stream, NPURT_COMMAND_EVENT_RECORD, 0, &c);
 
@@ -149,15 +140,33 @@ static int put_commands(npurt_event *event, npurt_stream *stream)
 	return 0;
 }
 
-static void set_stream(npurt_event *event, npurt_stream *stream)
+static void set_record(npurt_event *event, npurt_stream *stream, struct rt_slot *slot)
 {
+	if (event->slot != slot)
+		drop_slot(event);
 	if (event->stream != stream) {
 		if (event->stream)
 			rt_stream_put(event->stream);
 		event->stream = rt_stream_get(stream);
 	}
-	event->target = event->slot->target;
+	event->slot = slot;
+	event->target = slot->target;
 	event->point = stream->submitted + 1;
+}
+
+static int record(npurt_event *event, npurt_stream *stream)
+{
+	struct rt_slot *slot;
+	int err = pick_slot(event, stream, &slot);
+
+	if (err)
+		return err;
+	err = put_commands(event, stream, slot);
+	if (!err)
+		set_record(event, stream, slot);
+	else if (slot != event->slot)
+		rt_slot_put(event->context, slot, false);
+	return err;
 }
 
 int npurt_event_record(npurt_event *event, npurt_stream *stream)
@@ -176,11 +185,7 @@ int npurt_event_record(npurt_event *event, npurt_stream *stream)
 		goto out;
 	}
 	pthread_mutex_lock(&event->lock);
-	err = prepare_slot(event, stream);
-	if (!err)
-		err = put_commands(event, stream);
-	if (!err)
-		set_stream(event, stream);
+	err = record(event, stream);
 	pthread_mutex_unlock(&event->lock);
 out:
 	rt_stream_leave(stream);

@@ -194,6 +194,13 @@ static inline uint64_t rt_slot_value(const struct rt_slot *slot)
 
 /* context.c */
 
+/* What was destroyed last, for the report of a use after that. */
+#define RT_GRAVES 64
+struct rt_grave {
+	uint64_t va, bytes;
+	char label[NPURT_LABEL_SIZE];
+};
+
 struct npurt_context {
 	npurt_device *device;
 	struct rt_diag diag;
@@ -204,6 +211,8 @@ struct npurt_context {
 	struct rt_slot_pool slots;
 	struct rt_list memory;
 	struct rt_list modules;
+	struct rt_grave graves[RT_GRAVES];
+	unsigned int next_grave;
 	unsigned int num_memory, num_streams, num_events, num_modules; /* the caller's */
 };
 

@@ -162,12 +162,24 @@ fail_object:
 	return err;
 }
 
+/* Under the context's lock. */
+static void bury(npurt_memory *memory)
+{
+	npurt_context *context = memory->context;
+	struct rt_grave *grave = &context->graves[context->next_grave++ % RT_GRAVES];
+
+	grave->va = memory->va;
+	grave->bytes = memory->bytes;
+	memcpy(grave->label, memory->label, sizeof(grave->label));
+}
+
 void rt_memory_destroy(npurt_memory *memory)
 {
 	npurt_context *context = memory->context;
 	int err;
 
 	pthread_mutex_lock(&context->lock);
+	bury(memory);
 	rt_list_del(&memory->link);
 	context->num_memory -= !memory->internal;
 	pthread_mutex_unlock(&context->lock);
@@ -274,26 +286,52 @@ static uint64_t distance(const npurt_memory *memory, uint64_t address)
 	return address - (memory->va + memory->bytes) + 1;
 }
 
-void rt_memory_describe(npurt_context *context, uint64_t address, char *text, size_t size)
+static const npurt_memory *find_nearest(npurt_context *context, uint64_t address)
 {
 	const npurt_memory *best = NULL;
 	struct rt_list *node;
 
-	text[0] = '\0';
-	pthread_mutex_lock(&context->lock);
 	rt_list_for_each(node, &context->memory) {
 		const npurt_memory *memory = rt_container(node, npurt_memory, link);
 
 		if (!best || distance(memory, address) < distance(best, address))
 			best = memory;
 	}
-	if (best && !distance(best, address))
-		snprintf(text, size, "%" PRIu64 " bytes into '%s'", address - best->va, best->label);
-	else if (best && distance(best, address) <= NEAR_BYTES && address < best->va)
-		snprintf(text, size, "%" PRIu64 " bytes before '%s'", best->va - address,
-			 best->label);
-	else if (best && distance(best, address) <= NEAR_BYTES)
+	return best && distance(best, address) <= NEAR_BYTES ? best : NULL;
+}
+
+/* The latest owner of the address. */
+static const struct rt_grave *find_grave(const npurt_context *context, uint64_t address)
+{
+	for (unsigned int i = 1; i <= RT_GRAVES; i++) {
+		const struct rt_grave *grave =
+			&context->graves[(context->next_grave - i) % RT_GRAVES];
+
+		if (address >= grave->va && address - grave->va < grave->bytes)
+			return grave;
+	}
+	return NULL;
+}
+
+void rt_memory_describe(npurt_context *context, uint64_t address, char *text, size_t size)
+{
+	const npurt_memory *near;
+	const struct rt_grave *grave;
+
+	text[0] = '\0';
+	pthread_mutex_lock(&context->lock);
+	near = find_nearest(context, address);
+	grave = find_grave(context, address);
+	if (near && !distance(near, address))
+		snprintf(text, size, "%" PRIu64 " bytes into '%s'", address - near->va, near->label);
+	else if (grave)
+		snprintf(text, size, "%" PRIu64 " bytes into '%s', which was destroyed",
+			 address - grave->va, grave->label);
+	else if (near && address < near->va)
+		snprintf(text, size, "%" PRIu64 " bytes before '%s'", near->va - address,
+			 near->label);
+	else if (near)
 		snprintf(text, size, "%" PRIu64 " bytes past the end of '%s' (%" PRIu64 " bytes)",
-			 address - best->va - best->bytes, best->label, best->bytes);
+			 address - near->va - near->bytes, near->label, near->bytes);
 	pthread_mutex_unlock(&context->lock);
 }

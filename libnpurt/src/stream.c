@@ -86,7 +86,8 @@ static int pick_chunk(npurt_stream *stream, struct rt_chunk **result)
 		err = create_chunk(stream, *result);
 		if (!err)
 			stream->num_chunks++;
-		return err;
+		if (!err || !stream->num_chunks)
+			return err;
 	}
 	*result = oldest;
 	return rt_stream_wait_locked(stream, oldest->point);

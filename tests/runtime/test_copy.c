@@ -56,6 +56,18 @@ static void test_2d(npurt_stream *stream, struct pair *dst, struct pair *src, co
 	ok(agrees(dst), "%s: rows with a pitch on both sides", name);
 }
 
+/* One half of each row to the other; and one that would hit its own source. */
+static void test_halves(npurt_stream *stream, struct pair *p)
+{
+	NEED(npurt_memcpy_2d(stream, p->memory, 0, 512, p->memory, 256, 512, 256, 100));
+	want_copy(p->want, 512, p->want + 256, 512, 256, 100);
+	ok(agrees(p), "rows of one memory may interleave");
+	GIVES(npurt_memcpy_2d(stream, p->memory, 0, 512, p->memory, 255, 512, 256, 100),
+	      NPURT_ERROR_INVALID);
+	GIVES(npurt_memcpy_2d(stream, p->memory, 0, 512, p->memory, 512 + 257, 512, 256, 100),
+	      NPURT_ERROR_INVALID);
+}
+
 static void test_fill(npurt_stream *stream, struct pair *p, const char *name)
 {
 	const uint64_t pattern = 0x1122334455667788ULL;
@@ -223,6 +235,7 @@ int main(void)
 	test_1d(f.stream, &hbm, &hbm2, "HBM to HBM");
 	test_2d(f.stream, &hbm, &host, "host to HBM");
 	test_2d(f.stream, &host, &hbm2, "HBM to host");
+	test_halves(f.stream, &hbm2);
 	test_fill(f.stream, &hbm, "HBM");
 	test_fill(f.stream, &host, "host");
 	test_refusals(f.stream, &hbm, &host);

@@ -71,7 +71,8 @@ static void test_sticky(struct fixture *f)
 	NEED(npurt_memory_destroy(kept));
 }
 
-static void test_overrun(struct fixture *f)
+/* The address of a fault is told in terms of what is, or was, there. */
+static void test_destroyed(struct fixture *f)
 {
 	npurt_stream *stream = lazy_stream(f->context, "");
 	npurt_memory *a = memory(f->context, NPURT_PLACE_HBM, 8192, "first");
@@ -82,8 +83,8 @@ static void test_overrun(struct fixture *f)
 	NEED(npurt_memory_destroy(b));
 	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
 	NEED(npurt_stream_get_fault(stream, &fault));
-	ok(strstr(fault.nearest, "past the end of 'first'") != NULL,
-	   "the allocation nearest to the address is named: %s", fault.nearest);
+	ok(strcmp(fault.nearest, "4096 bytes into 'second', which was destroyed") == 0,
+	   "the former owner of the address is named: %s", fault.nearest);
 	NEED(npurt_stream_destroy(stream));
 	NEED(npurt_memory_destroy(a));
 }
@@ -136,7 +137,7 @@ int main(void)
 	struct fixture f = fixture_open();
 
 	test_sticky(&f);
-	test_overrun(&f);
+	test_destroyed(&f);
 	test_lost_wait(&f);
 	test_recovery(&f);
 	fixture_close(&f);

@@ -29,6 +29,25 @@ static void test_attributes(npurt_context *context)
 	GIVES(npurt_stream_destroy(NULL), NPURT_ERROR_INVALID);
 }
 
+/* What the device's properties promise, and no more. */
+static void test_priorities(struct fixture *f)
+{
+	npurt_device_properties p = { .size = sizeof(p) };
+	npurt_stream *stream;
+
+	NEED(npurt_device_get_properties(f->device, &p));
+	ok(p.max_priority >= NPURT_PRIORITY_NORMAL, "anyone may have the normal priority");
+	for (int32_t i = NPURT_PRIORITY_LOW; i <= NPURT_PRIORITY_REALTIME; i++) {
+		npurt_stream_attr attr = { .size = sizeof(attr), .priority = i };
+		int want = i <= p.max_priority ? 0 : NPURT_ERROR_ACCESS;
+		int err = npurt_stream_create(f->context, &attr, &stream);
+
+		ok(err == want, "a stream of priority %d gives %s", i, npurt_error_name(want));
+		if (!err)
+			NEED(npurt_stream_destroy(stream));
+	}
+}
+
 static void test_empty(npurt_stream *stream)
 {
 	WORKS(npurt_stream_query(stream));
@@ -209,6 +228,7 @@ int main(void)
 	struct fixture f = fixture_open();
 
 	test_attributes(f.context);
+	test_priorities(&f);
 	test_empty(f.stream);
 	test_order(&f);
 	test_flush(&f);
