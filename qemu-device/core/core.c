@@ -2,6 +2,7 @@
 /*
  * Life of the device: new, reset, pause, free.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,24 @@ void npu_reset_request(struct npu_core *core)
 	pthread_mutex_unlock(&core->lock);
 }
 
+/* Signals are the host's: the core's threads take none. */
+static bool start(struct npu_core *core)
+{
+	sigset_t all, old;
+	bool ok;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ok = !npu_mcu_init(core);
+	if (ok) {
+		reset_state(core);
+		npu_mcu_reset(core);
+		ok = npu_threads_start(core);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ok;
+}
+
 struct npu_core *npu_core_new(const struct npu_core_config *config,
 			      const struct npu_host_ops *ops, void *host, const char **error)
 {
@@ -171,16 +190,10 @@ struct npu_core *npu_core_new(const struct npu_core_config *config,
 	core->epoch_ns = npu_clock(core);
 	init_locks(core);
 	npu_aicores_init(core);
-	if (npu_mcu_init(core))
-		goto fail;
-	reset_state(core);
-	npu_mcu_reset(core);
-	if (!npu_threads_start(core))
-		goto fail;
-	npu_mcu_resume(core);
-	return core;
-
-fail:
+	if (start(core)) {
+		npu_mcu_resume(core);
+		return core;
+	}
 	if (error)
 		*error = "cannot create a thread";
 	npu_threads_stop(core);

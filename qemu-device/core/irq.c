@@ -5,6 +5,7 @@
 #include "npu_internal.h"
 
 #define MANAGEMENT_VECTOR 0
+#define DEFER_MAX 16 /* completions that share an interrupt when they come in quick succession */
 
 static void raise_vector(struct npu_core *core, unsigned int vector)
 {
@@ -69,7 +70,8 @@ void npu_irq_defer(struct npu_worker *worker, unsigned int vector)
 	if (worker->irq_vector != vector)
 		npu_irq_flush(worker);
 	worker->irq_vector = vector;
-	worker->irq_count++;
+	if (++worker->irq_count >= DEFER_MAX)
+		npu_irq_flush(worker);
 }
 
 /* What was held back under the old setting is signalled now. */

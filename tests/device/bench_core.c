@@ -68,14 +68,15 @@ static void bench_rate(struct rig *r)
 	report("empty jobs", ROUNDS * 1e3 / (th_now_ns() - start), "M/s");
 }
 
-static void bench_list(struct rig *r, const char *name, struct npu_cmd cmd)
+/* Lists that consist of @cmd and @other in turns. */
+static void bench_list(struct rig *r, const char *name, struct npu_cmd cmd, struct npu_cmd other)
 {
 	struct npu_cmd cmds[200];
 	unsigned int i;
 	uint64_t start;
 
 	for (i = 0; i < 200; i++)
-		cmds[i] = cmd;
+		cmds[i] = i % 2 ? other : cmd;
 	start = th_now_ns();
 	for (i = 0; i < 50; i++)
 		th_run(r->q, cmds, 200);
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
 	unsigned int workers = argc > 1 ? atoi(argv[1]) : 2;
 	uint64_t hbm, ram, entry, start;
 	void *ph, *pr;
+	struct npu_cmd copy, small, large;
 	struct rig r;
 
 	r.h = th_new(workers, 24);
@@ -115,10 +117,15 @@ int main(int argc, char **argv)
 
 	bench_round_trip(&r);
 	bench_rate(&r);
-	bench_list(&r, "no-ops in a list", th_simple(NPU_CMD_NOP));
-	bench_list(&r, "64-byte copies in a list", th_copy(hbm, hbm + 4096, 64));
-	bench_list(&r, "kernels of one block", th_kernel(entry, 0, 1));
-	bench_list(&r, "kernels of 24 blocks", th_kernel(entry, 0, 24));
+	copy = th_copy(hbm, hbm + 4096, 64);
+	small = th_kernel(entry, 0, 1);
+	large = th_kernel(entry, 0, 24);
+	bench_list(&r, "no-ops in a list", th_simple(NPU_CMD_NOP), th_simple(NPU_CMD_NOP));
+	bench_list(&r, "64-byte copies", copy, copy);
+	bench_list(&r, "kernels of one block", small, small);
+	bench_list(&r, "  between copies", small, copy);
+	bench_list(&r, "kernels of 24 blocks", large, large);
+	bench_list(&r, "  between copies", large, copy);
 	bench_copy(&r, "copy to HBM", hbm, ram);
 	bench_copy(&r, "copy from HBM", ram, hbm);
 	start = th_now_ns();
