@@ -441,7 +441,7 @@ static void test_reset(unsigned int workers, bool by_register)
 	unsigned long dmas;
 	unsigned int i;
 
-	copy = th_copy(r.va, bus, 4096);
+	copy = th_copy(r.va + 4096, bus, 4096);
 	copy.copy.rows = 1ULL << 40;
 	th_submit(r.q, &loop, 1);
 	th_submit(r.p, &copy, 1);
