@@ -167,7 +167,7 @@ static int npu_ioctl_queue_params(struct npu_device *npu, const struct drm_npu_q
 	    NPU_BAD_ARG(npu, args->core_mask & ~npu->info.core_mask) ||
 	    NPU_BAD_ARG(npu, !is_power_of_2(params->entries)) ||
 	    NPU_BAD_ARG(npu, params->entries < NPU_SQ_MIN_ENTRIES) ||
-	    NPU_BAD_ARG(npu, params->entries > NPU_SQ_MAX_ENTRIES) ||
+	    NPU_BAD_ARG(npu, params->entries > NPU_QUEUE_MAX_ENTRIES) ||
 	    NPU_BAD_ARG(npu, params->timeout_ms > U32_MAX / USEC_PER_MSEC))
 		return -EINVAL;
 

@@ -34,7 +34,6 @@ static void npu_job_free(struct npu_job *job)
 struct npu_job *npu_job_create(struct npu_queue *queue, u32 count)
 {
 	struct npu_job *job;
-	int ret = -ENOMEM;
 
 	job = kmem_cache_zalloc(npu_job_cache, GFP_KERNEL);
 	if (!job)
@@ -46,24 +45,37 @@ struct npu_job *npu_job_create(struct npu_queue *queue, u32 count)
 	if (count > 1)
 		job->entries = kvmalloc_array(count, sizeof(*job->entries), GFP_KERNEL);
 	job->fence = npu_fence_alloc();
-	if (job->entries && job->fence)
-		ret = drm_sched_job_init(&job->base, &queue->entity, count, NULL);
-	if (ret) {
-		npu_fence_free(job->fence);
-		npu_job_free(job);
-		return ERR_PTR(ret);
+	if (!job->entries || !job->fence) {
+		npu_job_discard(job);
+		return ERR_PTR(-ENOMEM);
 	}
 
 	return job;
 }
 
 /**
- * npu_job_discard() - free a job that has not been armed
+ * npu_job_schedule() - prepare a job for the scheduler
+ * @job: job
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_job_schedule(struct npu_job *job)
+{
+	int ret;
+
+	ret = drm_sched_job_init(&job->base, &job->queue->entity, job->count, NULL);
+	job->scheduled = !ret;
+	return ret;
+}
+
+/**
+ * npu_job_discard() - free a job that has been given to nobody
  * @job: job
  */
 void npu_job_discard(struct npu_job *job)
 {
-	drm_sched_job_cleanup(&job->base);
+	if (job->scheduled)
+		drm_sched_job_cleanup(&job->base);
 	npu_fence_free(job->fence);
 	npu_job_free(job);
 }
@@ -71,22 +83,71 @@ void npu_job_discard(struct npu_job *job)
 /**
  * npu_job_arm() - the job will be run
  * @job: job
- *
- * Called under &npu_queue.submit_lock.
  */
-void npu_job_arm(struct npu_job *job)
+static void npu_job_arm(struct npu_job *job)
 {
 	struct npu_queue *queue = job->queue;
 
 	lockdep_assert_held(&queue->submit_lock);
 
-	drm_sched_job_arm(&job->base);
 	npu_fence_init(job->fence, queue->fences);
 	atomic64_add(job->count, &queue->submitted);
 }
 
 /**
- * npu_job_run() - put a job on its queue's ring
+ * npu_job_start() - put a job on its queue's ring
+ * @job: job, armed
+ *
+ * If the queue has been stopped the job's fence is signalled with an error.
+ */
+static void npu_job_start(struct npu_job *job)
+{
+	bool cookie;
+	int ret;
+
+	cookie = dma_fence_begin_signalling();
+	ret = npu_queue_push(job->queue, job);
+	if (ret) {
+		atomic64_add(job->count, &job->queue->completed);
+		npu_fence_signal(job->fence, ret);
+	}
+	dma_fence_end_signalling(cookie);
+}
+
+/**
+ * npu_job_push() - give a job to the scheduler
+ * @job: job, prepared by npu_job_schedule()
+ * @out: set to its fence, a reference, if not NULL
+ *
+ * Called under &npu_queue.submit_lock.
+ */
+void npu_job_push(struct npu_job *job, struct dma_fence **out)
+{
+	drm_sched_job_arm(&job->base);
+	npu_job_arm(job);
+	if (out)
+		*out = dma_fence_get(&job->fence->base);
+	atomic_inc(&job->queue->scheduled);
+	drm_sched_entity_push_job(&job->base);
+}
+
+/**
+ * npu_job_run_now() - put a job on the ring without the help of the scheduler
+ * @job: job, for which npu_queue_has_room(); it is freed
+ * @out: set to its fence, a reference, which tells if the queue has been stopped
+ *
+ * Called under &npu_queue.submit_lock.
+ */
+void npu_job_run_now(struct npu_job *job, struct dma_fence **out)
+{
+	npu_job_arm(job);
+	npu_job_start(job);
+	*out = &job->fence->base;
+	npu_job_free(job);
+}
+
+/**
+ * npu_job_run() - the scheduler finds that a job need not wait any more
  * @base: scheduler job
  *
  * Return: the hardware fence, signalled already if the queue has been stopped.
@@ -94,69 +155,12 @@ void npu_job_arm(struct npu_job *job)
 static struct dma_fence *npu_job_run(struct drm_sched_job *base)
 {
 	struct npu_job *job = to_npu_job(base);
-	bool cookie;
-	int ret;
 
-	cookie = dma_fence_begin_signalling();
-	job->started = jiffies;
-	ret = npu_queue_push(job->queue, job);
-	if (ret) {
-		atomic64_add(job->count, &job->queue->completed);
-		npu_fence_signal(job->fence, ret);
-	}
-	dma_fence_end_signalling(cookie);
+	npu_job_start(job);
+	/* From here on others may pass the scheduler by: the job is on the ring. */
+	atomic_dec(&job->queue->scheduled);
 
 	return dma_fence_get(&job->fence->base);
-}
-
-/**
- * npu_job_hangs() - has a job that takes long to be stopped?
- * @job: job
- *
- * The hardware times commands; this is for the case that it does not.
- *
- * Return: true if the device neither ends the job nor gets on with it.
- */
-static bool npu_job_hangs(struct npu_job *job)
-{
-	struct npu_queue *queue = job->queue;
-
-	if (dma_fence_is_signaled(&job->fence->base))
-		return false;
-
-	npu_cq_process(queue->cq);
-	if (dma_fence_is_signaled(&job->fence->base)) {
-		drm_warn(&queue->npu->drm, "interrupt of completion ring %u was lost\n",
-			 queue->cq->id);
-		return false;
-	}
-
-	return !npu_queue_check_progress(queue) &&
-	       time_after_eq(jiffies, job->started + job->patience);
-}
-
-/**
- * npu_job_timed_out() - the scheduler finds that a job takes long
- * @base: scheduler job
- *
- * Return: DRM_GPU_SCHED_STAT_NOMINAL.
- */
-static enum drm_gpu_sched_stat npu_job_timed_out(struct drm_sched_job *base)
-{
-	struct npu_job *job = to_npu_job(base);
-	struct npu_queue *queue = job->queue;
-	bool cookie;
-
-	cookie = dma_fence_begin_signalling();
-	if (npu_job_hangs(job))
-		npu_queue_time_out(queue);
-
-	/* The scheduler took the job off its list; this puts it back or frees it. */
-	drm_sched_stop(&queue->sched, base);
-	drm_sched_start(&queue->sched);
-	dma_fence_end_signalling(cookie);
-
-	return DRM_GPU_SCHED_STAT_NOMINAL;
 }
 
 /**
@@ -177,7 +181,6 @@ static void npu_job_done(struct drm_sched_job *base)
 
 const struct drm_sched_backend_ops npu_job_sched_ops = {
 	.run_job = npu_job_run,
-	.timedout_job = npu_job_timed_out,
 	.free_job = npu_job_done,
 };
 

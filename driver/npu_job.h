@@ -4,6 +4,7 @@
 
 #include <drm/gpu_scheduler.h>
 
+struct dma_fence;
 struct npu_fence;
 struct npu_queue;
 
@@ -25,16 +26,16 @@ struct npu_job_entry {
  * They have one scheduler job and one fence, that of the last of them.
  */
 struct npu_job {
-	/** @base: scheduler job */
+	/** @base: scheduler job, once npu_job_schedule() has been called */
 	struct drm_sched_job base;
+	/** @scheduled: @base is initialised */
+	bool scheduled;
 	/** @queue: queue */
 	struct npu_queue *queue;
 	/** @fence: hardware fence, initialised when the job is armed */
 	struct npu_fence *fence;
 	/** @patience: jiffies that it may take without any progress */
 	unsigned long patience;
-	/** @started: jiffies when it was put on the ring */
-	unsigned long started;
 	/** @count: number of @entries */
 	u32 count;
 	/** @entries: entries */
@@ -46,8 +47,10 @@ struct npu_job {
 extern const struct drm_sched_backend_ops npu_job_sched_ops;
 
 struct npu_job *npu_job_create(struct npu_queue *queue, u32 count);
+int npu_job_schedule(struct npu_job *job);
 void npu_job_discard(struct npu_job *job);
-void npu_job_arm(struct npu_job *job);
+void npu_job_push(struct npu_job *job, struct dma_fence **out);
+void npu_job_run_now(struct npu_job *job, struct dma_fence **out);
 
 int npu_job_module_init(void);
 void npu_job_module_exit(void);

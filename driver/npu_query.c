@@ -15,6 +15,7 @@
 #include "npu_hbm.h"
 #include "npu_mmio.h"
 #include "npu_query.h"
+#include "npu_queue.h"
 #include "npu_ttm.h"
 #include "npu_uapi.h"
 
@@ -59,7 +60,7 @@ static int npu_query_info(struct npu_device *npu, struct drm_npu_dev_query *args
 		.l0b_size = info->l0b_size,
 		.l0c_size = info->l0c_size,
 		.max_queues = info->num_queues,
-		.max_ring_entries = NPU_SQ_MAX_ENTRIES,
+		.max_ring_entries = NPU_QUEUE_MAX_ENTRIES,
 		.max_priority = npu_query_max_priority(),
 		.pci_domain = pci_domain_nr(pdev->bus),
 		.pci_bus = pdev->bus->number,

@@ -29,8 +29,10 @@
  * signalled. The structure lives on for as long as a job refers to it.
  */
 
-/* How long the scheduler waits beyond the time-out that the hardware enforces. */
+/* How long the watchdog waits beyond the time-out that the hardware enforces. */
 #define NPU_QUEUE_BACKSTOP_MS 10000
+
+static void npu_queue_watch(struct work_struct *work);
 
 /* Queues may be released after their device has gone, but not after the module. */
 static struct workqueue_struct *npu_queue_release_wq;
@@ -97,7 +99,7 @@ static void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status st
  */
 static bool npu_queue_pop(struct npu_queue *queue, struct npu_fence **fence)
 {
-	u32 slot = queue->head & (queue->params.entries - 1);
+	u32 slot = queue->head & (queue->slots - 1);
 
 	lockdep_assert_held(&queue->lock);
 
@@ -107,6 +109,7 @@ static bool npu_queue_pop(struct npu_queue *queue, struct npu_fence **fence)
 	*fence = queue->inflight[slot];
 	queue->inflight[slot] = NULL;
 	queue->head++;
+	queue->moved = jiffies;
 	atomic64_inc(&queue->completed);
 	return true;
 }
@@ -156,7 +159,7 @@ static int npu_queue_attach(struct npu_queue *queue)
 			.base = cpu_to_le64(queue->sq_dma),
 			.status = cpu_to_le64(queue->fault_dma),
 			.core_mask = cpu_to_le64(params->core_mask),
-			.entries = cpu_to_le32(params->entries),
+			.entries = cpu_to_le32(queue->slots),
 			.timeout_us = cpu_to_le32(params->timeout_ms * USEC_PER_MSEC),
 			.context = cpu_to_le16(queue->vm->context),
 			.cq = cpu_to_le16(queue->cq->id),
@@ -237,7 +240,7 @@ static void npu_queue_free_dma(struct npu_queue *queue)
 	struct npu_device *npu = queue->npu;
 
 	if (queue->sq)
-		dma_free_coherent(npu->drm.dev, queue->params.entries * sizeof(*queue->sq),
+		dma_free_coherent(npu->drm.dev, queue->slots * sizeof(*queue->sq),
 				  queue->sq, queue->sq_dma);
 	if (queue->fault_block)
 		dma_pool_free(npu->status_pool, queue->fault_block, queue->fault_dma);
@@ -254,17 +257,17 @@ static void npu_queue_free_dma(struct npu_queue *queue)
 static int npu_queue_alloc(struct npu_queue *queue)
 {
 	struct npu_device *npu = queue->npu;
-	u32 entries = queue->params.entries;
 	int id;
 
 	id = ida_alloc_max(&npu->queue_ida, npu->info.num_queues - 1, GFP_KERNEL);
 	if (id < 0)
 		return id;
 	queue->hw_id = id;
+	queue->slots = 2 * queue->params.entries;
 
 	queue->fences = npu_fence_context_create(queue->hw_id);
-	queue->inflight = kvcalloc(entries, sizeof(*queue->inflight), GFP_KERNEL);
-	queue->sq = dma_alloc_coherent(npu->drm.dev, entries * sizeof(*queue->sq),
+	queue->inflight = kvcalloc(queue->slots, sizeof(*queue->inflight), GFP_KERNEL);
+	queue->sq = dma_alloc_coherent(npu->drm.dev, queue->slots * sizeof(*queue->sq),
 				       &queue->sq_dma, GFP_KERNEL);
 	queue->fault_block = dma_pool_zalloc(npu->status_pool, GFP_KERNEL, &queue->fault_dma);
 	if (!queue->fences || !queue->inflight || !queue->sq || !queue->fault_block)
@@ -298,8 +301,7 @@ static int npu_queue_init_sched(struct npu_queue *queue)
 	int ret;
 
 	ret = drm_sched_init(sched, &npu_job_sched_ops, npu->sched_wq, 1, queue->params.entries, 0,
-			     msecs_to_jiffies(queue->params.timeout_ms + NPU_QUEUE_BACKSTOP_MS),
-			     npu->reset.wq, NULL, queue->fences->name, npu->drm.dev);
+			     MAX_SCHEDULE_TIMEOUT, NULL, NULL, queue->fences->name, npu->drm.dev);
 	if (ret)
 		return ret;
 
@@ -333,6 +335,7 @@ struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 	mutex_init(&queue->submit_lock);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->node);
+	INIT_DELAYED_WORK(&queue->watchdog, npu_queue_watch);
 	queue->npu = npu;
 	queue->vm = vm;
 	queue->params = *params;
@@ -435,6 +438,7 @@ void npu_queue_destroy(struct npu_queue *queue)
 	mutex_unlock(&queue->submit_lock);
 
 	npu_queue_stop(queue, DRM_NPU_QUEUE_OK, -ECANCELED);
+	cancel_delayed_work_sync(&queue->watchdog);
 
 	mutex_lock(&npu->hw_lock);
 	ret = npu_queue_detach(queue, -ECANCELED, -ECANCELED);
@@ -482,15 +486,53 @@ void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state
 }
 
 /**
+ * npu_queue_backstop() - how long the hardware's own time-out gets
+ * @queue: queue
+ *
+ * Return: jiffies.
+ */
+static unsigned long npu_queue_backstop(const struct npu_queue *queue)
+{
+	return msecs_to_jiffies(queue->params.timeout_ms + NPU_QUEUE_BACKSTOP_MS);
+}
+
+/**
+ * npu_queue_arm_watchdog() - have the queue looked after
+ * @queue: queue
+ */
+static void npu_queue_arm_watchdog(struct npu_queue *queue)
+{
+	queue_delayed_work(queue->npu->reset.wq, &queue->watchdog, npu_queue_backstop(queue));
+}
+
+/**
+ * npu_queue_has_room() - may a job go to the ring without the scheduler?
+ * @queue: queue
+ * @count: entries of the job
+ *
+ * Only if it overtakes none that the scheduler still has. Half of the ring is for the
+ * scheduler's jobs, whose credits know nothing of others.
+ *
+ * Return: true if it may, until &npu_queue.submit_lock is released.
+ */
+bool npu_queue_has_room(struct npu_queue *queue, u32 count)
+{
+	lockdep_assert_held(&queue->submit_lock);
+
+	return !atomic_read(&queue->scheduled) &&
+	       READ_ONCE(queue->tail) - READ_ONCE(queue->head) + count <= queue->params.entries;
+}
+
+/**
  * npu_queue_push() - put a job on the ring
  * @queue: queue
- * @job: job; the scheduler's credits see to it that there is room
+ * @job: job, for which there is room
  *
  * Return: 0 on success, the error for the job's fence if the queue has been stopped.
  */
 int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 {
-	u32 mask = queue->params.entries - 1;
+	u32 mask = queue->slots - 1;
 	unsigned long flags;
 	int ret = 0;
 	u32 i;
@@ -500,6 +542,12 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 		ret = queue->error;
 		goto out;
 	}
+
+	if (queue->head == queue->tail) {
+		queue->moved = jiffies;
+		queue->patience = 0;
+	}
+	queue->patience = max(queue->patience, job->patience);
 
 	for (i = 0; i < job->count; i++, queue->tail++) {
 		const struct npu_job_entry *entry = &job->entries[i];
@@ -518,6 +566,9 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 
 	dma_wmb(); /* entries are there before the doorbell rings */
 	npu_write(queue->npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
+
+	if (!delayed_work_pending(&queue->watchdog))
+		npu_queue_arm_watchdog(queue);
 out:
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return ret;
@@ -590,7 +641,7 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
  *
  * Return: true if commands have ended since the last call.
  */
-bool npu_queue_check_progress(struct npu_queue *queue)
+static bool npu_queue_check_progress(struct npu_queue *queue)
 {
 	struct npu_admin_cmd cmd = {
 		.opcode = NPU_ADMIN_QUEUE_QUERY,
@@ -616,7 +667,7 @@ bool npu_queue_check_progress(struct npu_queue *queue)
  * npu_queue_time_out() - stop a queue that gets nowhere
  * @queue: queue
  */
-void npu_queue_time_out(struct npu_queue *queue)
+static void npu_queue_time_out(struct npu_queue *queue)
 {
 	struct npu_device *npu = queue->npu;
 
@@ -628,6 +679,55 @@ void npu_queue_time_out(struct npu_queue *queue)
 	mutex_lock(&npu->hw_lock);
 	npu_queue_detach(queue, -ETIME, -ECANCELED);
 	mutex_unlock(&npu->hw_lock);
+}
+
+/**
+ * npu_queue_hangs() - is what is in the ring to be stopped?
+ * @queue: queue
+ *
+ * The hardware times commands; this is for the case that it does not.
+ *
+ * Return: true if the device neither ends a job nor gets on with it.
+ */
+static bool npu_queue_hangs(struct npu_queue *queue)
+{
+	unsigned long stuck = jiffies - READ_ONCE(queue->moved);
+	u32 head = READ_ONCE(queue->head);
+
+	if (stuck < npu_queue_backstop(queue))
+		return false;
+
+	npu_cq_process(queue->cq);
+	if (READ_ONCE(queue->head) != head) {
+		drm_warn(&queue->npu->drm, "interrupt of completion ring %u was lost\n",
+			 queue->cq->id);
+		return false;
+	}
+
+	return !npu_queue_check_progress(queue) &&
+	       stuck >= npu_queue_backstop(queue) + READ_ONCE(queue->patience);
+}
+
+/**
+ * npu_queue_watch() - look whether the oldest entry of the ring gets on
+ * @work: &npu_queue.watchdog
+ *
+ * A job that takes long and makes progress is left alone.
+ */
+static void npu_queue_watch(struct work_struct *work)
+{
+	struct npu_queue *queue = container_of(to_delayed_work(work), struct npu_queue, watchdog);
+	bool cookie;
+
+	if (READ_ONCE(queue->head) == READ_ONCE(queue->tail))
+		return;
+
+	cookie = dma_fence_begin_signalling();
+	if (npu_queue_hangs(queue))
+		npu_queue_time_out(queue);
+	else
+		npu_queue_arm_watchdog(queue);
+	dma_fence_end_signalling(cookie);
 }
 
 /**

@@ -17,6 +17,9 @@
 #include <drm/npu_accel.h>
 
 struct npu_cq;
+/* The hardware's ring is twice what user space sees, see &npu_queue.slots. */
+#define NPU_QUEUE_MAX_ENTRIES (NPU_SQ_MAX_ENTRIES / 2)
+
 struct npu_device;
 struct npu_fence;
 struct npu_fence_context;
@@ -68,12 +71,14 @@ struct npu_queue {
 	/** @comm: name of that process */
 	char comm[TASK_COMM_LEN];
 
-	/** @sched: scheduler, for this queue alone */
+	/** @sched: scheduler, for this queue alone; jobs that have nothing to wait for pass it by */
 	struct drm_gpu_scheduler sched;
 	/** @entity: its only entity */
 	struct drm_sched_entity entity;
 	/** @fences: fence context */
 	struct npu_fence_context *fences;
+	/** @scheduled: jobs that the scheduler has not run yet, raised under @submit_lock */
+	atomic_t scheduled;
 	/** @submit_lock: serialises submission; fences have the order of jobs */
 	struct mutex submit_lock;
 	/** @closed: takes no more jobs, under @submit_lock */
@@ -83,6 +88,8 @@ struct npu_queue {
 
 	/** @sq: submission ring */
 	struct npu_sqe *sq;
+	/** @slots: entries of @sq: room for what the scheduler runs and for what passes it by */
+	u32 slots;
 	/** @sq_dma: bus address of @sq */
 	dma_addr_t sq_dma;
 	/** @fault_block: status block, written by the device */
@@ -107,7 +114,13 @@ struct npu_queue {
 	/** @fault: copy of @fault_block when the queue was stopped by a fault */
 	struct npu_fault fault;
 
-	/** @progress: commands done when the scheduler's time-out last looked */
+	/** @moved: jiffies when @head last moved, or the ring was last empty */
+	unsigned long moved;
+	/** @patience: jiffies that what is in the ring may take without any progress */
+	unsigned long patience;
+	/** @watchdog: looks after what is in the ring, pending while something is */
+	struct delayed_work watchdog;
+	/** @progress: commands done when @watchdog last looked */
 	u64 progress;
 	/** @submitted: jobs accepted */
 	atomic64_t submitted;
@@ -130,10 +143,9 @@ struct npu_queue *npu_queue_get(struct npu_queue *queue);
 void npu_queue_put(struct npu_queue *queue);
 void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state *state);
 
+bool npu_queue_has_room(struct npu_queue *queue, u32 count);
 int npu_queue_push(struct npu_queue *queue, struct npu_job *job);
 int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe);
-bool npu_queue_check_progress(struct npu_queue *queue);
-void npu_queue_time_out(struct npu_queue *queue);
 
 void npu_queue_stop_all(struct npu_device *npu, int error);
 void npu_queue_detach_all(struct npu_device *npu);
