@@ -105,7 +105,7 @@ struct npu_core *npu_core_new(const struct npu_core_config *config,
 void npu_core_free(struct npu_core *core);
 
 /*
- * npu_core_reset() - as by FLR: all state but HBM contents goes to reset values.
+ * npu_core_reset() - as by FLR: all state but HBM contents and time goes to reset values.
  * Returns when no thread of the core uses guest memory any more.
  */
 void npu_core_reset(struct npu_core *core);
