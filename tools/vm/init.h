@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's first process: it puts the host's file system under an overlay, loads the driver, runs
- * one command, and reports over the link.
+ * The guest's first process: it puts the host's file system under an overlay, loads the driver,
+ * runs one command, and reports over the link.
  */
 #ifndef NPU_VM_INIT_H
 #define NPU_VM_INIT_H

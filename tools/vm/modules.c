@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loads kernel modules: those that the root and the driver stand on from the initrd, in the order of
- * their dependencies, and the driver from the root, as by then its firmware can be found.
+ * Loads kernel modules: those that the root and the driver stand on from the initrd, in the order
+ * of their dependencies, and the driver from the root, as by then its firmware can be found.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -24,6 +24,7 @@ KERNEL_DIED = 126
 # A guest that has not come as far as the command by then never will.
 BOOT_LIMIT = 180
 CONSOLE_LINES = 60
+ESCAPE = b"\x1d"
 
 
 def say(text):
@@ -96,10 +97,13 @@ class Session:
         self.selector.register(wake_r, selectors.EVENT_READ, lambda: os.read(wake_r, 64))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        if self.pty:
-            self.terminal = termios.tcgetattr(0)
-            tty.setraw(0)
-            signal.signal(signal.SIGWINCH, lambda *_: self._send_size())
+
+    def _enter_terminal(self):
+        """From now on every key is the command's, but for ESCAPE. Not during boot: ^C ends that."""
+        self.terminal = termios.tcgetattr(0)
+        tty.setraw(0)
+        signal.signal(signal.SIGWINCH, lambda *_: self._send_size())
+        self._send_size()
 
     def _restore(self):
         if self.terminal:
@@ -162,6 +166,9 @@ class Session:
             data = os.read(0, MAX_PAYLOAD)
         except OSError:
             data = b""
+        if self.terminal and ESCAPE in data:
+            self.killed_by = signal.SIGINT
+            return
         self.link.send("STDIN", data)
         if not data:
             if 0 in self.selector.get_map():
@@ -182,7 +189,7 @@ class Session:
         elif kind == TYPE["READY"]:
             self.ready = True
             if self.pty:
-                self._send_size()
+                self._enter_terminal()
         elif kind == TYPE["MESSAGE"]:
             say(payload.decode(errors="replace"))
         elif kind == TYPE["KMSG"]:
