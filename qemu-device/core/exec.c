@@ -217,19 +217,32 @@ static void command_done(struct npu_worker *worker, struct npu_queue *queue)
 	npu_count(&worker->count.tasks_done, 1);
 }
 
+/* Who sees the value sees what was done before. It is aligned, so in one page. */
+static bool store_value(struct npu_core *core, const struct npu_run *run, uint64_t value,
+			unsigned int bytes)
+{
+	if (!run->host)
+		return !npu_dma_write(core, run->phys, &value, bytes);
+	if (bytes == sizeof(uint64_t))
+		npu_store_release((uint64_t *)run->host, value);
+	else
+		npu_store_release((uint32_t *)run->host, (uint32_t)value);
+	return true;
+}
+
 static bool write_value(struct npu_worker *worker, struct npu_queue *queue,
 			const struct npu_cmd *cmd, uint64_t value)
 {
-	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
-	struct npu_run run;
+	uint64_t va = cmd->write.address;
 	struct npu_view view;
+	struct npu_run run;
 	bool ok;
 
 	npu_section_enter(worker, queue->cfg.context, &view);
-	ok = npu_cursor_write(worker, &view, &cursor, cmd->write.address, &value,
-			      cmd->write.bytes, cmd->write.bytes, &queue->scratch_error);
-	ok = ok && npu_cursor_seek(worker, &view, &cursor, cmd->write.address, 1, &run,
-				   &queue->scratch_error);
+	ok = npu_translate(worker, &view, va, cmd->write.bytes, NPU_ACCESS_WRITE, &run,
+			   &queue->scratch_error) &&
+	     (store_value(worker->core, &run, value, cmd->write.bytes) ||
+	      npu_bus_error(&queue->scratch_error, NPU_ACCESS_WRITE, va));
 	npu_section_leave(worker);
 	if (ok)
 		npu_sem_wake_run(worker->core, &run);

@@ -4,18 +4,23 @@
  */
 #include "npu_internal.h"
 
-/* Put a command into units that any worker may take. False: all slots are in use. */
+/*
+ * Put a command into units that any worker may take. False: all slots are in use. A queue that has
+ * been told to stop, or has failed, meanwhile starts nothing; its owner is about to find out.
+ */
 bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units)
 {
 	struct npu_core *core = queue->core;
 	struct npu_task *task = queue->tasks;
 	unsigned int max_running = npu_sdma_in_order(cmd) ? 1 : UINT32_MAX;
+	bool full;
 
 	pthread_mutex_lock(&core->lock);
 	queue->tasks_started = true;
-	if (queue->tasks_running == NPU_QUEUE_TASKS) {
+	full = queue->tasks_running == NPU_QUEUE_TASKS;
+	if (full || queue->stop || queue->failed) {
 		pthread_mutex_unlock(&core->lock);
-		return false;
+		return !full;
 	}
 	while (task->active)
 		task++;

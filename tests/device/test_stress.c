@@ -182,7 +182,8 @@ static void test(unsigned int workers, unsigned int rounds)
 	pthread_join(disturber, NULL);
 	for (i = 0; i < CPUS; i++)
 		cpu_check(&cpus[i]);
-	ok(!npu_busy_cores(h->core) && !h->mapped, "%u workers: nothing is left over", workers);
+	ok(!npu_busy_cores(h->core) && !h->mapped, "%u workers: %u cores and %u pages left over",
+	   workers, npu_busy_cores(h->core), h->mapped);
 	th_free(h);
 }
 
