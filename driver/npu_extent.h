@@ -4,7 +4,8 @@
 
 #include <linux/types.h>
 
-struct drm_buddy_block;
+#include "npu_buddy.h"
+
 struct npu_device;
 struct ttm_resource;
 struct ttm_tt;

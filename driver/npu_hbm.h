@@ -5,9 +5,10 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
-#include <drm/drm_buddy.h>
 #include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_resource.h>
+
+#include "npu_buddy.h"
 
 struct npu_device;
 

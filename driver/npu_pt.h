@@ -7,7 +7,8 @@
 
 #include <npu/npu_mmu.h>
 
-struct drm_buddy_block;
+#include "npu_buddy.h"
+
 struct npu_device;
 struct npu_extent;
 
