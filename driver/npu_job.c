@@ -11,6 +11,14 @@
 
 static struct kmem_cache *npu_job_cache;
 
+/* Kbuild looks at which of the two forms this kernel has. The id is only traced. */
+#ifdef NPU_SCHED_CLIENT_ID
+#define npu_sched_job_init(job, entity, credits) \
+	drm_sched_job_init(job, entity, credits, NULL, 0)
+#else
+#define npu_sched_job_init(job, entity, credits) drm_sched_job_init(job, entity, credits, NULL)
+#endif
+
 static struct npu_job *to_npu_job(struct drm_sched_job *base)
 {
 	return container_of(base, struct npu_job, base);
@@ -63,7 +71,7 @@ int npu_job_schedule(struct npu_job *job)
 {
 	int ret;
 
-	ret = drm_sched_job_init(&job->base, &job->queue->entity, job->count, NULL);
+	ret = npu_sched_job_init(&job->base, &job->queue->entity, job->count);
 	job->scheduled = !ret;
 	return ret;
 }
