@@ -30,7 +30,7 @@ static void check(int err, const char *call, npurt_context *context, npurt_strea
 #define CHECK_STREAM(stream, call) check(call, #call, NULL, stream)
 
 /* The kernel modules lie beside the programs: ../kernels, or ../share/npu/kernels. */
-static void kernel_path(const char *module, char *path, size_t size)
+static inline void kernel_path(const char *module, char *path, size_t size)
 {
 	static const char *const places[] = { "../kernels", "../share/npu/kernels" };
 	char program[1024];
@@ -47,7 +47,7 @@ static void kernel_path(const char *module, char *path, size_t size)
 }
 
 /* Repeatable numbers from -1 to 1. */
-static float next_number(unsigned int *state)
+static inline float next_number(unsigned int *state)
 {
 	*state = *state * 1664525u + 1013904223u;
 	return (float)(*state >> 8) / (float)(1 << 23) - 1.0f;

@@ -28,6 +28,14 @@ static inline uint64_t rt_align(uint64_t value, uint64_t alignment)
 	return (value + alignment - 1) & ~(alignment - 1);
 }
 
+/* In a loop that waits for memory to change. */
+static inline void rt_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
 static inline uint64_t rt_min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;

@@ -19,6 +19,8 @@
 #define MAX_TIMEOUT_MS (UINT32_MAX / 1000)
 #define MAX_AUTO_FLUSH 64
 #define ARGS_ALIGN 64
+#define SPIN_NS 50000 /* about what it takes to sleep and be woken */
+#define SPIN_LOOKS 32 /* between looks at the clock */
 
 /* Chunks. */
 
@@ -256,10 +258,32 @@ int rt_stream_check(npurt_stream *stream)
 	return rt_fail(&stream->diag, stream->error, "%s", stream->fault.message);
 }
 
+/*
+ * The device tells its progress in memory before it interrupts. Short work ends within the
+ * time that going to sleep takes: look for about as long before doing so.
+ */
+static bool spin_until(npurt_stream *stream, uint64_t point)
+{
+	const int64_t end = rt_deadline(SPIN_NS);
+
+	do {
+		for (int i = 0; i < SPIN_LOOKS; i++) {
+			if (rt_slot_value(stream->progress) >= point)
+				return true;
+			rt_cpu_relax();
+		}
+	} while (rt_deadline(0) < end);
+	return false;
+}
+
 /* Nothing to report unless the fence signalled and the work is not done. */
 static int sleep_until(npurt_stream *stream, uint64_t point, int64_t deadline)
 {
-	int err = kmd_syncobj_wait(stream->context->device->fd, stream->syncobj, point, deadline);
+	int err;
+
+	if (deadline && spin_until(stream, point))
+		return 0;
+	err = kmd_syncobj_wait(stream->context->device->fd, stream->syncobj, point, deadline);
 
 	if (rt_slot_value(stream->progress) >= point)
 		return 0;

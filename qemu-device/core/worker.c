@@ -8,7 +8,7 @@
 #include "npu_internal.h"
 
 #define SPIN_MIN_NS	1000
-#define SPIN_MAX_NS	20000
+#define SPIN_MAX_NS	50000
 #define IDLE_TICKS	32	/* polls without a waiter before the service thread sleeps */
 #define SEM_POLL_EACH_NS 2000	/* how long polls may take, as a multiple of their cost */
 #define WAIT_MAX_NS	(100 * NPU_NS_PER_MS)

@@ -16,6 +16,7 @@
 
 #include <liburing.h>
 #include <linux/nvme_ioctl.h>
+#include <npurt/npurt.h>
 
 #include "npu_util.h"
 
@@ -38,6 +39,14 @@ static void check(int ret, const char *what)
 	if (ret >= 0)
 		return;
 	fprintf(stderr, "npu-bench-queue: %s: %s\n", what, strerror(-ret));
+	exit(1);
+}
+
+static void check_npurt(int ret)
+{
+	if (!ret)
+		return;
+	fprintf(stderr, "npu-bench-queue: libnpurt: %s\n", npurt_strerror(ret));
 	exit(1);
 }
 
@@ -101,17 +110,30 @@ static void npu_wait(struct npu *npu, uint64_t point)
 	check(npu_syncobj_wait(npu->ctx.fd, npu->timeline, point, WAIT_NS), "wait");
 }
 
-static double npu_round_trip(struct npu *npu)
+/* As an application has it: something to wait for is put on a stream and waited for. */
+static double npu_round_trip(void)
 {
 	static double times[ROUND_TRIPS];
+	npurt_device *device;
+	npurt_context *context;
+	npurt_stream *stream;
+	npurt_event *event;
 
+	check_npurt(npurt_device_open(0, NULL, &device));
+	check_npurt(npurt_context_create(device, NULL, &context));
+	check_npurt(npurt_stream_create(context, NULL, &stream));
+	check_npurt(npurt_event_create(context, NULL, &event));
 	for (int i = 0; i < ROUND_TRIPS; i++) {
 		double begin = now();
 
-		npu_put(npu, 1);
-		npu_wait(npu, npu->point);
+		check_npurt(npurt_event_record(event, stream));
+		check_npurt(npurt_stream_synchronize(stream));
 		times[i] = now() - begin;
 	}
+	npurt_event_destroy(event);
+	npurt_stream_destroy(stream);
+	npurt_context_destroy(context);
+	npurt_device_close(device);
 	return median(times, ROUND_TRIPS) * 1e6;
 }
 
@@ -222,9 +244,9 @@ int main(int argc, char **argv)
 	check(-posix_memalign(&buffer, 4096, 4096), "memory");
 	check(io_uring_queue_init(2 * BATCH, &ring, 0), "io_uring");
 	npu_start(&npu);
-	npu_round_trip(&npu);
+	npu_round_trip();
 	nvme_round_trip(fd);
-	printf("roundtrip\t%.2f\tus\t%.2f\n", npu_round_trip(&npu), nvme_round_trip(fd));
+	printf("roundtrip\t%.2f\tus\t%.2f\n", npu_round_trip(), nvme_round_trip(fd));
 	printf("rate_single\t%.0f\tjobs/s\t%.0f\n", npu_single_rate(&npu),
 	       nvme_single_rate(&ring, fd, buffer));
 	printf("rate_batch\t%.0f\tjobs/s\t%.0f\n", npu_batch_rate(&npu),
