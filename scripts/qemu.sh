@@ -70,4 +70,5 @@ version=$(resolved qemu source_version)
 step "qemu-source" "$version" fetch_source
 step "qemu-meson" "$CODENAME" unpack "$MESON" meson
 step "qemu-roms" "$CODENAME" roms
-step "qemu-configure" "$version-$(key_of "$0" "$FACE/Kconfig" "$FACE/npu.mak")" eval 'hook; configure'
+key=$version-$(key_of "$0" "$FACE/Kconfig" "$FACE/npu.mak")
+step "qemu-configure" "$key" eval 'hook; configure'
