@@ -284,7 +284,6 @@ static int sleep_until(npurt_stream *stream, uint64_t point, int64_t deadline)
 	if (deadline && spin_until(stream, point))
 		return 0;
 	err = kmd_syncobj_wait(stream->context->device->fd, stream->syncobj, point, deadline);
-
 	if (rt_slot_value(stream->progress) >= point)
 		return 0;
 	if (err == -ETIME)

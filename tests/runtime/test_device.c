@@ -28,6 +28,28 @@ static void test_open(void)
 	GIVES(npurt_device_close(NULL), NPURT_ERROR_INVALID);
 }
 
+/* Side by side, each with memory of its own. */
+static void test_all(void)
+{
+	unsigned int count = 0;
+	npurt_device_properties p[64];
+	npurt_device *devices[64];
+	bool distinct = true;
+
+	NEED(npurt_device_count(&count));
+	for (unsigned int i = 0; i < count; i++) {
+		p[i].size = sizeof(p[i]);
+		NEED(npurt_device_open(i, NULL, &devices[i]));
+		NEED(npurt_device_get_properties(devices[i], &p[i]));
+		for (unsigned int j = 0; j < i; j++)
+			distinct &= strcmp(p[i].bus_id, p[j].bus_id) != 0 &&
+				    strcmp(p[i].node, p[j].node) != 0;
+	}
+	ok(distinct, "%u devices open at once, each with its own address", count);
+	for (unsigned int i = 0; i < count; i++)
+		NEED(npurt_device_close(devices[i]));
+}
+
 static void test_queries(npurt_device *device)
 {
 	npurt_memory_info m = { .size = sizeof(m) };
@@ -190,6 +212,7 @@ int main(void)
 	struct fixture f;
 
 	test_open();
+	test_all();
 	test_errors();
 	test_log();
 	f = fixture_open();
