@@ -18,6 +18,9 @@
 #define NPU_SUBMIT_MAX_JOBS 256
 #define NPU_SUBMIT_MAX_SYNCS 256
 
+/* The common submission has so few syncs, one job, and needs no arrays allocated. */
+#define NPU_SUBMIT_FEW_SYNCS 4
+
 /**
  * struct npu_submit_signal - a syncobj to signal
  */
@@ -62,7 +65,35 @@ struct npu_submit_ctx {
 	struct npu_job **jobs;
 	/** @num_jobs: number of them */
 	u32 num_jobs;
+
+	/** @few: memory of the arrays above where they are small */
+	struct {
+		/** @few.user_job: for @user_jobs */
+		struct drm_npu_job user_job;
+		/** @few.syncs: for @syncs */
+		struct drm_npu_sync syncs[NPU_SUBMIT_FEW_SYNCS];
+		/** @few.signals: for @signals */
+		struct npu_submit_signal signals[NPU_SUBMIT_FEW_SYNCS];
+		/** @few.waits: for @waits */
+		struct dma_fence *waits[NPU_SUBMIT_FEW_SYNCS];
+		/** @few.job: for @jobs */
+		struct npu_job *job;
+	} few;
 };
+
+/**
+ * npu_submit_alloc() - memory for an array
+ * @few: memory for a few elements
+ * @few_count: how many fit there
+ * @count: how many there are
+ * @size: size of one
+ *
+ * Return: cleared memory, @few or to be freed with kfree(), or NULL.
+ */
+static void *npu_submit_alloc(void *few, u32 few_count, u32 count, size_t size)
+{
+	return count > few_count ? kcalloc(count, size, GFP_KERNEL) : few;
+}
 
 /**
  * npu_submit_check_job() - check a job
@@ -105,14 +136,16 @@ static int npu_submit_ctx_init(struct npu_submit_ctx *ctx, const struct drm_npu_
 	u32 i;
 
 	array = npu_uapi_get_array(&args->jobs, NPU_SUBMIT_MAX_JOBS,
-				   offsetofend(struct drm_npu_job, pad), sizeof(*ctx->user_jobs));
+				   offsetofend(struct drm_npu_job, pad), sizeof(*ctx->user_jobs),
+				   &ctx->few.user_job, 1);
 	if (NPU_BAD_ARG(ctx->npu, IS_ERR(array)))
 		return PTR_ERR(array);
 	ctx->user_jobs = array;
 	ctx->num_user_jobs = args->jobs.count;
 
 	array = npu_uapi_get_array(&args->syncs, NPU_SUBMIT_MAX_SYNCS,
-				   offsetofend(struct drm_npu_sync, point), sizeof(*ctx->syncs));
+				   offsetofend(struct drm_npu_sync, point), sizeof(*ctx->syncs),
+				   ctx->few.syncs, ARRAY_SIZE(ctx->few.syncs));
 	if (NPU_BAD_ARG(ctx->npu, IS_ERR(array)))
 		return PTR_ERR(array);
 	ctx->syncs = array;
@@ -150,7 +183,8 @@ static int npu_submit_ctx_find_signals(struct npu_submit_ctx *ctx)
 	if (!ctx->num_signals)
 		return 0;
 
-	ctx->signals = kcalloc(ctx->num_signals, sizeof(*ctx->signals), GFP_KERNEL);
+	ctx->signals = npu_submit_alloc(ctx->few.signals, ARRAY_SIZE(ctx->few.signals),
+					ctx->num_signals, sizeof(*ctx->signals));
 	if (!ctx->signals)
 		return -ENOMEM;
 
@@ -215,8 +249,9 @@ static int npu_submit_ctx_create_jobs(struct npu_submit_ctx *ctx)
 	u32 entries = ctx->queue->params.entries;
 	u32 first = 0;
 
-	ctx->jobs = kcalloc(DIV_ROUND_UP(max(ctx->num_user_jobs, 1), entries),
-			    sizeof(*ctx->jobs), GFP_KERNEL);
+	ctx->jobs = npu_submit_alloc(&ctx->few.job, 1,
+				     DIV_ROUND_UP(max(ctx->num_user_jobs, 1), entries),
+				     sizeof(*ctx->jobs));
 	if (!ctx->jobs)
 		return -ENOMEM;
 
@@ -249,7 +284,8 @@ static int npu_submit_ctx_find_waits(struct npu_submit_ctx *ctx)
 	if (ctx->num_signals == ctx->num_syncs)
 		return 0;
 
-	ctx->waits = kcalloc(ctx->num_syncs - ctx->num_signals, sizeof(*ctx->waits), GFP_KERNEL);
+	ctx->waits = npu_submit_alloc(ctx->few.waits, ARRAY_SIZE(ctx->few.waits),
+				      ctx->num_syncs - ctx->num_signals, sizeof(*ctx->waits));
 	if (!ctx->waits)
 		return -ENOMEM;
 
@@ -396,21 +432,26 @@ static void npu_submit_ctx_fini(struct npu_submit_ctx *ctx)
 
 	for (i = 0; i < ctx->num_jobs; i++)
 		npu_job_discard(ctx->jobs[i]);
-	kfree(ctx->jobs);
+	if (ctx->jobs != &ctx->few.job)
+		kfree(ctx->jobs);
 
 	while (ctx->num_waits)
 		dma_fence_put(ctx->waits[--ctx->num_waits]);
-	kfree(ctx->waits);
+	if (ctx->waits != ctx->few.waits)
+		kfree(ctx->waits);
 
 	for (i = 0; ctx->signals && i < ctx->num_signals; i++) {
 		dma_fence_chain_free(ctx->signals[i].chain);
 		if (ctx->signals[i].syncobj)
 			drm_syncobj_put(ctx->signals[i].syncobj);
 	}
-	kfree(ctx->signals);
+	if (ctx->signals != ctx->few.signals)
+		kfree(ctx->signals);
 
-	kvfree(ctx->syncs);
-	kvfree(ctx->user_jobs);
+	if (ctx->syncs != ctx->few.syncs)
+		kvfree(ctx->syncs);
+	if (ctx->user_jobs != &ctx->few.user_job)
+		kvfree(ctx->user_jobs);
 	npu_queue_put(ctx->queue);
 }
 

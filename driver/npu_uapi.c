@@ -11,12 +11,14 @@
  * @max_count: elements at most
  * @min_stride: size of an element in version 1.0 of the interface
  * @size: size of an element as we know it
+ * @few: memory for a few elements, or NULL
+ * @few_count: how many fit there
  *
- * Return: the elements, to be freed with kvfree(); NULL for an empty array; an
- * error pointer otherwise.
+ * Return: the elements, in @few or to be freed with kvfree(); NULL for an empty
+ * array; an error pointer otherwise.
  */
 void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_t min_stride,
-			 size_t size)
+			 size_t size, void *few, u32 few_count)
 {
 	const u8 __user *from = u64_to_user_ptr(array->array);
 	u8 *elements;
@@ -28,7 +30,9 @@ void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_
 	if (array->count > max_count || array->stride < min_stride || array->stride > PAGE_SIZE)
 		return ERR_PTR(-EINVAL);
 
-	elements = kvmalloc_array(array->count, size, GFP_KERNEL);
+	elements = few;
+	if (array->count > few_count)
+		elements = kvmalloc_array(array->count, size, GFP_KERNEL);
 	if (!elements)
 		return ERR_PTR(-ENOMEM);
 
@@ -43,7 +47,8 @@ void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_
 	}
 
 	if (ret) {
-		kvfree(elements);
+		if (elements != few)
+			kvfree(elements);
 		return ERR_PTR(ret);
 	}
 

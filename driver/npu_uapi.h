@@ -16,7 +16,7 @@
 	(unlikely(cond) && (drm_dbg(&(npu)->drm, "bad argument: %s\n", #cond), true))
 
 void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_t min_stride,
-			 size_t size);
+			 size_t size, void *few, u32 few_count);
 int npu_uapi_put_struct(u64 pointer, u32 *size, const void *src, size_t src_size);
 
 #endif /* __NPU_UAPI_H__ */
