@@ -97,9 +97,9 @@ static void multiply(npurt_context *context, npurt_kernel *kernel, unsigned int 
 	/* The device waits here, not this program. */
 	CHECK_STREAM(main_stream, npurt_stream_wait_event(main_stream, uploaded));
 	CHECK_STREAM(main_stream, npurt_event_record(start, main_stream));
-	CHECK_STREAM(main_stream, npurt_launch(main_stream, kernel,
-					       npu_gemm_blocks(x->m, x->n, cores), &args,
-					       sizeof(args), NULL));
+	CHECK_STREAM(main_stream,
+		     npurt_launch(main_stream, kernel, npu_gemm_blocks(x->m, x->n, cores), &args,
+				  sizeof(args), NULL));
 	CHECK_STREAM(main_stream, npurt_event_record(end, main_stream));
 	CHECK_STREAM(main_stream, npurt_download(main_stream, x->c, c, 0, c_bytes));
 	CHECK(context, npurt_event_elapsed(start, end, &ns));

@@ -61,8 +61,8 @@ static bool rows_interleave(const struct rt_region *dst, const struct rt_region 
 			    uint64_t row_bytes, uint64_t rows)
 {
 	const uint64_t pitch = dst->pitch;
-	const uint64_t apart = dst->offset > src->offset ? dst->offset - src->offset :
-							   src->offset - dst->offset;
+	const uint64_t apart =
+		dst->offset > src->offset ? dst->offset - src->offset : src->offset - dst->offset;
 
 	return rows > 1 && pitch == src->pitch && apart % pitch >= row_bytes &&
 	       pitch - apart % pitch >= row_bytes;
@@ -130,8 +130,8 @@ int npurt_memcpy_async(npurt_stream *stream, npurt_memory *dst, uint64_t dst_off
 }
 
 int npurt_memcpy_2d(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset,
-		    uint64_t dst_pitch, npurt_memory *src, uint64_t src_offset,
-		    uint64_t src_pitch, uint64_t row_bytes, uint64_t rows)
+		    uint64_t dst_pitch, npurt_memory *src, uint64_t src_offset, uint64_t src_pitch,
+		    uint64_t row_bytes, uint64_t rows)
 {
 	int err = npurt_memcpy_2d_async(stream, dst, dst_offset, dst_pitch, src, src_offset,
 					src_pitch, row_bytes, rows);
@@ -198,8 +198,8 @@ int npurt_fill_2d_async(npurt_stream *stream, npurt_memory *dst, uint64_t dst_of
 	return err;
 }
 
-int npurt_fill_async(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset,
-		     uint64_t pattern, uint32_t pattern_bytes, uint64_t bytes)
+int npurt_fill_async(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset, uint64_t pattern,
+		     uint32_t pattern_bytes, uint64_t bytes)
 {
 	return npurt_fill_2d_async(stream, dst, dst_offset, 0, pattern, pattern_bytes, bytes, 1);
 }

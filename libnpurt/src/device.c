@@ -68,7 +68,8 @@ int npurt_device_count(unsigned int *count)
 /* A page that reads as zero in a forked child, so that telling costs no system call. */
 static int make_owner(npurt_device *device)
 {
-	void *page = mmap(NULL, RT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page =
+		mmap(NULL, RT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return NPURT_ERROR_HOST_MEMORY;

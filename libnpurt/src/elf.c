@@ -213,9 +213,8 @@ static int read_symbols(struct file *file, const Elf64_Shdr *section, struct rt_
 			continue;
 		name = string_at(file, &strings, symbol.st_name);
 		if (name)
-			elf->symbols[elf->num_symbols++] = (struct rt_elf_symbol){
-				name, symbol.st_value, symbol.st_size
-			};
+			elf->symbols[elf->num_symbols++] =
+				(struct rt_elf_symbol){ name, symbol.st_value, symbol.st_size };
 	}
 	qsort(elf->symbols, elf->num_symbols, sizeof(*elf->symbols), compare_symbols);
 	return 0;

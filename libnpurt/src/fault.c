@@ -50,8 +50,8 @@ static void name_task(npurt_stream *stream, const struct rt_task *task, npurt_fa
 	fault->command = task->command;
 	fault->tag = task->tag;
 	rt_label_copy(fault->label, task->label);
-	if (task->kernel && !rt_kernel_name(stream->context, task->kernel, fault->kernel,
-					    sizeof(fault->kernel)))
+	if (task->kernel &&
+	    !rt_kernel_name(stream->context, task->kernel, fault->kernel, sizeof(fault->kernel)))
 		snprintf(fault->kernel, sizeof(fault->kernel), "(of an unloaded module)");
 }
 
@@ -140,7 +140,6 @@ void rt_fault_collect(npurt_stream *stream, const struct drm_npu_queue_get_state
 	if (fault->pc)
 		rt_module_describe(context, fault->pc, fault->location, sizeof(fault->location));
 	if (fault->access != NPU_ACCESS_NONE && fault->status != NPU_ST_KERNEL_TRAP)
-		rt_memory_describe(context, fault->address, fault->nearest,
-				   sizeof(fault->nearest));
+		rt_memory_describe(context, fault->address, fault->nearest, sizeof(fault->nearest));
 	say(stream, task, fault);
 }

@@ -26,15 +26,15 @@ static int create_bo(npurt_memory *memory)
 {
 	struct drm_npu_bo_create args = {
 		.size = memory->bytes,
-		.placement = memory->placement == NPURT_PLACE_HBM ? DRM_NPU_BO_HBM :
-								    DRM_NPU_BO_SYSTEM,
+		.placement =
+			memory->placement == NPURT_PLACE_HBM ? DRM_NPU_BO_HBM : DRM_NPU_BO_SYSTEM,
 	};
 	npurt_context *context = memory->context;
 	int err = kmd_ioctl(context->device->fd, DRM_IOCTL_NPU_BO_CREATE, &args);
 
 	if (err)
-		return rt_fail_errno(&context->diag, err, "allocate %" PRIu64 " bytes of %s for '%s'",
-				     memory->bytes,
+		return rt_fail_errno(&context->diag, err,
+				     "allocate %" PRIu64 " bytes of %s for '%s'", memory->bytes,
 				     memory->placement == NPURT_PLACE_HBM ? "HBM" : "host memory",
 				     memory->label);
 	if (args.size < memory->bytes || args.size & (RT_PAGE - 1)) {
@@ -51,9 +51,9 @@ static int create_bo(npurt_memory *memory)
 static int alloc_va(npurt_memory *memory)
 {
 	npurt_context *context = memory->context;
-	const uint64_t alignment = memory->bo_bytes >= HUGE_PAGE  ? HUGE_PAGE :
-				   memory->bo_bytes >= LARGE_PAGE ? LARGE_PAGE :
-								    RT_PAGE;
+	const uint64_t alignment = memory->bo_bytes >= HUGE_PAGE    ? HUGE_PAGE
+				   : memory->bo_bytes >= LARGE_PAGE ? LARGE_PAGE
+								    : RT_PAGE;
 
 	memory->va_bytes = memory->bo_bytes + GUARD_BYTES;
 	pthread_mutex_lock(&context->lock);
@@ -323,7 +323,8 @@ void rt_memory_describe(npurt_context *context, uint64_t address, char *text, si
 	near = find_nearest(context, address);
 	grave = find_grave(context, address);
 	if (near && !distance(near, address))
-		snprintf(text, size, "%" PRIu64 " bytes into '%s'", address - near->va, near->label);
+		snprintf(text, size, "%" PRIu64 " bytes into '%s'", address - near->va,
+			 near->label);
 	else if (grave)
 		snprintf(text, size, "%" PRIu64 " bytes into '%s', which was destroyed",
 			 address - grave->va, grave->label);

@@ -97,8 +97,8 @@ static uint64_t place(const struct rt_staging *staging, uint32_t bytes)
 {
 	const uint64_t at = staging->head % RT_STAGING_BYTES;
 
-	return at + bytes > RT_STAGING_BYTES ? staging->head + RT_STAGING_BYTES - at :
-					       staging->head;
+	return at + bytes > RT_STAGING_BYTES ? staging->head + RT_STAGING_BYTES - at
+					     : staging->head;
 }
 
 static void mark_used(struct rt_staging *staging, uint64_t end, uint64_t point)

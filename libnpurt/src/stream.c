@@ -295,9 +295,10 @@ static int explain_missing(npurt_stream *stream, uint64_t point)
 {
 	int err = rt_stream_check(stream);
 
-	return err ? err : rt_fail(&stream->diag, NPURT_ERROR_SYSTEM,
-				   "batch %" PRIu64 " of stream %u ended without its last command",
-				   point, stream->id);
+	return err ? err
+		   : rt_fail(&stream->diag, NPURT_ERROR_SYSTEM,
+			     "batch %" PRIu64 " of stream %u ended without its last command", point,
+			     stream->id);
 }
 
 int rt_stream_wait_locked(npurt_stream *stream, uint64_t point)
@@ -350,8 +351,8 @@ static int create_queue(npurt_stream *stream, const npurt_stream_attr *attr)
 {
 	struct drm_npu_queue_create args = {
 		.vm_id = stream->context->vm_id,
-		.engine_class = attr->flags & NPURT_STREAM_COPY_ONLY ? DRM_NPU_ENGINE_COPY :
-								       DRM_NPU_ENGINE_COMPUTE,
+		.engine_class = attr->flags & NPURT_STREAM_COPY_ONLY ? DRM_NPU_ENGINE_COPY
+								     : DRM_NPU_ENGINE_COMPUTE,
 		.priority = (uint32_t)(attr->priority + DRM_NPU_QUEUE_PRIORITY_NORMAL),
 		.core_mask = attr->core_mask,
 		.timeout_ms = attr->timeout_ms,

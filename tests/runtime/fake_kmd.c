@@ -180,11 +180,11 @@ static uint32_t do_copy(struct task *task)
 	const struct npu_cmd_copy *c = &task->cmd->copy;
 
 	for (uint64_t row = 0; row < c->rows; row++) {
-		const void *src = translate(task, c->src + row * c->src_pitch, c->row_bytes,
-					    NPU_ACCESS_READ);
+		const void *src =
+			translate(task, c->src + row * c->src_pitch, c->row_bytes, NPU_ACCESS_READ);
 		void *dst = src ? translate(task, c->dst + row * c->dst_pitch, c->row_bytes,
-					    NPU_ACCESS_WRITE) :
-				  NULL;
+					    NPU_ACCESS_WRITE)
+				: NULL;
 
 		if (!dst)
 			return mmu_status(task);
@@ -218,12 +218,11 @@ static uint32_t do_fill(struct task *task)
 static uint32_t do_sem_wait(struct task *task)
 {
 	const uint32_t own_us = task->cmd->timeout_us;
-	const uint64_t deadline = now_ns() + (own_us ? own_us * 1000ULL :
-						       task->queue->timeout_ms * 1000000ULL);
+	const uint64_t deadline =
+		now_ns() + (own_us ? own_us * 1000ULL : task->queue->timeout_ms * 1000000ULL);
 
 	for (;;) {
-		_Atomic uint64_t *sem = translate(task, task->cmd->sem.address, 8,
-						  NPU_ACCESS_READ);
+		_Atomic uint64_t *sem = translate(task, task->cmd->sem.address, 8, NPU_ACCESS_READ);
 
 		if (task->queue->stop)
 			return NPU_ST_ABORTED;
@@ -303,9 +302,9 @@ static void stop_queue(struct task *task, uint32_t status)
 	state->fault_status = status;
 	state->fault_command = task->index;
 	state->fault_access = task->access;
-	state->fault_unit = task->cmd->opcode == NPU_CMD_KERNEL ? NPU_UNIT_SCALAR :
-			    task->cmd->opcode == NPU_CMD_COPY ? NPU_UNIT_SDMA :
-								NPU_UNIT_SCHED;
+	state->fault_unit = task->cmd->opcode == NPU_CMD_KERNEL ? NPU_UNIT_SCALAR
+			    : task->cmd->opcode == NPU_CMD_COPY ? NPU_UNIT_SDMA
+								: NPU_UNIT_SCHED;
 	state->fault_pc = task->cmd->opcode == NPU_CMD_KERNEL ? task->cmd->kernel.entry : 0;
 	state->fault_address = task->address;
 	state->fault_tag = task->cmd->tag;

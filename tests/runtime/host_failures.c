@@ -96,8 +96,8 @@ static int upload(struct fixture *f)
 	return err;
 }
 
-static void try(struct fixture *f, const struct failure *failures, size_t count,
-		attempt_fn attempt, const char *what)
+static void try(struct fixture *f, const struct failure *failures, size_t count, attempt_fn attempt,
+		const char *what)
 {
 	for (size_t i = 0; i < count; i++) {
 		int first, second;
@@ -159,7 +159,8 @@ static void test_reset(struct fixture *f)
 	GIVES(npurt_fill_async(stream, m, 0, 2, 1, 4096), NPURT_ERROR_STREAM_LOST);
 	WORKS(npurt_stream_get_fault(stream, &fault));
 	ok(fault.error == NPURT_ERROR_STREAM_LOST && fault.reset_count == 1 &&
-	   strstr(fault.message, "reset"), "a reset is told: %s", fault.message);
+		   strstr(fault.message, "reset"),
+	   "a reset is told: %s", fault.message);
 	NEED(npurt_stream_destroy(stream));
 	NEED(npurt_stream_create(f->context, NULL, &stream));
 	WORKS(npurt_fill_async(stream, m, 0, 3, 1, 4096));

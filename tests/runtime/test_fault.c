@@ -48,10 +48,11 @@ static void test_sticky(struct fixture *f)
 
 	WORKS(npurt_stream_get_fault(stream, &fault));
 	ok(fault.error == NPURT_ERROR_STREAM_FAULT && fault.command == NPURT_COMMAND_FILL &&
-	   fault.sequence == 2 && fault.address && fault.time_ns,
+		   fault.sequence == 2 && fault.address && fault.time_ns,
 	   "the fault is told: %s", fault.message);
 	ok(strcmp(fault.label, "victim") == 0 && strstr(fault.message, "victim") &&
-	   strstr(fault.message, "doomed"), "it names the memory and the stream");
+		   strstr(fault.message, "doomed"),
+	   "it names the memory and the stream");
 
 	WORKS(npurt_fill_async(f->stream, m, 0, 3, 1, 4096));
 	WORKS(npurt_stream_synchronize(f->stream));

@@ -60,8 +60,8 @@ static void test_damage(npurt_context *context)
 	npurt_module *module;
 
 	for (size_t cut = 0; cut < bytes; cut += 1 + bytes / 300) {
-		const int err = cut ? npurt_module_load_data(context, good, cut, &module) :
-				      NPURT_ERROR_MODULE;
+		const int err = cut ? npurt_module_load_data(context, good, cut, &module)
+				    : NPURT_ERROR_MODULE;
 
 		refused += err == NPURT_ERROR_MODULE;
 		other += err != NPURT_ERROR_MODULE;
@@ -85,8 +85,7 @@ static void test_damage(npurt_context *context)
 		if (!err)
 			err = npurt_module_unload(module);
 		refused += err == NPURT_ERROR_MODULE;
-		other += err != 0 && err != NPURT_ERROR_MODULE &&
-			 err != NPURT_ERROR_DEVICE_MEMORY;
+		other += err != 0 && err != NPURT_ERROR_MODULE && err != NPURT_ERROR_DEVICE_MEMORY;
 	}
 	ok(refused > 0 && other == 0, "of 3000 damaged files %u are refused, none with harm",
 	   refused);

@@ -169,8 +169,7 @@ int main(int argc, char **argv)
 		create(&w, f.context, seed);
 		for (int i = 0; i < OPERATIONS && right; i++)
 			right = operate(&w);
-		ok(right, "seed %llu: each download has what it should",
-		   (unsigned long long)seed);
+		ok(right, "seed %llu: each download has what it should", (unsigned long long)seed);
 		ok(finish(&w), "seed %llu: so has all memory at the end", (unsigned long long)seed);
 	}
 	fixture_close(&f);

@@ -2,7 +2,6 @@
 /* Kernels on the AI cores: arguments, blocks, order, batches, and those that fail. */
 #include "rt_test.h"
 
-
 #include "modules/rt_kernels.h"
 
 static npurt_module *module;
@@ -81,9 +80,11 @@ static void test_bad_store(struct fixture *f)
 	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
 	NEED(npurt_stream_get_fault(stream, &fault));
 	ok(fault.status == NPU_ST_MMU_WRITE && fault.address == args.address &&
-	   fault.access == NPU_ACCESS_WRITE, "status and address: %s", fault.message);
+		   fault.access == NPU_ACCESS_WRITE,
+	   "status and address: %s", fault.message);
 	ok(strcmp(fault.kernel, "store") == 0 && strcmp(fault.label, "layer 3") == 0 &&
-	   fault.tag == 0x1234, "kernel, label and tag of the launch");
+		   fault.tag == 0x1234,
+	   "kernel, label and tag of the launch");
 	ok(strncmp(fault.location, "store+0x", 8) == 0, "pc as a place: %s", fault.location);
 	ok(strstr(fault.nearest, "8 bytes past the end of 'target'") != NULL,
 	   "the overrun buffer: %s", fault.nearest);
@@ -144,7 +145,8 @@ static void test_timeout(struct fixture *f)
 	GIVES(npurt_stream_wait(stream, 20 * S), NPURT_ERROR_STREAM_TIMEOUT);
 	NEED(npurt_stream_get_fault(stream, &fault));
 	ok(fault.status == NPU_ST_TIMEOUT && strcmp(fault.kernel, "spin") == 0 &&
-	   strcmp(fault.label, "stuck") == 0, "a kernel that never ends: %s", fault.message);
+		   strcmp(fault.label, "stuck") == 0,
+	   "a kernel that never ends: %s", fault.message);
 	ok(((uint8_t *)mapped(m))[0] == 6, "another stream went on meanwhile");
 	NEED(npurt_stream_destroy(stream));
 	NEED(npurt_memory_destroy(m));
