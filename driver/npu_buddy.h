@@ -6,9 +6,9 @@
 
 /*
  * The buddy manager took another name when it left DRM, in the stable series as well; drm_buddy.h
- * was left with the printers. This driver goes by the name of 6.12.
+ * was left with the printers. This driver goes by the name of 6.12; Kbuild looks which it is.
  */
-#if __has_include(<linux/gpu_buddy.h>)
+#ifdef NPU_GPU_BUDDY
 #define drm_buddy gpu_buddy
 #define drm_buddy_block gpu_buddy_block
 #define drm_buddy_init gpu_buddy_init

@@ -9,6 +9,7 @@
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
 
+#include "npu_clear.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_irq.h"
@@ -208,7 +209,11 @@ int npu_device_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	return npu_reset_first_boot(npu);
+	ret = npu_reset_first_boot(npu);
+	if (ret)
+		return ret;
+
+	return npu_clear_init(npu);
 }
 
 /**

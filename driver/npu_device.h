@@ -15,6 +15,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "npu_admin.h"
+#include "npu_clear.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
 
@@ -133,6 +134,8 @@ struct npu_device {
 	struct ttm_device ttm;
 	/** @hbm: device memory */
 	struct npu_hbm hbm;
+	/** @clear: clears it */
+	struct npu_clear clear;
 	/** @sys_man: manager of system memory that the device can reach */
 	struct ttm_resource_manager sys_man;
 

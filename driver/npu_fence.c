@@ -24,8 +24,12 @@ static const char *npu_fence_get_timeline_name(struct dma_fence *base)
  */
 static void npu_fence_context_free_rcu(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct npu_fence_context, rcu));
-	module_put(THIS_MODULE);
+	struct npu_fence_context *ctx = container_of(rcu, struct npu_fence_context, rcu);
+	bool exported = ctx->exported;
+
+	kfree(ctx);
+	if (exported)
+		module_put(THIS_MODULE);
 }
 
 static void npu_fence_context_release(struct kref *refcount)
@@ -38,10 +42,11 @@ static void npu_fence_context_release(struct kref *refcount)
 /**
  * npu_fence_context_create() - create a fence context
  * @hw_id: hardware queue, for its name
+ * @exported: fences leave the driver; the module stays as long as there is one
  *
  * Return: the context with one reference, or NULL.
  */
-struct npu_fence_context *npu_fence_context_create(u32 hw_id)
+struct npu_fence_context *npu_fence_context_create(u32 hw_id, bool exported)
 {
 	struct npu_fence_context *ctx;
 
@@ -49,7 +54,9 @@ struct npu_fence_context *npu_fence_context_create(u32 hw_id)
 	if (!ctx)
 		return NULL;
 
-	__module_get(THIS_MODULE);
+	if (exported)
+		__module_get(THIS_MODULE);
+	ctx->exported = exported;
 	kref_init(&ctx->refcount);
 	ctx->context = dma_fence_context_alloc(1);
 	snprintf(ctx->name, sizeof(ctx->name), "npu-queue-%u", hw_id);
@@ -154,6 +161,8 @@ int npu_fence_module_init(void)
  */
 void npu_fence_module_exit(void)
 {
+	/* Callbacks of fences, and those of contexts that these let go. */
+	rcu_barrier();
 	rcu_barrier();
 	kmem_cache_destroy(npu_fence_cache);
 }

@@ -10,7 +10,7 @@
 /**
  * struct npu_fence_context - what the fences of a queue share
  *
- * It outlives the queue as long as there is a fence, and keeps the module.
+ * It outlives the queue as long as there is a fence.
  */
 struct npu_fence_context {
 	/** @refcount: references */
@@ -19,6 +19,8 @@ struct npu_fence_context {
 	struct rcu_head rcu;
 	/** @context: fence context */
 	u64 context;
+	/** @exported: users may hold fences, which keep the module */
+	bool exported;
 	/** @seqno: of the last fence */
 	u64 seqno;
 	/** @name: timeline name */
@@ -40,7 +42,7 @@ struct npu_fence {
 	struct npu_fence_context *ctx;
 };
 
-struct npu_fence_context *npu_fence_context_create(u32 hw_id);
+struct npu_fence_context *npu_fence_context_create(u32 hw_id, bool exported);
 void npu_fence_context_put(struct npu_fence_context *ctx);
 
 struct npu_fence *npu_fence_alloc(void);

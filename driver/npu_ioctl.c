@@ -75,7 +75,8 @@ static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file
 		return -ENOENT;
 
 	ops = npu_uapi_get_array(&args->ops, NPU_VM_BIND_MAX_OPS,
-				 offsetofend(struct drm_npu_vm_bind_op, size), sizeof(*ops), NULL, 0);
+				 offsetofend(struct drm_npu_vm_bind_op, size), sizeof(*ops), NULL,
+				 0);
 	if (NPU_BAD_ARG(npu, IS_ERR(ops))) {
 		npu_vm_put(vm);
 		return PTR_ERR(ops);
@@ -182,7 +183,7 @@ static int npu_ioctl_queue_create(struct drm_device *drm, void *data, struct drm
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_queue_create *args = data;
-	struct npu_queue_params params;
+	struct npu_queue_params params = {};
 	struct npu_queue *queue;
 	struct npu_vm *vm;
 	int ret;

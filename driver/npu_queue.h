@@ -16,10 +16,10 @@
 
 #include <drm/npu_accel.h>
 
-struct npu_cq;
 /* The hardware's ring is twice what user space sees, see &npu_queue.slots. */
 #define NPU_QUEUE_MAX_ENTRIES (NPU_SQ_MAX_ENTRIES / 2)
 
+struct npu_cq;
 struct npu_device;
 struct npu_fence;
 struct npu_fence_context;
@@ -40,6 +40,8 @@ struct npu_queue_params {
 	u8 priority;
 	/** @engine: NPU_ENGINE_* */
 	u8 engine;
+	/** @internal: the driver's own; no fence of it leaves the driver */
+	bool internal;
 };
 
 /**
@@ -71,7 +73,7 @@ struct npu_queue {
 	/** @comm: name of that process */
 	char comm[TASK_COMM_LEN];
 
-	/** @sched: scheduler, for this queue alone; jobs that have nothing to wait for pass it by */
+	/** @sched: scheduler of this queue; jobs that have nothing to wait for pass it by */
 	struct drm_gpu_scheduler sched;
 	/** @entity: its only entity */
 	struct drm_sched_entity entity;

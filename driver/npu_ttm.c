@@ -8,6 +8,7 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include "npu_clear.h"
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
@@ -22,7 +23,10 @@
  * from HBM, and come back when they are mapped in a VM.
  */
 
-/* Clear so much at a time. */
+/* For less than this the device is not worth the round trip. */
+#define NPU_TTM_CLEAR_MIN SZ_64K
+
+/* The CPU clears so much at a time. */
 #define NPU_TTM_CLEAR_BYTES SZ_4M
 
 static struct npu_device *ttm_to_npu(struct ttm_device *bdev)
@@ -82,11 +86,11 @@ static void npu_ttm_evict_flags(struct ttm_buffer_object *tbo, struct ttm_placem
 }
 
 /**
- * npu_ttm_clear() - clear device memory that nobody has seen yet
+ * npu_ttm_clear_by_cpu() - clear device memory through the BAR
  * @npu: device
  * @res: memory
  */
-static void npu_ttm_clear(struct npu_device *npu, struct ttm_resource *res)
+static void npu_ttm_clear_by_cpu(struct npu_device *npu, struct ttm_resource *res)
 {
 	struct npu_extent extent;
 
@@ -97,6 +101,26 @@ static void npu_ttm_clear(struct npu_device *npu, struct ttm_resource *res)
 		npu_extent_advance(&extent, bytes);
 		cond_resched();
 	}
+}
+
+/**
+ * npu_ttm_clear() - clear device memory that nobody has seen yet
+ * @npu: device
+ * @res: memory
+ *
+ * Return: 0 on success, -EINTR if the caller is being killed.
+ */
+static int npu_ttm_clear(struct npu_device *npu, struct ttm_resource *res)
+{
+	int ret = -EAGAIN;
+
+	if (res->size >= NPU_TTM_CLEAR_MIN)
+		ret = npu_clear_hbm(npu, res);
+	if (!ret || ret == -EINTR)
+		return ret;
+
+	npu_ttm_clear_by_cpu(npu, res);
+	return 0;
 }
 
 /**
@@ -144,7 +168,7 @@ static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_op
 	struct npu_device *npu = ttm_to_npu(tbo->bdev);
 	bool from_hbm = tbo->resource && tbo->resource->mem_type == NPU_PL_HBM;
 	bool to_hbm = new_mem->mem_type == NPU_PL_HBM;
-	int ret, idx;
+	int ret = 0, idx;
 
 	if (tbo->resource && from_hbm != to_hbm) {
 		ret = ttm_tt_populate(tbo->bdev, tbo->ttm, ctx);
@@ -155,11 +179,13 @@ static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_op
 	/* After an unplug there is nothing to copy from or to. */
 	if (drm_dev_enter(&npu->drm, &idx)) {
 		if (!tbo->resource && to_hbm)
-			npu_ttm_clear(npu, new_mem);
+			ret = npu_ttm_clear(npu, new_mem);
 		else if (tbo->resource && from_hbm != to_hbm)
 			npu_ttm_copy(npu, to_hbm ? new_mem : tbo->resource, tbo->ttm, from_hbm);
 		drm_dev_exit(idx);
 	}
+	if (ret)
+		return ret;
 
 	npu_gem_moved(tbo, new_mem->mem_type);
 	if (tbo->resource && to_hbm)

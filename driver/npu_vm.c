@@ -456,6 +456,31 @@ int npu_vm_bind(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_v
 }
 
 /**
+ * npu_vm_map_kernel() - map memory in a VM of the driver's own
+ * @vm: address space that no file knows
+ * @va: address, where nothing is mapped
+ * @memory: what to map; it stays until the VM is destroyed
+ * @prot: NPU_PTE_READ, _WRITE and _EXEC
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_vm_map_kernel(struct npu_vm *vm, u64 va, const struct npu_extent *memory, u64 prot)
+{
+	struct npu_pt_update update;
+	int ret;
+
+	mutex_lock(&vm->lock);
+	npu_pt_update_begin(&update, vm->npu, vm->root);
+	ret = npu_pt_prepare_map(&update, va, memory);
+	if (!ret)
+		npu_pt_map(&update, va, memory, prot);
+	npu_pt_update_end(&update, vm->context);
+	mutex_unlock(&vm->lock);
+
+	return ret;
+}
+
+/**
  * npu_vm_set_context() - tell the hardware where a VM's page tables are
  * @vm: address space
  *

@@ -12,6 +12,7 @@
 
 struct drm_file;
 struct npu_device;
+struct npu_extent;
 struct npu_pt;
 
 /**
@@ -44,6 +45,7 @@ struct npu_vm *npu_vm_use(struct npu_vm *vm);
 void npu_vm_unuse(struct npu_vm *vm);
 int npu_vm_bind(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_vm_bind_op *ops,
 		u32 count, u32 *done);
+int npu_vm_map_kernel(struct npu_vm *vm, u64 va, const struct npu_extent *memory, u64 prot);
 int npu_vm_set_contexts(struct npu_device *npu);
 
 #endif /* __NPU_VM_H__ */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_CLEAR_H__
+#define __NPU_CLEAR_H__
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct npu_cmd;
+struct npu_device;
+struct npu_queue;
+struct npu_vm;
+struct ttm_resource;
+
+/**
+ * struct npu_clear - the driver's own use of the device, to clear device memory
+ */
+struct npu_clear {
+	/** @lock: serialises its users */
+	struct mutex lock;
+	/** @vm: address space with all of HBM that buffers can have */
+	struct npu_vm *vm;
+	/** @queue: queue; NULL if it was lost and could not be made again */
+	struct npu_queue *queue;
+	/** @cmds: command list */
+	struct npu_cmd *cmds;
+	/** @cmds_dma: bus address of @cmds */
+	dma_addr_t cmds_dma;
+	/** @cmds_va: device address of @cmds */
+	u64 cmds_va;
+};
+
+int npu_clear_init(struct npu_device *npu);
+int npu_clear_hbm(struct npu_device *npu, struct ttm_resource *res);
+
+#endif /* __NPU_CLEAR_H__ */
