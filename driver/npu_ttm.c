@@ -18,9 +18,10 @@
 /**
  * DOC: Memory
  *
- * A buffer lies in HBM or in system memory, as its creator asked. One that is
- * mapped in a VM or shared with another device is pinned. Others may be evicted
- * from HBM, and come back when they are mapped in a VM.
+ * A buffer lies in HBM or in system memory, as its creator asked. Nothing is evicted
+ * from HBM to make room: when it is full, creating a buffer fails. One in HBM goes to
+ * system memory only when it is shared with another device, and comes back when it is
+ * not any more and is mapped in a VM. Mapped or shared it is pinned.
  */
 
 /* For less than this the device is not worth the round trip. */
@@ -69,6 +70,18 @@ static void npu_ttm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *tt)
 {
 	if (!(tt->page_flags & TTM_TT_FLAG_EXTERNAL))
 		ttm_pool_free(&bdev->pool, tt);
+}
+
+/**
+ * npu_ttm_eviction_valuable() - may a buffer be moved to make room?
+ * @tbo: buffer, locked
+ * @place: where room is needed
+ *
+ * Return: true if so: system memory may be swapped out, HBM is not overcommitted.
+ */
+static bool npu_ttm_eviction_valuable(struct ttm_buffer_object *tbo, const struct ttm_place *place)
+{
+	return tbo->resource->mem_type != NPU_PL_HBM && ttm_bo_eviction_valuable(tbo, place);
 }
 
 /**
@@ -271,7 +284,7 @@ static struct ttm_device_funcs npu_ttm_funcs = {
 	.ttm_tt_populate = npu_ttm_tt_populate,
 	.ttm_tt_unpopulate = npu_ttm_tt_unpopulate,
 	.ttm_tt_destroy = npu_ttm_tt_destroy,
-	.eviction_valuable = ttm_bo_eviction_valuable,
+	.eviction_valuable = npu_ttm_eviction_valuable,
 	.evict_flags = npu_ttm_evict_flags,
 	.move = npu_ttm_move,
 	.io_mem_reserve = npu_ttm_io_mem_reserve,
