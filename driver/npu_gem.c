@@ -15,6 +15,7 @@
 #include "npu_extent.h"
 #include "npu_gem.h"
 #include "npu_hbm.h"
+#include "npu_ttm.h"
 
 /* Pages to map at a fault: copies through the BAR touch all of a buffer. */
 #define NPU_GEM_PREFAULT 256
@@ -114,25 +115,34 @@ void npu_gem_unpin(struct npu_bo *bo)
  *
  * It gets pages of system memory: HBM is not reachable for everyone.
  *
- * Return: 0 on success, -EBUSY if the buffer is pinned in HBM, a negative error code otherwise.
+ * Return: 0 on success, -EBUSY if the buffer is pinned in HBM, -ENODEV after an unplug, a
+ * negative error code otherwise.
  */
 static int npu_gem_prime_pin(struct drm_gem_object *obj)
 {
 	struct npu_bo *bo = to_npu_bo(obj);
-	int ret = 0;
+	int ret = 0, idx;
+
+	/* After an unplug there are no pages to give, and what was in HBM cannot be read. */
+	if (!drm_dev_enter(obj->dev, &idx))
+		return -ENODEV;
 
 	if (!bo->ttm.pin_count)
 		ret = npu_gem_validate(bo, NPU_PL_SYSTEM);
 	else if (bo->ttm.resource->mem_type != NPU_PL_SYSTEM)
 		ret = -EBUSY;
 
-	if (!ret)
+	if (!ret) {
 		ttm_bo_pin(&bo->ttm);
+		npu_ttm_share(&bo->ttm);
+	}
+	drm_dev_exit(idx);
 	return ret;
 }
 
 static void npu_gem_prime_unpin(struct drm_gem_object *obj)
 {
+	npu_ttm_unshare(&to_npu_bo(obj)->ttm);
 	ttm_bo_unpin(&to_npu_bo(obj)->ttm);
 }
 

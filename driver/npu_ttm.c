@@ -30,6 +30,23 @@
 /* The CPU clears so much at a time. */
 #define NPU_TTM_CLEAR_BYTES SZ_4M
 
+/**
+ * struct npu_tt - pages of a buffer
+ */
+struct npu_tt {
+	/** @base: base */
+	struct ttm_tt base;
+	/** @shared: how often they are pinned for other devices, under the buffer's lock */
+	unsigned int shared;
+	/** @kept: TTM believes that they have been freed */
+	bool kept;
+};
+
+static struct npu_tt *to_npu_tt(struct ttm_tt *tt)
+{
+	return container_of(tt, struct npu_tt, base);
+}
+
 static struct npu_device *ttm_to_npu(struct ttm_device *bdev)
 {
 	return container_of(bdev, struct npu_device, ttm);
@@ -37,39 +54,85 @@ static struct npu_device *ttm_to_npu(struct ttm_device *bdev)
 
 static struct ttm_tt *npu_ttm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 {
-	struct ttm_tt *tt;
+	struct npu_tt *tt;
 
 	tt = kzalloc(sizeof(*tt), GFP_KERNEL);
 	if (!tt)
 		return NULL;
 
-	if (ttm_sg_tt_init(tt, tbo, page_flags, ttm_cached)) {
+	if (ttm_sg_tt_init(&tt->base, tbo, page_flags, ttm_cached)) {
 		kfree(tt);
 		return NULL;
 	}
 
-	return tt;
+	return &tt->base;
 }
 
 static void npu_ttm_tt_destroy(struct ttm_device *bdev, struct ttm_tt *tt)
 {
+	if (to_npu_tt(tt)->kept)
+		ttm_pool_free(&bdev->pool, tt);
 	ttm_tt_fini(tt);
-	kfree(tt);
+	kfree(to_npu_tt(tt));
 }
 
 static int npu_ttm_tt_populate(struct ttm_device *bdev, struct ttm_tt *tt,
 			       struct ttm_operation_ctx *ctx)
 {
+	struct npu_tt *ntt = to_npu_tt(tt);
+
 	if (tt->page_flags & TTM_TT_FLAG_EXTERNAL)
 		return drm_prime_sg_to_dma_addr_array(tt->sg, tt->dma_address, tt->num_pages);
+
+	if (ntt->kept) {
+		ntt->kept = false;
+		return 0;
+	}
 
 	return ttm_pool_alloc(&bdev->pool, tt, ctx);
 }
 
+/**
+ * npu_ttm_tt_unpopulate() - free the pages of a buffer
+ * @bdev: TTM device
+ * @tt: pages
+ *
+ * An unplug frees those of pinned buffers as well. It must not take them from
+ * other devices: these are freed with the buffer, which the dma-buf holds.
+ */
 static void npu_ttm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *tt)
 {
-	if (!(tt->page_flags & TTM_TT_FLAG_EXTERNAL))
+	struct npu_tt *ntt = to_npu_tt(tt);
+
+	if (tt->page_flags & TTM_TT_FLAG_EXTERNAL)
+		return;
+
+	if (READ_ONCE(ntt->shared))
+		ntt->kept = true;
+	else
 		ttm_pool_free(&bdev->pool, tt);
+}
+
+/**
+ * npu_ttm_share() - other devices use the pages of a buffer
+ * @tbo: buffer in system memory, locked and pinned
+ */
+void npu_ttm_share(struct ttm_buffer_object *tbo)
+{
+	struct npu_tt *ntt = to_npu_tt(tbo->ttm);
+
+	WRITE_ONCE(ntt->shared, ntt->shared + 1);
+}
+
+/**
+ * npu_ttm_unshare() - undo npu_ttm_share()
+ * @tbo: buffer, locked
+ */
+void npu_ttm_unshare(struct ttm_buffer_object *tbo)
+{
+	struct npu_tt *ntt = to_npu_tt(tbo->ttm);
+
+	WRITE_ONCE(ntt->shared, ntt->shared - 1);
 }
 
 /**
