@@ -180,6 +180,9 @@ static int npu_queue_attach(struct npu_queue *queue)
 	}
 	mutex_unlock(&npu->hw_lock);
 
+	/* Without an answer the device may know the queue: until it has been reset. */
+	if (ret)
+		npu_reset_wait(npu);
 	return ret;
 }
 
@@ -567,8 +570,8 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 	dma_wmb(); /* entries are there before the doorbell rings */
 	npu_write(queue->npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
 
-	if (!delayed_work_pending(&queue->watchdog))
-		npu_queue_arm_watchdog(queue);
+	/* Not only if it is not pending: that would be no barrier against it looking now. */
+	npu_queue_arm_watchdog(queue);
 out:
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return ret;
@@ -638,10 +641,12 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 /**
  * npu_queue_check_progress() - has the device done something for a queue?
  * @queue: queue
+ * @busy: set if it is at a command, whose time-out it counts
  *
- * Return: true if commands have ended since the last call.
+ * Return: true if commands have ended since the last call, or if there is no answer:
+ * then a reset is on its way, and the queue not to blame.
  */
-static bool npu_queue_check_progress(struct npu_queue *queue)
+static bool npu_queue_check_progress(struct npu_queue *queue, bool *busy)
 {
 	struct npu_admin_cmd cmd = {
 		.opcode = NPU_ADMIN_QUEUE_QUERY,
@@ -649,14 +654,18 @@ static bool npu_queue_check_progress(struct npu_queue *queue)
 	};
 	struct npu_device *npu = queue->npu;
 	struct npu_admin_cqe reply;
-	bool progress = false;
+	bool progress = true;
+
+	*busy = false;
 
 	mutex_lock(&npu->hw_lock);
 	if (queue->attached && !npu_admin_exec(npu, &cmd, &reply)) {
 		u64 tasks = le64_to_cpu(reply.queue.tasks);
+		u32 state = le32_to_cpu(reply.queue.state);
 
 		progress = tasks != queue->progress;
 		queue->progress = tasks;
+		*busy = state == NPU_QUEUE_RUNNING || state == NPU_QUEUE_WAITING;
 	}
 	mutex_unlock(&npu->hw_lock);
 
@@ -691,8 +700,11 @@ static void npu_queue_time_out(struct npu_queue *queue)
  */
 static bool npu_queue_hangs(struct npu_queue *queue)
 {
-	unsigned long stuck = jiffies - READ_ONCE(queue->moved);
+	unsigned long moved = READ_ONCE(queue->moved);
+	unsigned long stuck = jiffies - moved;
 	u32 head = READ_ONCE(queue->head);
+	unsigned long patience;
+	bool busy;
 
 	if (stuck < npu_queue_backstop(queue))
 		return false;
@@ -704,8 +716,12 @@ static bool npu_queue_hangs(struct npu_queue *queue)
 		return false;
 	}
 
-	return !npu_queue_check_progress(queue) &&
-	       stuck >= npu_queue_backstop(queue) + READ_ONCE(queue->patience);
+	if (npu_queue_check_progress(queue, &busy))
+		return false;
+
+	/* A command may have a time-out of its own, which only the device has seen. */
+	patience = busy ? usecs_to_jiffies(U32_MAX) : READ_ONCE(queue->patience);
+	return stuck >= npu_queue_backstop(queue) + patience;
 }
 
 /**

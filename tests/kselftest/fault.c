@@ -304,4 +304,28 @@ TEST_F(fault, time_out_of_the_job_and_of_the_queue)
 	EXPECT_EQ(-ETIME, npu_run(ctx->fd, create.id, ctx->list.va, 1));
 }
 
+/* The watchdog of the driver, ten seconds longer than the queue's time-out, knows only that one. */
+TEST_F(fault, command_with_a_longer_time_out_than_its_queue)
+{
+	struct npu_ctx *ctx = &self->ctx;
+	struct drm_npu_queue_create create = {
+		.vm_id = ctx->vm,
+		.priority = DRM_NPU_QUEUE_PRIORITY_NORMAL,
+		.timeout_ms = 1,
+	};
+	volatile uint64_t *data = ctx->data.cpu;
+	uint32_t syncobj;
+
+	ASSERT_EQ(0, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_QUEUE_CREATE, &create));
+	ASSERT_EQ(0, npu_syncobj_create(ctx->fd, &syncobj));
+	data[0] = 0;
+	cmd_sem_wait(npu_ctx_cmd(ctx, 0), ctx->data.va, 1);
+	npu_ctx_cmd(ctx, 0)->timeout_us = 60000000;
+	ASSERT_EQ(0, npu_submit(ctx->fd, create.id, ctx->list.va, 1, syncobj));
+	EXPECT_EQ(-ETIME, npu_syncobj_wait(ctx->fd, syncobj, 0, 12000000000LL));
+	data[0] = 1;
+	EXPECT_EQ(0, npu_syncobj_wait(ctx->fd, syncobj, 0, WAIT_NS));
+	EXPECT_EQ(0, npu_syncobj_error(ctx->fd, syncobj));
+}
+
 TEST_HARNESS_MAIN
