@@ -80,9 +80,12 @@ int npu_cq_create_all(struct npu_device *npu)
 			},
 		};
 
+		/* A watchdog may still be looking at it. */
+		spin_lock_irq(&cq->lock);
 		memset(cq->ring, 0, NPU_CQ_ENTRIES * sizeof(*cq->ring));
 		cq->head = 0;
 		cq->told = 0;
+		spin_unlock_irq(&cq->lock);
 
 		ret = npu_admin_exec(npu, &cmd, NULL);
 		if (ret)

@@ -75,6 +75,7 @@ static int npu_device_check_info(struct npu_device *npu)
 		return -ENODEV;
 	}
 
+	info->core_mask = GENMASK_ULL(info->num_cores - 1, 0);
 	return 0;
 }
 
@@ -106,7 +107,6 @@ static int npu_device_identify(struct npu_device *npu)
 	info->num_contexts = npu_read(npu, NPU_REG_NUM_CONTEXTS);
 	info->num_cqs = npu_read(npu, NPU_REG_NUM_CQS);
 	info->num_cores = npu_read(npu, NPU_REG_NUM_CORES);
-	info->core_mask = GENMASK_ULL(info->num_cores - 1, 0);
 	info->core_clock_mhz = npu_read(npu, NPU_REG_CORE_CLOCK_MHZ);
 	info->timestamp_freq = npu_read(npu, NPU_REG_TIMESTAMP_FREQ);
 	info->profile = npu_read(npu, NPU_REG_PROFILE);
@@ -201,11 +201,12 @@ int npu_device_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	ret = npu_irq_init(npu);
+	ret = npu_fw_init(npu);
 	if (ret)
 		return ret;
 
-	ret = npu_fw_init(npu);
+	/* After all that a handler may start, so that devres stops it after the handlers. */
+	ret = npu_irq_init(npu);
 	if (ret)
 		return ret;
 
@@ -227,7 +228,6 @@ void npu_device_unplug(struct npu_device *npu)
 {
 	drm_dev_unplug(&npu->drm);
 
-	npu_fw_unplug(npu);
 	npu_reset_unplug(npu);
 	ttm_device_clear_dma_mappings(&npu->ttm);
 }

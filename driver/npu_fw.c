@@ -86,6 +86,14 @@ static void npu_fw_release(struct drm_device *drm, void *image)
 
 static void npu_fw_watch_work(struct work_struct *work);
 
+/* An event may start the watch at any time from the boot on, also if probing then fails. */
+static void npu_fw_stop_watch(void *arg)
+{
+	struct npu_fw *fw = arg;
+
+	cancel_delayed_work_sync(&fw->watch);
+}
+
 /**
  * npu_fw_init() - find the firmware region and load the image
  * @npu: device
@@ -99,6 +107,9 @@ int npu_fw_init(struct npu_device *npu)
 	int ret;
 
 	INIT_DELAYED_WORK(&fw->watch, npu_fw_watch_work);
+	ret = devm_add_action(npu->drm.dev, npu_fw_stop_watch, fw);
+	if (ret)
+		return ret;
 
 	ret = request_firmware(&fw->image, NPU_FW_NAME, npu->drm.dev);
 	if (ret) {
@@ -369,13 +380,4 @@ void npu_fw_watch_start(struct npu_device *npu)
 {
 	npu->fw.heartbeat_at = jiffies;
 	queue_delayed_work(system_wq, &npu->fw.watch, msecs_to_jiffies(NPU_FW_WATCH_MS));
-}
-
-/**
- * npu_fw_unplug() - stop to watch the heartbeat
- * @npu: device, unplugged
- */
-void npu_fw_unplug(struct npu_device *npu)
-{
-	cancel_delayed_work_sync(&npu->fw.watch);
 }

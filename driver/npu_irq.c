@@ -74,6 +74,9 @@ int npu_irq_init(struct npu_device *npu)
 	unsigned int i, wanted;
 	int ret;
 
+	/* Who had the device before may have left them on: nothing is ready for events yet. */
+	npu_write(npu, NPU_REG_IRQ_ENABLE, 0);
+
 	wanted = min(npu->info.num_cqs, num_online_cpus());
 	ret = pci_alloc_irq_vectors_affinity(npu->pdev, 2, 1 + wanted,
 					     PCI_IRQ_MSIX | PCI_IRQ_AFFINITY, &affinity);

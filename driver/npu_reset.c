@@ -191,12 +191,23 @@ int npu_reset_init(struct npu_device *npu)
 	return drmm_add_action_or_reset(&npu->drm, npu_reset_destroy_wq, npu->reset.wq);
 }
 
-static void npu_reset_quiesce(void *arg)
+static void npu_reset_quiesce(struct npu_device *npu)
+{
+	npu_reset_hw(npu);
+	pci_clear_master(npu->pdev);
+}
+
+static void npu_reset_release(void *arg)
 {
 	struct npu_device *npu = arg;
 
-	npu_reset_hw(npu);
-	pci_clear_master(npu->pdev);
+	mutex_lock(&npu->hw_lock);
+	npu_reset_quiesce(npu);
+	npu->state = NPU_DEVICE_GONE;
+	mutex_unlock(&npu->hw_lock);
+
+	/* If probing fails after the boot one may have been asked for. */
+	cancel_work_sync(&npu->reset.work);
 }
 
 /**
@@ -212,7 +223,7 @@ int npu_reset_first_boot(struct npu_device *npu)
 	int ret;
 
 	/* However probing ends: rings are not freed under a running device. */
-	ret = devm_add_action(npu->drm.dev, npu_reset_quiesce, npu);
+	ret = devm_add_action(npu->drm.dev, npu_reset_release, npu);
 	if (ret)
 		return ret;
 
@@ -222,12 +233,8 @@ int npu_reset_first_boot(struct npu_device *npu)
 		npu_irq_unmask(npu);
 		ret = npu_reset_boot(npu);
 	}
-	if (ret)
-		npu->state = NPU_DEVICE_GONE;
 	mutex_unlock(&npu->hw_lock);
 
-	if (ret)
-		cancel_work_sync(&npu->reset.work);
 	return ret;
 }
 
