@@ -15,11 +15,9 @@ npu-smi info || exit
 npu-digits &
 job=$!
 
-# The job as npu-smi sees it: once it has memory, or as it was last seen.
-while kill -0 $job 2>/dev/null; do
-	npu-smi info >/tmp/npu-smi.new
-	grep -q npu-digits /tmp/npu-smi.new && mv /tmp/npu-smi.new /tmp/npu-smi.job
-	grep -qE 'npu-digits +[|] [1-9]' /tmp/npu-smi.job 2>/dev/null && break
+# The job as npu-smi sees it while it runs.
+until npu-smi info >/tmp/npu-smi.out && grep -q npu-digits /tmp/npu-smi.out; do
+	kill -0 $job 2>/dev/null || break
 done
-cat /tmp/npu-smi.job
+cat /tmp/npu-smi.out
 wait $job
