@@ -57,6 +57,16 @@ void npu_queue_module_exit(void)
 }
 
 /**
+ * npu_queue_flush_released() - wait until queues that are released have let go of all they hold
+ *
+ * The last of a device's queues holds the device, and so its minor number.
+ */
+void npu_queue_flush_released(void)
+{
+	flush_workqueue(npu_queue_release_wq);
+}
+
+/**
  * npu_queue_init_device() - what all queues of a device share
  * @npu: device
  *
@@ -719,8 +729,10 @@ static bool npu_queue_hangs(struct npu_queue *queue)
 	if (npu_queue_check_progress(queue, &busy))
 		return false;
 
-	/* A command may have a time-out of its own, which only the device has seen. */
-	patience = busy ? usecs_to_jiffies(U32_MAX) : READ_ONCE(queue->patience);
+	patience = READ_ONCE(queue->patience);
+	/* A user's command may have a time-out of its own, which only the device has seen. */
+	if (busy && !queue->params.internal)
+		patience = usecs_to_jiffies(U32_MAX);
 	return stuck >= npu_queue_backstop(queue) + patience;
 }
 
