@@ -113,6 +113,8 @@ static void npu_clear_fini(void *arg)
 	struct npu_device *npu = arg;
 
 	npu_clear_stop(npu);
+	/* It held the device, and so its minor number: the next one shall get that again. */
+	npu_queue_flush_released();
 	npu_vm_destroy(npu->clear.vm);
 }
 

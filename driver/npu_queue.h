@@ -137,6 +137,7 @@ struct npu_queue {
 int npu_queue_module_init(void);
 void npu_queue_module_exit(void);
 int npu_queue_init_device(struct npu_device *npu);
+void npu_queue_flush_released(void);
 
 struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 				   const struct npu_queue_params *params);
