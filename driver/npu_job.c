@@ -166,7 +166,7 @@ static struct dma_fence *npu_job_run(struct drm_sched_job *base)
 
 	npu_job_start(job);
 	/* From here on others may pass the scheduler by: the job is on the ring. */
-	atomic_dec(&job->queue->scheduled);
+	atomic_dec_return_release(&job->queue->scheduled);
 
 	return dma_fence_get(&job->fence->base);
 }

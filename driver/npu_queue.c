@@ -532,7 +532,7 @@ bool npu_queue_has_room(struct npu_queue *queue, u32 count)
 {
 	lockdep_assert_held(&queue->submit_lock);
 
-	return !atomic_read(&queue->scheduled) &&
+	return !atomic_read_acquire(&queue->scheduled) &&
 	       READ_ONCE(queue->tail) - READ_ONCE(queue->head) + count <= queue->params.entries;
 }
 

@@ -541,8 +541,11 @@ static int npu_vm_attach(struct npu_vm *vm)
 		list_add_tail(&vm->node, &npu->vms);
 	mutex_unlock(&npu->hw_lock);
 
-	if (ret)
+	if (ret) {
+		/* Without an answer the device may know the table: then a reset is on its way. */
+		npu_reset_wait(npu);
 		ida_free(&npu->context_ida, id);
+	}
 	return ret;
 }
 

@@ -28,8 +28,9 @@ extern "C" {
  * - Synchronisation is explicit: DRM syncobjs, binary and timeline. Waiting is
  *   DRM_IOCTL_SYNCOBJ_WAIT, _TIMELINE_WAIT or _EVENTFD of the DRM core.
  * - A handle or id that is not there gives ENOENT. EINTR and EAGAIN are restarted
- *   by libdrm's drmIoctl(). ENODEV: the device is gone. EIO: it is wedged.
- *   ECANCELED: the queue was stopped by a fault, see DRM_NPU_QUEUE_GET_STATE.
+ *   by libdrm's drmIoctl(). ENODEV: the device is gone. EIO: it is wedged, and
+ *   makes no queue or VM any more. ECANCELED: the queue was stopped, by a fault or
+ *   with the device, see DRM_NPU_QUEUE_GET_STATE.
  * - A failed call changes nothing, unless its description says otherwise.
  *
  * Changes of the interface raise the driver's minor version:
@@ -357,7 +358,7 @@ enum drm_npu_queue_priority {
 	DRM_NPU_QUEUE_PRIORITY_LOW = 0,
 	/** @DRM_NPU_QUEUE_PRIORITY_NORMAL: the usual one */
 	DRM_NPU_QUEUE_PRIORITY_NORMAL,
-	/** @DRM_NPU_QUEUE_PRIORITY_HIGH: needs CAP_SYS_NICE or the DRM master */
+	/** @DRM_NPU_QUEUE_PRIORITY_HIGH: needs CAP_SYS_NICE */
 	DRM_NPU_QUEUE_PRIORITY_HIGH,
 	/** @DRM_NPU_QUEUE_PRIORITY_REALTIME: likewise */
 	DRM_NPU_QUEUE_PRIORITY_REALTIME,
