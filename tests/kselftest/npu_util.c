@@ -151,6 +151,24 @@ int npu_bo_close(int fd, uint32_t handle)
 	return npu_ioctl(fd, DRM_IOCTL_GEM_CLOSE, &close);
 }
 
+int npu_export(int fd, uint32_t handle, int *dmabuf)
+{
+	struct drm_prime_handle args = { .handle = handle, .flags = O_RDWR | O_CLOEXEC, .fd = -1 };
+	int ret = npu_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &args);
+
+	*dmabuf = args.fd;
+	return ret;
+}
+
+int npu_import(int fd, int dmabuf, uint32_t *handle)
+{
+	struct drm_prime_handle args = { .fd = dmabuf };
+	int ret = npu_ioctl(fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &args);
+
+	*handle = args.handle;
+	return ret;
+}
+
 int npu_queue_create(int fd, uint32_t vm, uint32_t *queue)
 {
 	struct drm_npu_queue_create create = {

@@ -57,6 +57,9 @@ int npu_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size);
 int npu_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t *handle);
 void *npu_bo_mmap(int fd, uint32_t handle, uint64_t size);
 int npu_bo_close(int fd, uint32_t handle);
+/* A dma-buf of a buffer, and a buffer of a dma-buf. */
+int npu_export(int fd, uint32_t handle, int *dmabuf);
+int npu_import(int fd, int dmabuf, uint32_t *handle);
 int npu_queue_create(int fd, uint32_t vm, uint32_t *queue);
 int npu_queue_destroy(int fd, uint32_t queue);
 int npu_queue_state(int fd, uint32_t queue, struct drm_npu_queue_get_state *state);
