@@ -249,7 +249,7 @@ static bool make_ready(struct npu_aicore *ac)
 		npu_tile_fini(&ac->tile);
 		return false;
 	}
-	ac->ready = true;
+	npu_store_release(&ac->ready, true);
 	return true;
 }
 
@@ -407,6 +407,13 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 			return;
 		}
 	}
+}
+
+/* From any thread: the core is to look up from its block. One that is being made has none yet. */
+void npu_aicore_interrupt(struct npu_aicore *ac)
+{
+	if (npu_load_acquire(&ac->ready))
+		rv64_request_exit(&ac->cpu);
 }
 
 void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block)

@@ -197,7 +197,7 @@ static void snapshot(struct npu_core *core, uint64_t *sections)
 		sections[i] = __atomic_load_n(&core->workers[i].section, __ATOMIC_SEQ_CST);
 	for (i = 0; i < core->nr_aicores; i++)
 		if (npu_load_acquire(&core->aicores[i].worker))
-			rv64_request_exit(&core->aicores[i].cpu);
+			npu_aicore_interrupt(&core->aicores[i]);
 }
 
 /* Has a section that was open at the snapshot not ended? */

@@ -425,7 +425,7 @@ struct npu_vector {
  * @id: of the core; there are NPU_CORE_LAYERS with the same
  * @work: queued while a block is interrupted
  * @task: whose block it runs; NULL: free
- * @ready: @tile and @cpu are set up
+ * @ready: @tile and @cpu are set up (atomic)
  * @worker: who runs it, in a section (atomic)
  * @tag: context that the hart's translations are of
  * @owner: serial of the context that the local buffers belong to
@@ -766,6 +766,7 @@ void npu_sem_after_task(struct npu_core *core);
 void npu_sems_reset(struct npu_core *core);
 
 /* aicore.c */
+void npu_aicore_interrupt(struct npu_aicore *ac);
 void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block);
 void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac);
 void npu_aicores_init(struct npu_core *core);

@@ -63,18 +63,20 @@ void npu_tasks_stop(struct npu_queue *queue)
 
 	if (!queue->tasks_running)
 		return;
+	for (i = 0; i < NPU_QUEUE_TASKS; i++)
+		if (queue->tasks[i].active)
+			npu_store(&queue->tasks[i].stop, true);
 	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *aicore = &core->aicores[i];
 
 		if (aicore->task && aicore->task->queue == queue && npu_load(&aicore->worker))
-			rv64_request_exit(&aicore->cpu);
+			npu_aicore_interrupt(aicore);
 	}
 	for (i = 0; i < NPU_QUEUE_TASKS; i++) {
 		struct npu_task *task = &queue->tasks[i];
 
 		if (!task->active)
 			continue;
-		npu_store(&task->stop, true);
 		npu_sched_remove(core, &task->work);
 		if (!task->running)
 			end(task);

@@ -248,7 +248,7 @@ void npu_quiesce_begin(struct npu_core *core)
 	npu_store(&core->sched.quiesce, core->sched.quiesce + 1);
 	for (i = 0; i < core->nr_aicores; i++)
 		if (npu_load_acquire(&core->aicores[i].worker))
-			rv64_request_exit(&core->aicores[i].cpu);
+			npu_aicore_interrupt(&core->aicores[i]);
 	while (core->sched.active)
 		pthread_cond_wait(&core->sched.quiet, &core->lock);
 	pthread_mutex_unlock(&core->lock);
