@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/slab.h>
 
-#include <drm/drm_print.h>
-
-#include "npu_cq.h"
-#include "npu_device.h"
 #include "npu_fence.h"
 #include "npu_job.h"
 #include "npu_queue.h"
