@@ -102,7 +102,7 @@ static int npu_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_fi
 	    NPU_BAD_ARG(npu, args->placement != DRM_NPU_BO_HBM &&
 			args->placement != DRM_NPU_BO_SYSTEM) ||
 	    NPU_BAD_ARG(npu, args->flags & ~DRM_NPU_BO_NO_MMAP) ||
-	    NPU_BAD_ARG(npu, args->pad))
+	    NPU_BAD_ARG(npu, args->vm_id))
 		return -EINVAL;
 
 	size = PAGE_ALIGN(args->size);

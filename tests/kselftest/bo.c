@@ -120,7 +120,7 @@ TEST_F(bo, bad_arguments)
 	create.flags = 0x40;
 	EXPECT_EQ(-EINVAL, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_CREATE, &create));
 	create = good;
-	create.pad = 1;
+	create.vm_id = 1;
 	EXPECT_EQ(-EINVAL, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_CREATE, &create));
 	create = good;
 	create.size = ~0ULL;

@@ -36,6 +36,10 @@ extern "C" {
  * Changes of the interface raise the driver's minor version:
  *
  * - 1.0: initial interface
+ * - 1.1: HBM can be oversubscribed; buffers of one VM (&drm_npu_bo_create.vm_id);
+ *   VM_BIND: asynchronous, syncs, user memory, sparse ranges, prefetch; VM_GET_STATE,
+ *   BO_MADVISE, BO_SET_LABEL, PERF_OPEN; queries LIMITS, RESETS and PERF;
+ *   QUEUE_GET_STATE tells the step of recovery
  */
 
 enum drm_npu_ioctl_id {
@@ -49,6 +53,10 @@ enum drm_npu_ioctl_id {
 	DRM_NPU_QUEUE_DESTROY,
 	DRM_NPU_QUEUE_GET_STATE,
 	DRM_NPU_SUBMIT,
+	DRM_NPU_VM_GET_STATE,
+	DRM_NPU_BO_MADVISE,
+	DRM_NPU_BO_SET_LABEL,
+	DRM_NPU_PERF_OPEN,
 };
 
 /**
@@ -75,6 +83,12 @@ enum drm_npu_dev_query_type {
 	DRM_NPU_DEV_QUERY_TIMESTAMP,
 	/** @DRM_NPU_DEV_QUERY_TELEMETRY: struct drm_npu_dev_telemetry */
 	DRM_NPU_DEV_QUERY_TELEMETRY,
+	/** @DRM_NPU_DEV_QUERY_LIMITS: struct drm_npu_dev_limits */
+	DRM_NPU_DEV_QUERY_LIMITS,
+	/** @DRM_NPU_DEV_QUERY_RESETS: struct drm_npu_dev_resets */
+	DRM_NPU_DEV_QUERY_RESETS,
+	/** @DRM_NPU_DEV_QUERY_PERF: struct drm_npu_dev_perf */
+	DRM_NPU_DEV_QUERY_PERF,
 };
 
 /**
@@ -230,6 +244,48 @@ struct drm_npu_dev_telemetry {
 	__u16 hbm_permille;
 };
 
+/**
+ * struct drm_npu_dev_limits - what one process may have, and has
+ *
+ * All files that a process has open count together. ENOSPC tells that a limit is reached.
+ */
+struct drm_npu_dev_limits {
+	/** @max_vms: address spaces */
+	__u32 max_vms;
+	/** @num_vms: of them in use */
+	__u32 num_vms;
+	/** @max_queues: queues */
+	__u32 max_queues;
+	/** @num_queues: of them in use */
+	__u32 num_queues;
+	/** @max_pinned: bytes of memory that the driver must not move or swap */
+	__u64 max_pinned;
+	/** @num_pinned: of them in use */
+	__u64 num_pinned;
+};
+
+/** struct drm_npu_dev_resets - what recovery has done since the driver was bound */
+struct drm_npu_dev_resets {
+	/** @tasks: tasks stopped, of which the queue went on or was told why it did not */
+	__u64 tasks;
+	/** @queues: queues reset */
+	__u64 queues;
+	/** @cores: AI cores reset */
+	__u64 cores;
+	/** @devices: resets of the whole device */
+	__u64 devices;
+	/** @lost_interrupts: completions found without an interrupt */
+	__u64 lost_interrupts;
+	/** @bad_completions: entries written by the device that made no sense */
+	__u64 bad_completions;
+	/** @firmware_crashes: of the management firmware */
+	__u64 firmware_crashes;
+	/** @wedged: 1 when the driver has given the device up */
+	__u32 wedged;
+	/** @pad: zero */
+	__u32 pad;
+};
+
 /** struct drm_npu_vm_create - argument of DRM_IOCTL_NPU_VM_CREATE */
 struct drm_npu_vm_create {
 	/** @flags: none defined, zero */
@@ -256,6 +312,18 @@ enum drm_npu_vm_bind_op_type {
 	DRM_NPU_VM_BIND_OP_MAP = 0,
 	/** @DRM_NPU_VM_BIND_OP_UNMAP: remove all mappings of a range; none is no error */
 	DRM_NPU_VM_BIND_OP_UNMAP,
+	/**
+	 * @DRM_NPU_VM_BIND_OP_MAP_USERPTR: map memory of the calling process, which stays
+	 * free to unmap or move it; the device follows. EFAULT: no such memory
+	 */
+	DRM_NPU_VM_BIND_OP_MAP_USERPTR,
+	/** @DRM_NPU_VM_BIND_OP_MAP_SPARSE: reads give zero, writes go nowhere */
+	DRM_NPU_VM_BIND_OP_MAP_SPARSE,
+	/**
+	 * @DRM_NPU_VM_BIND_OP_PREFETCH: bring what is mapped in a range to where it belongs;
+	 * a hint, which fails only if memory runs out
+	 */
+	DRM_NPU_VM_BIND_OP_PREFETCH,
 };
 
 /** @DRM_NPU_VM_BIND_OP_READONLY: the device may not write */
@@ -267,13 +335,16 @@ enum drm_npu_vm_bind_op_type {
 struct drm_npu_vm_bind_op {
 	/** @op: enum drm_npu_vm_bind_op_type */
 	__u32 op;
-	/** @flags: DRM_NPU_VM_BIND_OP_*, zero for unmap */
+	/** @flags: DRM_NPU_VM_BIND_OP_*, zero for unmap, sparse and prefetch */
 	__u32 flags;
-	/** @bo_handle: buffer to map, zero for unmap */
+	/** @bo_handle: buffer of a map operation, zero for the others */
 	__u32 bo_handle;
 	/** @pad: zero */
 	__u32 pad;
-	/** @bo_offset: offset in the buffer, a multiple of 4096 */
+	/**
+	 * @bo_offset: map: offset in the buffer; user memory: its address; both multiples
+	 * of 4096; zero for the others
+	 */
 	__u64 bo_offset;
 	/** @va: device address, a multiple of 4096 */
 	__u64 va;
@@ -296,20 +367,58 @@ struct drm_npu_sync {
 	__u64 point;
 };
 
+/** @DRM_NPU_VM_BIND_ASYNC: do not wait for the operations */
+#define DRM_NPU_VM_BIND_ASYNC (1 << 0)
+
 /**
  * struct drm_npu_vm_bind - argument of DRM_IOCTL_NPU_VM_BIND
  *
- * Operations are done in order and before the call returns, and the device
- * uses the new translations from then on. If one fails, those before it stay
- * and @ops.count is set to the number that were done.
+ * Without DRM_NPU_VM_BIND_ASYNC, operations are done in order and before the call
+ * returns, and the device uses the new translations from then on. If one fails, those
+ * before it stay and @ops.count is set to the number that were done. @syncs must be empty.
+ *
+ * With it, the call returns once all operations are checked and can no longer fail. They are
+ * done in the order of calls, after all waits, and all signals happen after them; waiting
+ * for a timeline point is as in struct drm_npu_submit. Without operations it is a barrier
+ * on the VM's binds. A failed call has changed nothing.
  */
 struct drm_npu_vm_bind {
 	/** @vm_id: address space */
 	__u32 vm_id;
-	/** @flags: none defined, zero */
+	/** @flags: DRM_NPU_VM_BIND_* */
 	__u32 flags;
 	/** @ops: array of struct drm_npu_vm_bind_op, at most 1024 */
 	struct drm_npu_array ops;
+	/** @syncs: array of struct drm_npu_sync, at most 256 */
+	struct drm_npu_array syncs;
+};
+
+/** struct drm_npu_vm_get_state - argument of DRM_IOCTL_NPU_VM_GET_STATE */
+struct drm_npu_vm_get_state {
+	/** @id: id of the address space */
+	__u32 id;
+	/** @pad: zero */
+	__u32 pad;
+	/** @mapped: out: bytes that are mapped, sparse ranges not counted */
+	__u64 mapped;
+	/** @resident: out: bytes of them that the device could reach now */
+	__u64 resident;
+	/** @sparse: out: bytes of sparse ranges */
+	__u64 sparse;
+	/** @evictions: out: times that a buffer was taken away to make room */
+	__u64 evictions;
+	/** @invalidations: out: times that user memory moved under a mapping */
+	__u64 invalidations;
+	/** @binds_pending: out: asynchronous operations not done yet */
+	__u64 binds_pending;
+	/** @faults: out: jobs that ended because of an address */
+	__u64 faults;
+	/** @fault_address: out: the last such address, zero if none */
+	__u64 fault_address;
+	/** @fault_access: out: enum npu_access of it */
+	__u32 fault_access;
+	/** @fault_status: out: enum npu_status of it */
+	__u32 fault_status;
 };
 
 /** enum drm_npu_bo_placement - where a buffer lies */
@@ -326,8 +435,12 @@ enum drm_npu_bo_placement {
 /**
  * struct drm_npu_bo_create - argument of DRM_IOCTL_NPU_BO_CREATE
  *
- * The buffer reads as zero. ENOSPC: no device memory left; ENOMEM: no system
- * memory left.
+ * The buffer reads as zero. ENOSPC: it is larger than device memory, or what is there is
+ * pinned; ENOMEM: no system memory left.
+ *
+ * Buffers in HBM are moved to system memory when others need the room, and back before a
+ * job runs in a VM that maps them: the buffers of one VM must fit into HBM together, or
+ * DRM_NPU_SUBMIT fails with ENOSPC. Moving keeps contents, addresses and CPU mappings.
  */
 struct drm_npu_bo_create {
 	/** @size: in: bytes, not zero; out: rounded up to what was allocated */
@@ -338,8 +451,56 @@ struct drm_npu_bo_create {
 	__u32 flags;
 	/** @handle: out: GEM handle */
 	__u32 handle;
+	/**
+	 * @vm_id: the only VM that it will be mapped in, which makes submission cheaper;
+	 * it cannot be exported. Zero: any
+	 */
+	__u32 vm_id;
+};
+
+/** enum drm_npu_bo_advice - what the owner knows of a buffer's use */
+enum drm_npu_bo_advice {
+	/** @DRM_NPU_BO_WILLNEED: contents are wanted (the initial state) */
+	DRM_NPU_BO_WILLNEED = 0,
+	/** @DRM_NPU_BO_DONTNEED: contents may be dropped instead of being moved */
+	DRM_NPU_BO_DONTNEED,
+	/** @DRM_NPU_BO_EVICT_FIRST: to be moved before others */
+	DRM_NPU_BO_EVICT_FIRST,
+	/** @DRM_NPU_BO_EVICT_NORMAL: to be moved in order of use (the initial state) */
+	DRM_NPU_BO_EVICT_NORMAL,
+	/** @DRM_NPU_BO_EVICT_LAST: to be moved after others */
+	DRM_NPU_BO_EVICT_LAST,
+};
+
+/**
+ * struct drm_npu_bo_madvise - argument of DRM_IOCTL_NPU_BO_MADVISE
+ *
+ * A buffer whose contents were dropped reads as zero after DRM_NPU_BO_WILLNEED. A job must
+ * not use one that is not needed. EBUSY: it is shared with another process or device.
+ */
+struct drm_npu_bo_madvise {
+	/** @handle: GEM handle */
+	__u32 handle;
+	/** @advice: enum drm_npu_bo_advice */
+	__u32 advice;
+	/** @retained: out: 1 if the contents are still there, 0 if they were dropped */
+	__u32 retained;
 	/** @pad: zero */
 	__u32 pad;
+};
+
+/**
+ * struct drm_npu_bo_set_label - argument of DRM_IOCTL_NPU_BO_SET_LABEL
+ *
+ * Labels are for people: debugfs, npu-smi and reports of failures show them.
+ */
+struct drm_npu_bo_set_label {
+	/** @handle: GEM handle */
+	__u32 handle;
+	/** @pad: zero */
+	__u32 pad;
+	/** @label: user pointer to a NUL-terminated string of at most 63 bytes; zero removes it */
+	__u64 label;
 };
 
 /** struct drm_npu_bo_mmap_offset - argument of DRM_IOCTL_NPU_BO_MMAP_OFFSET */
@@ -418,6 +579,22 @@ enum drm_npu_queue_status {
 	DRM_NPU_QUEUE_LOST,
 };
 
+/** enum drm_npu_recovery - how far recovery had to go to stop a queue */
+enum drm_npu_recovery {
+	/** @DRM_NPU_RECOVERY_NONE: the queue runs */
+	DRM_NPU_RECOVERY_NONE = 0,
+	/** @DRM_NPU_RECOVERY_TASK: its task was stopped */
+	DRM_NPU_RECOVERY_TASK,
+	/** @DRM_NPU_RECOVERY_QUEUE: the queue was reset */
+	DRM_NPU_RECOVERY_QUEUE,
+	/** @DRM_NPU_RECOVERY_CORE: an AI core was reset */
+	DRM_NPU_RECOVERY_CORE,
+	/** @DRM_NPU_RECOVERY_DEVICE: the device was reset */
+	DRM_NPU_RECOVERY_DEVICE,
+	/** @DRM_NPU_RECOVERY_WEDGED: nothing helped */
+	DRM_NPU_RECOVERY_WEDGED,
+};
+
 /** struct drm_npu_queue_get_state - argument of DRM_IOCTL_NPU_QUEUE_GET_STATE */
 struct drm_npu_queue_get_state {
 	/** @id: id of the queue */
@@ -452,6 +629,10 @@ struct drm_npu_queue_get_state {
 	__u64 fault_tag;
 	/** @fault_timestamp: out: device time */
 	__u64 fault_timestamp;
+	/** @recovery: out: enum drm_npu_recovery */
+	__u32 recovery;
+	/** @guilty: out: 1 if the queue was stopped for what it did itself */
+	__u32 guilty;
 };
 
 /** struct drm_npu_job - a command list to run */
@@ -488,6 +669,78 @@ struct drm_npu_submit {
 	struct drm_npu_array syncs;
 };
 
+/**
+ * enum drm_npu_perf_counter - counters of a performance stream
+ *
+ * All but the gauges count up from when the firmware booted.
+ */
+enum drm_npu_perf_counter {
+	/** @DRM_NPU_PERF_AICORE_BUSY_NS: busy time summed over AI cores */
+	DRM_NPU_PERF_AICORE_BUSY_NS = 0,
+	/** @DRM_NPU_PERF_SDMA_BUSY_NS: busy time of SDMA */
+	DRM_NPU_PERF_SDMA_BUSY_NS,
+	/** @DRM_NPU_PERF_HBM_READ_BYTES: bytes read from HBM by engines */
+	DRM_NPU_PERF_HBM_READ_BYTES,
+	/** @DRM_NPU_PERF_HBM_WRITE_BYTES: bytes written to HBM by engines */
+	DRM_NPU_PERF_HBM_WRITE_BYTES,
+	/** @DRM_NPU_PERF_TASKS_DONE: commands that ended well */
+	DRM_NPU_PERF_TASKS_DONE,
+	/** @DRM_NPU_PERF_TASKS_FAILED: commands that ended with an error */
+	DRM_NPU_PERF_TASKS_FAILED,
+	/** @DRM_NPU_PERF_POWER_MW: gauge: power, milliwatts */
+	DRM_NPU_PERF_POWER_MW,
+	/** @DRM_NPU_PERF_TEMPERATURE_MC: gauge: temperature, millidegrees Celsius */
+	DRM_NPU_PERF_TEMPERATURE_MC,
+	/** @DRM_NPU_PERF_AICORE_MHZ: gauge: AI core clock */
+	DRM_NPU_PERF_AICORE_MHZ,
+	/** @DRM_NPU_PERF_HBM_USED: gauge: bytes of HBM in use */
+	DRM_NPU_PERF_HBM_USED,
+};
+
+/** struct drm_npu_dev_perf - what performance streams can do */
+struct drm_npu_dev_perf {
+	/** @counters: bit mask of enum drm_npu_perf_counter that are there */
+	__u64 counters;
+	/** @min_period_us: shortest time between samples */
+	__u32 min_period_us;
+	/** @max_period_us: longest */
+	__u32 max_period_us;
+	/** @max_samples: most samples that a stream can hold */
+	__u32 max_samples;
+	/** @pad: zero */
+	__u32 pad;
+};
+
+/**
+ * struct drm_npu_perf_open - argument of DRM_IOCTL_NPU_PERF_OPEN
+ *
+ * The counters are the whole device's: EACCES without CAP_PERFMON. The file is read in
+ * whole records, each a struct drm_npu_perf_sample and a __u64 for each bit of @counters,
+ * lowest first; it can be polled. When nobody reads, the oldest samples are dropped.
+ */
+struct drm_npu_perf_open {
+	/** @counters: bit mask of enum drm_npu_perf_counter, not zero */
+	__u64 counters;
+	/** @period_us: time between samples, microseconds */
+	__u32 period_us;
+	/** @samples: samples that are kept; zero: the driver chooses */
+	__u32 samples;
+	/** @flags: none defined, zero */
+	__u32 flags;
+	/** @fd: out: file descriptor, close-on-exec */
+	__s32 fd;
+};
+
+/** struct drm_npu_perf_sample - head of a record of a performance stream */
+struct drm_npu_perf_sample {
+	/** @cpu_time: CLOCK_MONOTONIC, nanoseconds */
+	__u64 cpu_time;
+	/** @device_time: device timestamp, ticks */
+	__u64 device_time;
+	/** @dropped: samples dropped since the stream was opened */
+	__u64 dropped;
+};
+
 #define DRM_IOCTL_NPU_DEV_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_DEV_QUERY, struct drm_npu_dev_query)
 #define DRM_IOCTL_NPU_VM_CREATE \
@@ -508,6 +761,14 @@ struct drm_npu_submit {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_QUEUE_GET_STATE, struct drm_npu_queue_get_state)
 #define DRM_IOCTL_NPU_SUBMIT \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_SUBMIT, struct drm_npu_submit)
+#define DRM_IOCTL_NPU_VM_GET_STATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_VM_GET_STATE, struct drm_npu_vm_get_state)
+#define DRM_IOCTL_NPU_BO_MADVISE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_BO_MADVISE, struct drm_npu_bo_madvise)
+#define DRM_IOCTL_NPU_BO_SET_LABEL \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_BO_SET_LABEL, struct drm_npu_bo_set_label)
+#define DRM_IOCTL_NPU_PERF_OPEN \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_NPU_PERF_OPEN, struct drm_npu_perf_open)
 
 #if defined(__cplusplus)
 }
