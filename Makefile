@@ -29,6 +29,7 @@ help:
 	@echo '  make check      run every test'
 	@echo '  make bench      measure the stack against its peers'
 	@echo '  make all        build everything'
+	@echo '  make docs       the driver and its uAPI as HTML, in build/docs'
 	@echo '  make install    install library, headers, man pages and tools (PREFIX, DESTDIR)'
 	@echo '  make clean      remove what was built, keep what was downloaded'
 	@echo '  make distclean  remove build/ altogether'
@@ -83,6 +84,10 @@ check: all
 bench: all
 	@tools/npu-bench
 
+.PHONY: docs
+docs: setup
+	@sphinx-build -q -W --keep-going -b html docs/accel $(O)/docs
+
 .PHONY: install
 install: lib tools kernels
 	@$(MAKE) -C firmware/kernels O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
@@ -91,6 +96,6 @@ install: lib tools kernels
 
 .PHONY: clean distclean
 clean:
-	rm -rf $(addprefix $(O)/,bin core driver fw kernels lib obj tests vm) $(QEMU)
+	rm -rf $(addprefix $(O)/,bin core docs driver fw kernels lib obj tests vm) $(QEMU)
 distclean:
 	rm -rf $(O)

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# What is in no kernel package but the source: kselftest's headers and makefiles, and checkpatch.
-# They are unpacked in build/ksft, in the places that the kernel tree has them.
+# What is in no kernel package but the source: kselftest's headers and makefiles, checkpatch,
+# kernel-doc and its Sphinx extension. They are unpacked in build/ksft, in the places that the
+# kernel tree has them.
 
 . "$(dirname "$0")/apt.sh"
 
@@ -22,7 +23,8 @@ fetch_ksft()
 			"$SOURCE/tools/scripts" "$SOURCE/tools/include" \
 			"$SOURCE/scripts/*.include" "$SOURCE/scripts/Makefile.*" \
 			"$SOURCE/scripts/checkpatch.pl" "$SOURCE/scripts/spelling.txt" \
-			"$SOURCE/scripts/const_structs.checkpatch"
+			"$SOURCE/scripts/const_structs.checkpatch" "$SOURCE/scripts/kernel-doc" \
+			"$SOURCE/Documentation/sphinx/*.py"
 }
 
 step "kselftest" "$(resolved ksft newest $SOURCE)-$(key_of "$0")" fetch_ksft

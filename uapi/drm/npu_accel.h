@@ -42,20 +42,37 @@ extern "C" {
  *   QUEUE_GET_STATE tells the step of recovery
  */
 
+/**
+ * enum drm_npu_ioctl_id - numbers of the ioctls, from DRM_COMMAND_BASE
+ */
 enum drm_npu_ioctl_id {
+	/** @DRM_NPU_DEV_QUERY: properties, versions, sensors */
 	DRM_NPU_DEV_QUERY = 0,
+	/** @DRM_NPU_VM_CREATE: create an address space */
 	DRM_NPU_VM_CREATE,
+	/** @DRM_NPU_VM_DESTROY: destroy it */
 	DRM_NPU_VM_DESTROY,
+	/** @DRM_NPU_VM_BIND: map and unmap memory in it */
 	DRM_NPU_VM_BIND,
+	/** @DRM_NPU_BO_CREATE: create a buffer */
 	DRM_NPU_BO_CREATE,
+	/** @DRM_NPU_BO_MMAP_OFFSET: where the CPU can map it */
 	DRM_NPU_BO_MMAP_OFFSET,
+	/** @DRM_NPU_QUEUE_CREATE: create a queue */
 	DRM_NPU_QUEUE_CREATE,
+	/** @DRM_NPU_QUEUE_DESTROY: destroy it */
 	DRM_NPU_QUEUE_DESTROY,
+	/** @DRM_NPU_QUEUE_GET_STATE: whether it runs, and why not */
 	DRM_NPU_QUEUE_GET_STATE,
+	/** @DRM_NPU_SUBMIT: put jobs on it */
 	DRM_NPU_SUBMIT,
+	/** @DRM_NPU_VM_GET_STATE: what an address space holds */
 	DRM_NPU_VM_GET_STATE,
+	/** @DRM_NPU_BO_MADVISE: how a buffer is used */
 	DRM_NPU_BO_MADVISE,
+	/** @DRM_NPU_BO_SET_LABEL: give it a name */
 	DRM_NPU_BO_SET_LABEL,
+	/** @DRM_NPU_PERF_OPEN: open a stream of counters */
 	DRM_NPU_PERF_OPEN,
 };
 
@@ -71,7 +88,9 @@ struct drm_npu_array {
 	__u64 array;
 };
 
-/** enum drm_npu_dev_query_type - what DRM_NPU_DEV_QUERY can tell */
+/**
+ * enum drm_npu_dev_query_type - what DRM_NPU_DEV_QUERY can tell
+ */
 enum drm_npu_dev_query_type {
 	/** @DRM_NPU_DEV_QUERY_INFO: struct drm_npu_dev_info */
 	DRM_NPU_DEV_QUERY_INFO = 0,
@@ -106,7 +125,9 @@ struct drm_npu_dev_query {
 	__u64 pointer;
 };
 
-/** struct drm_npu_dev_info - fixed properties of the device */
+/**
+ * struct drm_npu_dev_info - fixed properties of the device
+ */
 struct drm_npu_dev_info {
 	/** @name: product name, NUL-terminated */
 	char name[32];
@@ -156,7 +177,9 @@ struct drm_npu_dev_info {
 	__u8 pad[5];
 };
 
-/** struct drm_npu_dev_memory - state of device memory */
+/**
+ * struct drm_npu_dev_memory - state of device memory
+ */
 struct drm_npu_dev_memory {
 	/** @hbm_size: bytes of HBM that buffers can have */
 	__u64 hbm_size;
@@ -168,7 +191,9 @@ struct drm_npu_dev_memory {
 	__u64 system_used;
 };
 
-/** struct drm_npu_dev_firmware - firmware of the management core */
+/**
+ * struct drm_npu_dev_firmware - firmware of the management core
+ */
 struct drm_npu_dev_firmware {
 	/** @version: printable, NUL-terminated */
 	char version[48];
@@ -184,7 +209,9 @@ struct drm_npu_dev_firmware {
 	__u32 reset_count;
 };
 
-/** struct drm_npu_dev_timestamp - device and CPU time read together */
+/**
+ * struct drm_npu_dev_timestamp - device and CPU time read together
+ */
 struct drm_npu_dev_timestamp {
 	/** @device: device timestamp, ticks */
 	__u64 device;
@@ -194,7 +221,9 @@ struct drm_npu_dev_timestamp {
 	__u64 cpu_after;
 };
 
-/** struct drm_npu_dev_telemetry - last sample of sensors and counters */
+/**
+ * struct drm_npu_dev_telemetry - last sample of sensors and counters
+ */
 struct drm_npu_dev_telemetry {
 	/** @timestamp: device time of the sample */
 	__u64 timestamp;
@@ -264,7 +293,9 @@ struct drm_npu_dev_limits {
 	__u64 num_pinned;
 };
 
-/** struct drm_npu_dev_resets - what recovery has done since the driver was bound */
+/**
+ * struct drm_npu_dev_resets - what recovery has done since the driver was bound
+ */
 struct drm_npu_dev_resets {
 	/** @tasks: tasks stopped, of which the queue went on or was told why it did not */
 	__u64 tasks;
@@ -286,7 +317,9 @@ struct drm_npu_dev_resets {
 	__u32 pad;
 };
 
-/** struct drm_npu_vm_create - argument of DRM_IOCTL_NPU_VM_CREATE */
+/**
+ * struct drm_npu_vm_create - argument of DRM_IOCTL_NPU_VM_CREATE
+ */
 struct drm_npu_vm_create {
 	/** @flags: none defined, zero */
 	__u32 flags;
@@ -306,7 +339,9 @@ struct drm_npu_vm_destroy {
 	__u32 pad;
 };
 
-/** enum drm_npu_vm_bind_op_type - operation of one struct drm_npu_vm_bind_op */
+/**
+ * enum drm_npu_vm_bind_op_type - operation of one struct drm_npu_vm_bind_op
+ */
 enum drm_npu_vm_bind_op_type {
 	/** @DRM_NPU_VM_BIND_OP_MAP: map a part of a buffer; replaces what was there */
 	DRM_NPU_VM_BIND_OP_MAP = 0,
@@ -326,12 +361,18 @@ enum drm_npu_vm_bind_op_type {
 	DRM_NPU_VM_BIND_OP_PREFETCH,
 };
 
-/** @DRM_NPU_VM_BIND_OP_READONLY: the device may not write */
+/**
+ * DRM_NPU_VM_BIND_OP_READONLY - the device may not write
+ */
 #define DRM_NPU_VM_BIND_OP_READONLY (1 << 0)
-/** @DRM_NPU_VM_BIND_OP_NOEXEC: kernels cannot be run from it */
+/**
+ * DRM_NPU_VM_BIND_OP_NOEXEC - kernels cannot be run from it
+ */
 #define DRM_NPU_VM_BIND_OP_NOEXEC (1 << 1)
 
-/** struct drm_npu_vm_bind_op - one mapping operation */
+/**
+ * struct drm_npu_vm_bind_op - one mapping operation
+ */
 struct drm_npu_vm_bind_op {
 	/** @op: enum drm_npu_vm_bind_op_type */
 	__u32 op;
@@ -352,12 +393,18 @@ struct drm_npu_vm_bind_op {
 	__u64 size;
 };
 
-/** @DRM_NPU_SYNC_WAIT: wait for the syncobj before the work */
+/**
+ * DRM_NPU_SYNC_WAIT - wait for the syncobj before the work
+ */
 #define DRM_NPU_SYNC_WAIT (1 << 0)
-/** @DRM_NPU_SYNC_SIGNAL: signal the syncobj after the work */
+/**
+ * DRM_NPU_SYNC_SIGNAL - signal the syncobj after the work
+ */
 #define DRM_NPU_SYNC_SIGNAL (1 << 1)
 
-/** struct drm_npu_sync - a wait for, or a signal of, a DRM syncobj */
+/**
+ * struct drm_npu_sync - a wait for, or a signal of, a DRM syncobj
+ */
 struct drm_npu_sync {
 	/** @flags: one of DRM_NPU_SYNC_WAIT and DRM_NPU_SYNC_SIGNAL */
 	__u32 flags;
@@ -367,7 +414,9 @@ struct drm_npu_sync {
 	__u64 point;
 };
 
-/** @DRM_NPU_VM_BIND_ASYNC: do not wait for the operations */
+/**
+ * DRM_NPU_VM_BIND_ASYNC - do not wait for the operations
+ */
 #define DRM_NPU_VM_BIND_ASYNC (1 << 0)
 
 /**
@@ -393,7 +442,9 @@ struct drm_npu_vm_bind {
 	struct drm_npu_array syncs;
 };
 
-/** struct drm_npu_vm_get_state - argument of DRM_IOCTL_NPU_VM_GET_STATE */
+/**
+ * struct drm_npu_vm_get_state - argument of DRM_IOCTL_NPU_VM_GET_STATE
+ */
 struct drm_npu_vm_get_state {
 	/** @id: id of the address space */
 	__u32 id;
@@ -421,7 +472,9 @@ struct drm_npu_vm_get_state {
 	__u32 fault_status;
 };
 
-/** enum drm_npu_bo_placement - where a buffer lies */
+/**
+ * enum drm_npu_bo_placement - where a buffer lies
+ */
 enum drm_npu_bo_placement {
 	/** @DRM_NPU_BO_HBM: in device memory */
 	DRM_NPU_BO_HBM = 0,
@@ -429,7 +482,9 @@ enum drm_npu_bo_placement {
 	DRM_NPU_BO_SYSTEM,
 };
 
-/** @DRM_NPU_BO_NO_MMAP: the CPU will not map it; DRM_NPU_BO_MMAP_OFFSET is refused */
+/**
+ * DRM_NPU_BO_NO_MMAP - the CPU will not map it; DRM_NPU_BO_MMAP_OFFSET is refused
+ */
 #define DRM_NPU_BO_NO_MMAP (1 << 0)
 
 /**
@@ -458,7 +513,9 @@ struct drm_npu_bo_create {
 	__u32 vm_id;
 };
 
-/** enum drm_npu_bo_advice - what the owner knows of a buffer's use */
+/**
+ * enum drm_npu_bo_advice - what the owner knows of a buffer's use
+ */
 enum drm_npu_bo_advice {
 	/** @DRM_NPU_BO_WILLNEED: contents are wanted (the initial state) */
 	DRM_NPU_BO_WILLNEED = 0,
@@ -503,7 +560,9 @@ struct drm_npu_bo_set_label {
 	__u64 label;
 };
 
-/** struct drm_npu_bo_mmap_offset - argument of DRM_IOCTL_NPU_BO_MMAP_OFFSET */
+/**
+ * struct drm_npu_bo_mmap_offset - argument of DRM_IOCTL_NPU_BO_MMAP_OFFSET
+ */
 struct drm_npu_bo_mmap_offset {
 	/** @handle: GEM handle */
 	__u32 handle;
@@ -513,7 +572,9 @@ struct drm_npu_bo_mmap_offset {
 	__u64 offset;
 };
 
-/** enum drm_npu_queue_priority - order between queues of the device */
+/**
+ * enum drm_npu_queue_priority - order between queues of the device
+ */
 enum drm_npu_queue_priority {
 	/** @DRM_NPU_QUEUE_PRIORITY_LOW: runs when nothing else wants to */
 	DRM_NPU_QUEUE_PRIORITY_LOW = 0,
@@ -525,7 +586,9 @@ enum drm_npu_queue_priority {
 	DRM_NPU_QUEUE_PRIORITY_REALTIME,
 };
 
-/** enum drm_npu_engine_class - what the commands of a queue may use */
+/**
+ * enum drm_npu_engine_class - what the commands of a queue may use
+ */
 enum drm_npu_engine_class {
 	/** @DRM_NPU_ENGINE_COMPUTE: all commands */
 	DRM_NPU_ENGINE_COMPUTE = 0,
@@ -533,7 +596,9 @@ enum drm_npu_engine_class {
 	DRM_NPU_ENGINE_COPY,
 };
 
-/** struct drm_npu_queue_create - argument of DRM_IOCTL_NPU_QUEUE_CREATE */
+/**
+ * struct drm_npu_queue_create - argument of DRM_IOCTL_NPU_QUEUE_CREATE
+ */
 struct drm_npu_queue_create {
 	/** @vm_id: address space of its commands */
 	__u32 vm_id;
@@ -567,7 +632,9 @@ struct drm_npu_queue_destroy {
 	__u32 pad;
 };
 
-/** enum drm_npu_queue_status - state of a queue */
+/**
+ * enum drm_npu_queue_status - state of a queue
+ */
 enum drm_npu_queue_status {
 	/** @DRM_NPU_QUEUE_OK: takes jobs */
 	DRM_NPU_QUEUE_OK = 0,
@@ -579,7 +646,9 @@ enum drm_npu_queue_status {
 	DRM_NPU_QUEUE_LOST,
 };
 
-/** enum drm_npu_recovery - how far recovery had to go to stop a queue */
+/**
+ * enum drm_npu_recovery - how far recovery had to go to stop a queue
+ */
 enum drm_npu_recovery {
 	/** @DRM_NPU_RECOVERY_NONE: the queue runs */
 	DRM_NPU_RECOVERY_NONE = 0,
@@ -595,7 +664,9 @@ enum drm_npu_recovery {
 	DRM_NPU_RECOVERY_WEDGED,
 };
 
-/** struct drm_npu_queue_get_state - argument of DRM_IOCTL_NPU_QUEUE_GET_STATE */
+/**
+ * struct drm_npu_queue_get_state - argument of DRM_IOCTL_NPU_QUEUE_GET_STATE
+ */
 struct drm_npu_queue_get_state {
 	/** @id: id of the queue */
 	__u32 id;
@@ -635,7 +706,9 @@ struct drm_npu_queue_get_state {
 	__u32 guilty;
 };
 
-/** struct drm_npu_job - a command list to run */
+/**
+ * struct drm_npu_job - a command list to run
+ */
 struct drm_npu_job {
 	/** @list: device address of the commands, a multiple of 64 */
 	__u64 list;
@@ -697,7 +770,9 @@ enum drm_npu_perf_counter {
 	DRM_NPU_PERF_HBM_USED,
 };
 
-/** struct drm_npu_dev_perf - what performance streams can do */
+/**
+ * struct drm_npu_dev_perf - what performance streams can do
+ */
 struct drm_npu_dev_perf {
 	/** @counters: bit mask of enum drm_npu_perf_counter that are there */
 	__u64 counters;
@@ -731,7 +806,9 @@ struct drm_npu_perf_open {
 	__s32 fd;
 };
 
-/** struct drm_npu_perf_sample - head of a record of a performance stream */
+/**
+ * struct drm_npu_perf_sample - head of a record of a performance stream
+ */
 struct drm_npu_perf_sample {
 	/** @cpu_time: CLOCK_MONOTONIC, nanoseconds */
 	__u64 cpu_time;
