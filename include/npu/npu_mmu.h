@@ -29,7 +29,8 @@
  * An entry is a table pointer (VALID only; the address is an HBM offset) or,
  * with LEAF, a page: 4 KiB at level 0, 2 MiB at level 1, 1 GiB at level 2.
  * CONT is allowed at level 0 only: the 16 entries of an aligned group are alike
- * but for their consecutive addresses and map one aligned 64 KiB page.
+ * but for their consecutive addresses and map one aligned 64 KiB page. A SPARSE
+ * page, of any level, has no memory: VALID, LEAF, SPARSE, READ and WRITE only.
  */
 #define NPU_PTE_VALID NPU_BIT(0)
 #define NPU_PTE_LEAF NPU_BIT(1)
@@ -38,6 +39,7 @@
 #define NPU_PTE_EXEC NPU_BIT(4)
 #define NPU_PTE_SYSTEM NPU_BIT(5) /* a PCI bus address, else an HBM offset */
 #define NPU_PTE_CONT NPU_BIT(6)
+#define NPU_PTE_SPARSE NPU_BIT(7) /* reads give zero, writes are dropped */
 #define NPU_PTE_ADDRESS NPU_MASK(51, 12)
 #define NPU_PTE_SOFTWARE NPU_MASK(62, 56) /* ignored by the device */
 #define NPU_PTE_CONT_ENTRIES 16

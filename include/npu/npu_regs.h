@@ -39,6 +39,7 @@
 #define NPU_HW_VERSION_1_0 0x00010000
 #define NPU_REG_FEATURES 0x0008
 #define NPU_FEATURE_SYNC_MODE NPU_BIT(0) /* work is done inside the doorbell write */
+#define NPU_FEATURE_SPARSE NPU_BIT(1) /* NPU_PTE_SPARSE */
 #define NPU_REG_NUM_QUEUES 0x000c
 #define NPU_REG_NUM_CONTEXTS 0x0010
 #define NPU_REG_NUM_CQS 0x0014

@@ -98,6 +98,18 @@ static void unmap_pages(struct npu_aicore *ac)
 	}
 }
 
+/*
+ * Sparse addresses as RAM: loads go to a page of zeros, stores to one that no load sees. Atomics
+ * go to the second, where the hart takes care that they find zero.
+ */
+static int translate_sparse(struct npu_aicore *ac, enum npu_access access, void **page)
+{
+	static uint8_t zeros[NPU_PAGE_SIZE] __attribute__((aligned(8)));
+
+	*page = access == NPU_ACCESS_WRITE ? ac->sink : zeros;
+	return RV64_XLATE_RAM;
+}
+
 static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, void **page,
 		     unsigned int *flags)
 {
@@ -110,6 +122,8 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, vo
 		return translate_local(ac, addr, access, page);
 	if (!npu_translate(ac->worker, &ac->view, addr, 1, access, &run, &ac->error))
 		return FAULTED;
+	if (run.sparse)
+		return translate_sparse(ac, access, page);
 	if (run.host) {
 		*page = run.host - offset;
 		return RV64_XLATE_RAM;
@@ -239,6 +253,7 @@ static bool make_ready(struct npu_aicore *ac)
 		.opaque = ac,
 		.isa = RV64_ISA_FD,
 		.hartid = ac->id,
+		.sink = ac->sink,
 	};
 
 	if (ac->ready)

@@ -221,6 +221,8 @@ static void command_done(struct npu_worker *worker, struct npu_queue *queue)
 static bool store_value(struct npu_core *core, const struct npu_run *run, uint64_t value,
 			unsigned int bytes)
 {
+	if (run->sparse)
+		return true;
 	if (!run->host)
 		return !npu_dma_write(core, run->phys, &value, bytes);
 	if (bytes == sizeof(uint64_t))

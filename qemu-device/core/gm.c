@@ -42,6 +42,7 @@ bool npu_cursor_seek(struct npu_worker *worker, const struct npu_view *view,
 	run->phys = cursor->run.phys + skip;
 	run->host = cursor->run.host ? cursor->run.host + skip : NULL;
 	run->len = cursor->run.len - skip;
+	run->sparse = cursor->run.sparse;
 	return true;
 }
 
@@ -61,6 +62,8 @@ bool npu_cursor_read(struct npu_worker *worker, const struct npu_view *view,
 		if (run.host) {
 			memcpy(dst, run.host, n);
 			npu_count(&worker->count.hbm_read, n);
+		} else if (run.sparse) {
+			memset(dst, 0, n);
 		} else if (npu_dma_read(worker->core, run.phys, dst, n)) {
 			return npu_bus_error(error, NPU_ACCESS_READ, va);
 		}
@@ -83,7 +86,7 @@ bool npu_cursor_write(struct npu_worker *worker, const struct npu_view *view,
 		if (run.host) {
 			memcpy(run.host, src, n);
 			npu_count(&worker->count.hbm_write, n);
-		} else if (npu_dma_write(worker->core, run.phys, src, n)) {
+		} else if (!run.sparse && npu_dma_write(worker->core, run.phys, src, n)) {
 			return npu_bus_error(error, NPU_ACCESS_WRITE, va);
 		}
 	}

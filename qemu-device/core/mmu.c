@@ -8,6 +8,9 @@
 #define PTE_KNOWN \
 	(NPU_PTE_VALID | NPU_PTE_LEAF | PTE_RIGHTS | NPU_PTE_SYSTEM | NPU_PTE_CONT | \
 	 NPU_PTE_ADDRESS | NPU_PTE_SOFTWARE)
+#define PTE_SPARSE \
+	(NPU_PTE_VALID | NPU_PTE_LEAF | NPU_PTE_READ | NPU_PTE_WRITE | NPU_PTE_SPARSE | \
+	 NPU_PTE_SOFTWARE)
 #define PTE_TABLE (NPU_PTE_VALID | NPU_PTE_ADDRESS | NPU_PTE_SOFTWARE)
 #define LEAF_LEVEL_MAX 2
 #define CONT_SIZE (NPU_PAGE_SIZE * NPU_PTE_CONT_ENTRIES)
@@ -32,6 +35,8 @@ static bool leaf_ok(const struct npu_core *core, uint64_t pte, int level, uint64
 	uint64_t address = pte & NPU_PTE_ADDRESS;
 	uint64_t size = 1ULL << NPU_PT_SHIFT(level);
 
+	if (pte & NPU_PTE_SPARSE)
+		return level <= LEAF_LEVEL_MAX && !(pte & ~PTE_SPARSE);
 	if (level > LEAF_LEVEL_MAX || (pte & ~PTE_KNOWN) || (address & (size - 1)))
 		return false;
 	if (pte & NPU_PTE_CONT) {
@@ -113,6 +118,14 @@ static struct npu_tlb_entry *lookup(struct npu_worker *worker, const struct npu_
 	return e ? e : walk(worker, view, va, malformed);
 }
 
+/* Is @next the leaf that continues @run, of @leaf? */
+static bool goes_on(const struct npu_run *run, uint64_t leaf, uint64_t next)
+{
+	if ((leaf ^ next) & (NPU_PTE_SYSTEM | NPU_PTE_SPARSE))
+		return false;
+	return run->sparse || (next & NPU_PTE_ADDRESS) == run->phys + run->len;
+}
+
 static uint64_t access_right(enum npu_access access)
 {
 	switch (access) {
@@ -153,13 +166,14 @@ bool npu_translate(struct npu_worker *worker, const struct npu_view *view, uint6
 		return false;
 	}
 	leaf = e->leaf;
+	run->sparse = leaf & NPU_PTE_SPARSE;
 	run->phys = (leaf & NPU_PTE_ADDRESS) + (va - e->va);
-	run->host = leaf & NPU_PTE_SYSTEM ? NULL : worker->core->hbm + run->phys;
+	run->host = leaf & (NPU_PTE_SYSTEM | NPU_PTE_SPARSE) ? NULL :
+		    worker->core->hbm + run->phys;
 	run->len = e->size - (va - e->va);
 	while (run->len < max) {
 		e = lookup(worker, view, va + run->len, &malformed);
-		if (!e || !(e->leaf & right) || ((e->leaf ^ leaf) & NPU_PTE_SYSTEM) ||
-		    (e->leaf & NPU_PTE_ADDRESS) != run->phys + run->len)
+		if (!e || !(e->leaf & right) || !goes_on(run, leaf, e->leaf))
 			break;
 		run->len += e->size;
 	}

@@ -150,13 +150,15 @@ struct npu_context {
 /**
  * struct npu_run - translated addresses
  * @phys: HBM offset or bus address
- * @host: host pointer, NULL for system memory
+ * @host: host pointer, NULL for system memory and sparse addresses
  * @len: bytes that are contiguous from there
+ * @sparse: there is no memory: reads give zero, writes are dropped; @phys means nothing
  */
 struct npu_run {
 	uint64_t phys;
 	uint8_t *host;
 	uint64_t len;
+	bool sparse;
 };
 
 /**
@@ -454,6 +456,7 @@ struct npu_aicore {
 	uint64_t busy_ns;
 	struct npu_mapping maps[NPU_CORE_MAPS];
 	unsigned int nr_maps;
+	uint8_t sink[NPU_PAGE_SIZE] __attribute__((aligned(8)));
 	struct npu_error error;
 	struct npu_tile tile;
 	struct rv64_cpu cpu;

@@ -255,7 +255,8 @@ void npu_regs_reset(struct npu_core *core)
 	for (i = 0; i < NPU_REG_SPACE / 4; i++)
 		if (i != NPU_REG_DEV_STATUS / 4 && i != NPU_REG_RESET_COUNT / 4)
 			npu_store(&core->regs[i], regs[i].reset);
-	npu_reg_set(core, NPU_REG_FEATURES, cfg->sync ? NPU_FEATURE_SYNC_MODE : 0);
+	npu_reg_set(core, NPU_REG_FEATURES,
+		    NPU_FEATURE_SPARSE | (cfg->sync ? NPU_FEATURE_SYNC_MODE : 0));
 	npu_reg_set(core, NPU_REG_NUM_QUEUES, cfg->queues);
 	npu_reg_set(core, NPU_REG_NUM_CQS, cfg->vectors - 1);
 	npu_reg_set(core, NPU_REG_NUM_VECTORS, cfg->vectors);

@@ -20,6 +20,7 @@ int rv64_init(struct rv64_cpu *cpu, const struct rv64_config *cfg)
 	cpu->opaque = cfg->opaque;
 	cpu->isa = cfg->isa;
 	cpu->hartid = cfg->hartid;
+	cpu->sink = cfg->sink;
 	cpu->max_pages = cfg->code_pages ? cfg->code_pages : RV64_CODE_PAGES;
 	cpu->pages = calloc(cpu->max_pages, sizeof(cpu->pages[0]));
 	if (!cpu->pages)

@@ -173,6 +173,7 @@ struct rv64_ops {
  * @isa: RV64_ISA_* flags
  * @code_pages: decoded 4 KiB pages kept, at 32 KiB each; 0 for RV64_CODE_PAGES
  * @hartid: value of mhartid
+ * @sink: page that takes stores of which nothing is ever seen, or NULL: atomics find zero there
  */
 struct rv64_config {
 	const struct rv64_ops *ops;
@@ -180,6 +181,7 @@ struct rv64_config {
 	unsigned int isa;
 	unsigned int code_pages;
 	uint64_t hartid;
+	void *sink;
 };
 
 struct rv64_tlb_entry {
@@ -238,6 +240,7 @@ struct rv64_cpu {
 	unsigned int isa;
 	unsigned int nr_pages, max_pages;
 	uint64_t hartid;
+	uint8_t *sink;
 	uint64_t code_clock;
 	struct rv64_page **pages;
 	bool reserved;

@@ -2,6 +2,8 @@
 /*
  * Memory accesses that miss the software TLB: first touch of a page, misaligned, or MMIO.
  */
+#include <string.h>
+
 #include "rv64_internal.h"
 
 void rv64_tlb_drop(struct rv64_cpu *cpu)
@@ -220,6 +222,8 @@ enum rv64_status rv64_atomic_page(struct rv64_cpu *cpu, uint64_t addr, unsigned 
 	ret = translate(cpu, addr, access, &p);
 	if (ret)
 		return rv64_fault(cpu, addr, access, ret);
+	if (cpu->sink && p == cpu->sink + (addr & ~RV64_PAGE_MASK))
+		memset(p, 0, size);
 	*host = p;
 	return RV64_NEXT;
 }

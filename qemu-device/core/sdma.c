@@ -84,6 +84,40 @@ static struct sdma_part part_of(const struct npu_cmd *cmd, uint64_t unit)
 	return part;
 }
 
+/* @dst is where a pattern begins, and @len a multiple of it. */
+static void fill_memory(uint8_t *dst, uint64_t word, uint64_t len)
+{
+	if (word == (word & 0xff) * 0x0101010101010101ULL) {
+		memset(dst, word & 0xff, len);
+		return;
+	}
+	for (; len >= sizeof(word); dst += sizeof(word), len -= sizeof(word))
+		memcpy(dst, &word, sizeof(word));
+	memcpy(dst, &word, len);
+}
+
+static bool fill_bus(struct npu_worker *worker, uint64_t dst, uint64_t word, uint64_t len)
+{
+	uint64_t n;
+
+	fill_memory(worker->bounce, word, npu_min(len, NPU_BOUNCE_SIZE));
+	for (; len; dst += n, len -= n) {
+		n = npu_min(len, NPU_BOUNCE_SIZE);
+		if (npu_dma_write(worker->core, dst, worker->bounce, n))
+			return false;
+	}
+	return true;
+}
+
+static bool fill_run(struct npu_worker *worker, const struct npu_run *run, uint64_t word,
+		     uint64_t len)
+{
+	if (!run->host)
+		return fill_bus(worker, run->phys, word, len);
+	fill_memory(run->host, word, len);
+	return true;
+}
+
 /* Between two places on the bus. */
 static bool copy_bus(struct npu_worker *worker, uint64_t dst, uint64_t src, uint64_t len,
 		     bool *reading)
@@ -112,6 +146,10 @@ static bool copy_run(struct npu_worker *worker, const struct npu_run *dst,
 	if (dst->host)
 		npu_count(&worker->count.hbm_write, len);
 	*reading = !src->host;
+	if (dst->sparse)
+		return true;
+	if (src->sparse)
+		return fill_run(worker, dst, 0, len);
 	if (src->host && dst->host)
 		memmove(dst->host, src->host, len);
 	else if (dst->host)
@@ -181,31 +219,6 @@ static uint64_t pattern_word(const struct npu_cmd_fill *f)
 	}
 }
 
-/* @dst is where a pattern begins, and @len a multiple of it. */
-static void fill_memory(uint8_t *dst, uint64_t word, uint64_t len)
-{
-	if (word == (word & 0xff) * 0x0101010101010101ULL) {
-		memset(dst, word & 0xff, len);
-		return;
-	}
-	for (; len >= sizeof(word); dst += sizeof(word), len -= sizeof(word))
-		memcpy(dst, &word, sizeof(word));
-	memcpy(dst, &word, len);
-}
-
-static bool fill_bus(struct npu_worker *worker, uint64_t dst, uint64_t word, uint64_t len)
-{
-	uint64_t n;
-
-	fill_memory(worker->bounce, word, npu_min(len, NPU_BOUNCE_SIZE));
-	for (; len; dst += n, len -= n) {
-		n = npu_min(len, NPU_BOUNCE_SIZE);
-		if (npu_dma_write(worker->core, dst, worker->bounce, n))
-			return false;
-	}
-	return true;
-}
-
 static bool fill_row(struct npu_worker *worker, const struct npu_view *view,
 		     struct npu_cursor *cursor, uint64_t va, uint64_t word, uint64_t len,
 		     uint64_t ahead, struct npu_error *error)
@@ -217,12 +230,10 @@ static bool fill_row(struct npu_worker *worker, const struct npu_view *view,
 		if (!npu_cursor_seek(worker, view, cursor, va, ahead, &run, error))
 			return false;
 		n = npu_min(len, run.len);
-		if (run.host) {
-			fill_memory(run.host, word, n);
+		if (run.host)
 			npu_count(&worker->count.hbm_write, n);
-		} else if (!fill_bus(worker, run.phys, word, n)) {
+		if (!run.sparse && !fill_run(worker, &run, word, n))
 			return npu_bus_error(error, NPU_ACCESS_WRITE, va);
-		}
 	}
 	return true;
 }

@@ -7,6 +7,7 @@
 #include "npu_internal.h"
 
 #define KEY_SYSTEM	NPU_BIT(63)	/* else an HBM offset */
+#define KEY_SPARSE	(KEY_SYSTEM | NPU_BIT(62)) /* never written */
 #define POLL_AT_ONCE	64		/* waiters that are looked at after each task */
 
 static struct npu_list *bucket(struct npu_core *core, uint64_t key)
@@ -40,14 +41,20 @@ static uint64_t apply(const struct npu_cmd_sem *sem, uint64_t value)
 
 static uint64_t run_key(const struct npu_run *run)
 {
+	if (run->sparse)
+		return KEY_SPARSE;
 	return run->host ? run->phys : run->phys | KEY_SYSTEM;
 }
 
 static bool word_load(struct npu_core *core, const struct npu_run *run, uint64_t *value)
 {
 	void *map;
-	uint64_t *word = npu_word_get(core, run, false, &map);
+	uint64_t *word;
 
+	*value = 0;
+	if (run->sparse)
+		return true;
+	word = npu_word_get(core, run, false, &map);
 	if (!word)
 		return !npu_dma_read(core, run->phys, value, sizeof(*value));
 	*value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -60,9 +67,12 @@ static bool word_apply(struct npu_core *core, const struct npu_run *run,
 		       const struct npu_cmd_sem *sem)
 {
 	uint64_t old = 0, new;
+	uint64_t *word;
 	void *map;
-	uint64_t *word = npu_word_get(core, run, true, &map);
 
+	if (run->sparse)
+		return true;
+	word = npu_word_get(core, run, true, &map);
 	if (!word) {
 		if (sem->op != NPU_SEM_SET && npu_dma_read(core, run->phys, &old, sizeof(old)))
 			return false;
@@ -184,7 +194,7 @@ static bool worth_waking(struct npu_queue *queue, uint64_t now, bool system)
 	    npu_load(&core->contexts[queue->cfg.context].tag) != queue->sem.tag)
 		return true;
 	if (queue->sem.key & KEY_SYSTEM)
-		return system;
+		return system && queue->sem.key != KEY_SPARSE;
 	return satisfied(sem, __atomic_load_n((uint64_t *)(core->hbm + queue->sem.key),
 					      __ATOMIC_ACQUIRE));
 }

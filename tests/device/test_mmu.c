@@ -2,11 +2,14 @@
 /*
  * Page tables: sizes, rights, bad entries, what may not be reached, invalidation.
  */
+#include <npu/npu_tile.h>
+
 #include "testhost.h"
 
 #define VA (NPU_VA_START + (64ULL << 30))
 #define SIZE_2M (2ULL << 20)
 #define SIZE_1G (1ULL << 30)
+#define SPARSE (NPU_PTE_VALID | NPU_PTE_LEAF | NPU_PTE_SPARSE | NPU_PTE_READ | NPU_PTE_WRITE)
 
 struct rig {
 	struct testhost *h;
@@ -148,6 +151,142 @@ static void test_rights(struct rig *r)
 	ok(try_read(r, va) == NPU_ST_MMU_READ, "an unmapped page is not there");
 }
 
+static bool is_byte(const void *at, unsigned char byte, size_t bytes)
+{
+	const unsigned char *p = at;
+
+	while (bytes && *p == byte)
+		p++, bytes--;
+	return !bytes;
+}
+
+/* Two small sparse pages with memory of both kinds around them. */
+static void test_sparse_copy(struct rig *r, uint64_t va)
+{
+	uint64_t hbm = th_hbm(r->h, 0x1000, 0x1000), ram = th_ram(r->h, 0x1000);
+	unsigned char *words = (unsigned char *)r->words;
+	struct npu_cmd cmd = th_fill(va, 0x4000, 0x11, 1);
+
+	th_map(r->s, va, hbm, 0x1000, TH_RWX);
+	th_map(r->s, va + 0x3000, ram, 0x1000, TH_RWX | NPU_PTE_SYSTEM);
+	th_invalidate(r->s);
+	ok(th_run(r->q, &cmd, 1) == NPU_ST_OK && is_byte(r->h->hbm + hbm, 0x11, 0x1000) &&
+	   is_byte(th_ram_ptr(r->h, ram), 0x11, 0x1000), "FILL over sparse pages");
+	memset(words, 0x22, 0x4000);
+	ok(try_copy(r, r->buffer, va, 0x4000) == NPU_ST_OK && is_byte(words, 0x11, 0x1000) &&
+	   is_byte(words + 0x1000, 0, 0x2000) && is_byte(words + 0x3000, 0x11, 0x1000),
+	   "COPY from them gives zero, and their neighbours");
+	memset(words, 0x33, 0x4000);
+	ok(try_copy(r, va, r->buffer, 0x4000) == NPU_ST_OK &&
+	   is_byte(r->h->hbm + hbm, 0x33, 0x1000) &&
+	   is_byte(th_ram_ptr(r->h, ram), 0x33, 0x1000), "COPY to them, likewise");
+	ok(try_copy(r, va + 0x3001, va + 0x1001, 0xfff) == NPU_ST_OK &&
+	   is_byte((char *)th_ram_ptr(r->h, ram) + 1, 0, 0xfff),
+	   "COPY from a sparse page to the bus");
+	ok(try_copy(r, r->buffer, va + 0x1000, 0x2000) == NPU_ST_OK && is_byte(words, 0, 0x2000),
+	   "nothing of it has been kept");
+}
+
+static void test_sparse_scalar(struct rig *r, uint64_t va)
+{
+	enum { RV_T3 = 28, RV_T4, RV_T5 };
+	static const uint32_t code[] = {
+		RV_LD(RV_T0, RV_A0, 0),
+		RV_SD(RV_A0, RV_T0, 8), RV_LD(RV_T1, RV_T0, 8), RV_SD(RV_T1, RV_A0, 8),
+		RV_AMOADD_D(RV_T1, RV_A0, RV_T0), RV_SD(RV_T1, RV_A0, 16),
+		RV_AMOADD_D(RV_T1, RV_A0, RV_T0), RV_SD(RV_T1, RV_A0, 24),
+		RV_LR_D(RV_T1, RV_T0), RV_SD(RV_T1, RV_A0, 32),
+		RV_SC_D(RV_T1, RV_A0, RV_T0), RV_SD(RV_T1, RV_A0, 40),
+		RV_ADDI(RV_T0, RV_T0, 2046), RV_ADDI(RV_T0, RV_T0, 2047),
+		RV_SD(RV_A0, RV_T0, 0), RV_LD(RV_T1, RV_T0, 0), RV_SD(RV_T1, RV_A0, 48),
+		RV_LD(RV_T3, RV_A0, 64), RV_LD(RV_T4, RV_A0, 72), RV_LD(RV_T5, RV_A0, 80),
+		RV_CUSTOM(0, NPU_MTE_COPY, RV_T0, RV_T3, RV_T4, RV_T5),
+		RV_SD(RV_A0, RV_T3, 0), RV_CUSTOM(0, NPU_MTE_COPY, RV_T3, RV_T0, RV_T4, RV_T5),
+		RV_LD(RV_T1, RV_T3, 0), RV_SD(RV_T1, RV_A0, 56),
+		RV_ECALL,
+	};
+	static const char *const what[] = {
+		"load", "atomic", "atomic after another", "lr", "sc succeeds", "misaligned load",
+		"MTE COPY",
+	};
+	struct npu_cmd cmd = th_kernel(th_code(r->s, code, sizeof(code) / 4), r->buffer, 1);
+	unsigned int i;
+
+	memset(r->words, 0xff, 64);
+	r->words[0] = va;
+	r->words[8] = NPU_UB_BASE;
+	r->words[9] = 1ULL << 32 | 64;
+	r->words[10] = 64ULL << 32 | 64;
+	ok(th_run(r->q, &cmd, 1) == NPU_ST_OK, "a kernel works on sparse pages");
+	for (i = 0; i < 7; i++)
+		ok(!r->words[1 + i], "%s finds zero", what[i]);
+
+	cmd = th_kernel(va, 0, 1);
+	ok(th_run(r->q, &cmd, 1) == NPU_ST_MMU_EXEC, "code there faults");
+	queue_renew(r);
+}
+
+static void test_sparse_commands(struct rig *r, uint64_t va)
+{
+	struct npu_cmd cmds[] = {
+		th_sem(NPU_CMD_SEM_SIGNAL, va, 5, NPU_SEM_ADD),
+		th_sem(NPU_CMD_SEM_SIGNAL, va, 5, NPU_SEM_SET),
+		th_store(va, 7, 8),
+		th_simple(NPU_CMD_TIMESTAMP),
+		th_sem(NPU_CMD_SEM_WAIT, va, 0, NPU_SEM_EQ),
+	};
+	struct npu_sqe *sqe;
+
+	cmds[3].write.address = va;
+	cmds[3].write.bytes = 8;
+	ok(th_run(r->q, cmds, 5) == NPU_ST_OK, "semaphores and values there stay zero");
+	/* A sync host's clock stands still. */
+	if (!r->h->cfg.sync) {
+		cmds[0] = th_sem(NPU_CMD_SEM_WAIT, va, 5, NPU_SEM_GE);
+		cmds[0].timeout_us = 1000;
+		ok(th_run(r->q, cmds, 1) == NPU_ST_TIMEOUT, "which can be long to wait for");
+		queue_renew(r);
+	}
+
+	sqe = th_sqe(r->q);
+	sqe->opcode = NPU_SQE_EXEC;
+	sqe->list = va;
+	sqe->count = 64;
+	th_ring(r->q);
+	ok(th_wait(r->q) == NPU_ST_OK, "a sparse list is of commands that do nothing");
+}
+
+static void test_sparse(struct rig *r)
+{
+	uint64_t va = VA + 8 * SIZE_1G, phys = th_hbm(r->h, 0x1000, 0x1000);
+	int level;
+
+	*th_pte(r->s, va + 0x1000, 0) = SPARSE;
+	*th_pte(r->s, va + 0x2000, 0) = SPARSE;
+	test_sparse_copy(r, va);
+	test_sparse_scalar(r, va + 0x1000);
+	test_sparse_commands(r, va + 0x1000);
+
+	for (level = 1; level <= 2; level++) {
+		uint64_t size = 1ULL << NPU_PT_SHIFT(level), at = va + level * SIZE_1G;
+
+		*th_pte(r->s, at, level) = SPARSE | NPU_PTE_SOFTWARE;
+		ok(try_copy(r, at + 1, r->buffer, 0x8000) == NPU_ST_OK &&
+		   try_copy(r, r->buffer, at + size - 0x8000, 0x8000) == NPU_ST_OK &&
+		   is_byte(r->words, 0, 0x8000), "a sparse page of %llu bytes",
+		   (unsigned long long)size);
+		ok(try_copy(r, r->buffer, at + size - 8, 16) == NPU_ST_MMU_READ,
+		   "ends where it ends");
+	}
+
+	*th_pte(r->s, va + 0x1000, 0) = SPARSE & ~NPU_PTE_WRITE;
+	ok(try_write(r, va + 0x1000) == NPU_ST_MMU_WRITE, "a sparse page can be read-only");
+	*th_pte(r->s, va + 0x1000, 0) = phys | TH_RWX | NPU_PTE_VALID | NPU_PTE_LEAF;
+	r->words[0] = 0x5ca1ab1e;
+	ok(try_write(r, va + 0x1008) == NPU_ST_OK &&
+	   *(uint64_t *)(r->h->hbm + phys + 8) == 0x5ca1ab1e, "and be replaced by a real one");
+}
+
 static void test_edges(struct rig *r)
 {
 	uint64_t phys = th_hbm(r->h, 0x1000, 0x1000);
@@ -170,7 +309,7 @@ static void test_malformed(struct rig *r)
 		uint64_t pte;
 		const char *what;
 	} bad[] = {
-		{ 0, ok_leaf | NPU_BIT(7), "reserved bit 7" },
+		{ 0, ok_leaf | NPU_BIT(8), "reserved bit 8" },
 		{ 0, ok_leaf | NPU_BIT(11), "reserved bit 11" },
 		{ 0, ok_leaf | NPU_BIT(52), "reserved bit 52" },
 		{ 0, ok_leaf | NPU_BIT(63), "reserved bit 63" },
@@ -187,6 +326,12 @@ static void test_malformed(struct rig *r)
 		{ 1, (ok_leaf & ~NPU_PTE_ADDRESS) | limit, "2 MiB of the firmware region" },
 		{ 2, ok_leaf & ~NPU_PTE_ADDRESS, "1 GiB, more than HBM has" },
 		{ 3, ok_leaf & ~NPU_PTE_ADDRESS, "a page at level 3" },
+		{ 0, SPARSE | NPU_PTE_EXEC, "EXEC in a sparse page" },
+		{ 0, SPARSE | NPU_PTE_SYSTEM, "SYSTEM in a sparse page" },
+		{ 0, SPARSE | NPU_PTE_CONT, "CONT in a sparse page" },
+		{ 0, SPARSE | 0x1000, "a sparse page with an address" },
+		{ 0, SPARSE & ~NPU_PTE_LEAF, "a sparse table" },
+		{ 3, SPARSE, "a sparse page at level 3" },
 		{ 2, 0x1000 | NPU_PTE_VALID | NPU_PTE_READ, "rights in a table pointer" },
 		{ 2, 0x1000 | NPU_PTE_VALID | NPU_PTE_SYSTEM, "a table in system memory" },
 		{ 2, limit | NPU_PTE_VALID, "a table in the firmware region" },
@@ -317,6 +462,7 @@ int main(void)
 		test_sizes(&r);
 		test_mixed(&r);
 		test_rights(&r);
+		test_sparse(&r);
 		test_edges(&r);
 		test_malformed(&r);
 		test_root(&r);

@@ -130,6 +130,8 @@ uint64_t th_now_ns(void);
 	 (b) << 20 | (a) << 15 | 1 << 12 | ((uint32_t)(offset) >> 1 & 0xf) << 8 | \
 	 ((uint32_t)(offset) >> 11 & 1) << 7 | 0x63)
 #define RV_AMOADD_D(rd, rs2, rs1) ((rs2) << 20 | (rs1) << 15 | 3 << 12 | (rd) << 7 | 0x2f)
+#define RV_LR_D(rd, rs1)	(2u << 27 | RV_AMOADD_D(rd, 0, rs1))
+#define RV_SC_D(rd, rs2, rs1)	(3u << 27 | RV_AMOADD_D(rd, rs2, rs1))
 #define RV_CUSTOM(major, f3, rd, rs1, rs2, rs3) \
 	((uint32_t)(rs3) << 27 | (rs2) << 20 | (rs1) << 15 | (f3) << 12 | (rd) << 7 | \
 	 (0x7b5b2b0bu >> 8 * (major) & 0xff))
