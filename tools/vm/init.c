@@ -216,6 +216,7 @@ int main(void)
 	config_load();
 	config_each("module", load_module);
 	mount_root();
+	link_control();
 	set_up_network();
 	set_limits();
 

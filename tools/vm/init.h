@@ -21,6 +21,7 @@ char **config_array(const char *key);
 /* link.c */
 extern int link_fd;
 void link_open(void);
+void link_control(void);
 void link_send(char type, const void *data, size_t len);
 void link_printf(char type, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Says why on the link, or on the console before there is one, and stops the machine. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "init.h"
@@ -17,44 +18,65 @@
 
 int link_fd = -1;
 
-/* Opens the port whose name is LINK_PORT, if it has been found yet. */
-static int open_port(void)
+/* The node of the port with this name, if it has been found yet. */
+static bool find_port(const char *wanted, char *node, size_t size)
 {
 	DIR *dir = opendir(PORTS);
+	bool found = false;
 	struct dirent *d;
-	int fd = -1;
 
-	while (dir && fd < 0 && (d = readdir(dir))) {
-		char path[300], name[32];
+	while (dir && !found && (d = readdir(dir))) {
+		char path[300], name[32] = "";
 		FILE *f;
 
 		snprintf(path, sizeof(path), PORTS "/%s/name", d->d_name);
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fgets(name, sizeof(name), f) && !strcmp(name, LINK_PORT "\n")) {
-			snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-			fd = open(path, O_RDWR | O_CLOEXEC);
-		}
+		found = fgets(name, sizeof(name), f) && name[strcspn(name, "\n")] == '\n';
+		name[strcspn(name, "\n")] = '\0';
+		found = found && !strcmp(name, wanted);
+		snprintf(node, size, "/dev/%s", d->d_name);
 		fclose(f);
 	}
 	if (dir)
 		closedir(dir);
-	return fd;
+	return found;
 }
 
 /* The console driver learns of its ports from the host, a moment after it was probed. */
-void link_open(void)
+static void wait_port(const char *name, char *node, size_t size)
 {
 	int i;
 
-	for (i = 0; i < 1000 && link_fd < 0; i++) {
-		link_fd = open_port();
-		if (link_fd < 0)
-			poll(NULL, 0, 10);
+	for (i = 0; i < 1000; i++) {
+		if (find_port(name, node, size))
+			return;
+		poll(NULL, 0, 10);
 	}
+	fail("no virtio port named %s", name);
+}
+
+void link_open(void)
+{
+	char node[300];
+
+	wait_port(LINK_PORT, node, sizeof(node));
+	link_fd = open(node, O_RDWR | O_CLOEXEC);
 	if (link_fd < 0)
-		fail("no virtio port named " LINK_PORT);
+		fail("%s: %s", node, strerror(errno));
+}
+
+/* The port that npu-inject speaks to, under the name that udev would give it. */
+void link_control(void)
+{
+	char node[300];
+
+	wait_port(LINK_CONTROL_PORT, node, sizeof(node));
+	chmod(node, 0666);
+	mkdir("/dev/virtio-ports", 0755);
+	if (symlink(node, "/dev/virtio-ports/" LINK_CONTROL_PORT))
+		fail("/dev/virtio-ports: %s", strerror(errno));
 }
 
 static void write_all(const char *p, size_t len)

@@ -8,6 +8,7 @@
 #define NPU_VM_LINK_H
 
 #define LINK_PORT "npu-vm"
+#define LINK_CONTROL_PORT "npu-vm.control" /* lines; control.py has what they say */
 #define LINK_MAX_PAYLOAD 32768
 
 /* To the guest. */

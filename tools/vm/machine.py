@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The machine that npu-vm boots, as QEMU's command line."""
 
+import json
 import os
 import re
+
+from control import typed
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -39,16 +42,31 @@ def _processor(options):
     return ["-accel", "tcg,thread=multi", "-cpu", f"max,la57=off,phys-bits={bits}"]
 
 
-def _npus(options):
-    """Each NPU has its own root port, as in a server, so that one can be unplugged."""
-    args = ["-global", f"q35-pcihost.pci-hole64-size={_hole(options)}"]
+def npu_devices(options):
+    """The NPUs by name, each as what QMP's device_add takes."""
+    devices = {}
     for n in range(options.npus):
-        device = f"npu,id=npu{n},hbm=hbm{n},bus=rp{n},serial={n + 1}"
-        device += "".join("," + o for o in options.npu_opt)
+        device = {"driver": "npu", "id": f"npu{n}", "hbm": f"hbm{n}", "bus": f"rp{n}",
+                  "serial": n + 1}
+        for option in options.npu_opt:
+            name, _, value = option.partition("=")
+            device[name] = typed(value)
+        devices[device["id"]] = device
+    return devices
+
+
+def _npus(options):
+    """
+    Each NPU has its own root port, as in a server, so that one can be unplugged, and the slot is
+    the kernel's own business as it is there, not ACPI's.
+    """
+    args = ["-global", f"q35-pcihost.pci-hole64-size={_hole(options)}",
+            "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+    for n, device in enumerate(npu_devices(options).values()):
         args += [
             "-object", f"memory-backend-memfd,id=hbm{n},size={options.hbm},share=on,reserve=off",
             "-device", f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n + 1},slot={n + 1}",
-            "-device", device,
+            "-device", json.dumps(device),
         ]
     return args
 
@@ -82,7 +100,8 @@ def kernel_arguments(options, firmware):
 
 
 def command_line(options, paths):
-    """paths: qemu, roms, kernel, initrd, firmware, console, and link, a file descriptor."""
+    """paths: qemu, roms, kernel, initrd, firmware, console, and link, control and
+    qmp, which are file descriptors."""
     machine = "q35,sata=off,smbus=off,vmport=off"
     if options.kvm and options.iommu:
         machine += ",kernel-irqchip=split"
@@ -100,8 +119,11 @@ def command_line(options, paths):
         "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
         "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
         "-chardev", f"socket,id=link,fd={paths['link']}",
-        "-device", "virtio-serial-pci,max_ports=2",
+        "-chardev", f"socket,id=control,fd={paths['control']}",
+        "-chardev", f"socket,id=qmp,fd={paths['qmp']}", "-mon", "chardev=qmp,mode=control",
+        "-device", "virtio-serial-pci,max_ports=3",
         "-device", "virtserialport,chardev=link,name=npu-vm",
+        "-device", "virtserialport,chardev=control,name=npu-vm.control",
         *_shares(options.share), *_npus(options),
     ]
     for extra in options.qemu_arg:

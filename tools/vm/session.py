@@ -15,6 +15,7 @@ import time
 import tty
 
 import splat
+from control import Control
 from link import MAX_PAYLOAD, TYPE, Link
 
 TIMED_OUT = 124
@@ -43,7 +44,7 @@ def _write_all(fd, data):
 
 
 class Session:
-    def __init__(self, console, pty, deadline, dmesg, last_try):
+    def __init__(self, console, pty, deadline, dmesg, last_try, devices):
         self.console = console
         self.pty = pty
         self.deadline = deadline
@@ -58,8 +59,17 @@ class Session:
         self.killed_by = None
         self.terminal = None
         self.selector = selectors.DefaultSelector()
-        ours, self.theirs = socket.socketpair()
-        self.link = Link(ours)
+        self.theirs = {}
+        self.link = Link(self._pair("link"))
+        self.control = Control(self._pair("control"), self._pair("qmp"), devices)
+
+    def _pair(self, name):
+        """A socket whose other end is QEMU's, under that name."""
+        ours, self.theirs[name] = socket.socketpair()
+        return ours
+
+    def descriptors(self):
+        return {name: sock.fileno() for name, sock in self.theirs.items()}
 
     def start(self, command_line):
         def die_with_parent():
@@ -71,10 +81,11 @@ class Session:
             command_line,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
-            pass_fds=[self.theirs.fileno()],
+            pass_fds=list(self.descriptors().values()),
             preexec_fn=die_with_parent,
         )
-        self.theirs.close()
+        for sock in self.theirs.values():
+            sock.close()
 
     def run(self):
         """Relays until QEMU is gone; npu-vm's exit status, or None if it shall be tried again."""
@@ -89,6 +100,9 @@ class Session:
 
     def _prepare(self):
         self.selector.register(self.link.sock, selectors.EVENT_READ, self._from_guest)
+        self.selector.register(self.control.guest.sock, selectors.EVENT_READ,
+                               self.control.from_guest)
+        self.selector.register(self.control.qmp.sock, selectors.EVENT_READ, self.control.from_qmp)
         # Files and /dev/null cannot be polled; they are always ready.
         self.stdin_open = True
         try:
