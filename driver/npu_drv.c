@@ -16,10 +16,12 @@
 #include "npu_fence.h"
 #include "npu_file.h"
 #include "npu_gem.h"
+#include "npu_hwmon.h"
 #include "npu_ioctl.h"
 #include "npu_job.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
+#include "npu_sysfs.h"
 
 /**
  * npu_ioctl_refused() - is this an ioctl that must not reach the DRM core?
@@ -135,6 +137,10 @@ static int npu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		return ret;
 
+	ret = npu_hwmon_init(npu);
+	if (ret)
+		return ret;
+
 	npu_debugfs_init(npu);
 	ret = drm_dev_register(&npu->drm, 0);
 	if (ret)
@@ -177,6 +183,7 @@ static struct pci_driver npu_pci_driver = {
 	.remove = npu_remove,
 	.shutdown = npu_remove,
 	.err_handler = &npu_err_handlers,
+	.dev_groups = npu_sysfs_groups,
 };
 
 /**

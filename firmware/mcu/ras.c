@@ -9,9 +9,7 @@
 #include "ras.h"
 #include "region.h"
 
-#define OVER_TEMPERATURE_MC 95000
 #define COOL_AGAIN_MC 90000
-#define CRITICAL_TEMPERATURE_MC 105000
 /* Corrected errors are normal; so many of them since boot are not. */
 #define WARN_HBM_CE 100
 
@@ -27,7 +25,7 @@ static const char *const health_names[] = {
 
 static void check_temperature(uint32_t temperature)
 {
-	if (!too_hot && temperature > OVER_TEMPERATURE_MC) {
+	if (!too_hot && temperature > NPU_TEMPERATURE_MAX_MC) {
 		too_hot = true;
 		ras.over_temperature++;
 		log_warn("ras", "%u degrees: too hot", temperature / 1000);
@@ -39,7 +37,7 @@ static void check_temperature(uint32_t temperature)
 
 static enum npu_health judge(uint32_t temperature)
 {
-	if (temperature > CRITICAL_TEMPERATURE_MC ||
+	if (temperature > NPU_TEMPERATURE_CRIT_MC ||
 	    ras.core_lost >= mmio_read32(NPU_MCU_SENSOR_CORES))
 		return NPU_HEALTH_CRITICAL;
 	if (ras.hbm_ue || ras.core_lost)

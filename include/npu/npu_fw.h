@@ -151,6 +151,10 @@ struct npu_fw_telemetry {
 NPU_ASSERT_SIZE(struct npu_fw_telemetry, 112);
 NPU_ASSERT_OFFSET(struct npu_fw_telemetry, aicore_busy_ns, 64);
 
+/* Above the first the firmware warns, above the second it reports a critical state. */
+#define NPU_TEMPERATURE_MAX_MC 95000
+#define NPU_TEMPERATURE_CRIT_MC 105000
+
 /* Health, as npu-smi shows it. */
 enum npu_health {
 	NPU_HEALTH_OK = 0,

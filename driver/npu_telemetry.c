@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <drm/drm_drv.h>
+
+#include "npu_device.h"
+#include "npu_fw.h"
+#include "npu_telemetry.h"
+
+/**
+ * npu_telemetry_state() - are there sensors to be read?
+ * @npu: device
+ *
+ * The memory that telemetry is in outlasts a reset, so that it would tell of the time before.
+ *
+ * Return: 0 if so, a negative error code otherwise.
+ */
+static int npu_telemetry_state(struct npu_device *npu)
+{
+	switch (READ_ONCE(npu->state)) {
+	case NPU_DEVICE_ALIVE:
+		return 0;
+	case NPU_DEVICE_RESETTING:
+		return -EAGAIN;
+	case NPU_DEVICE_WEDGED:
+		return -EIO;
+	default:
+		return -ENODEV;
+	}
+}
+
+/**
+ * npu_telemetry_read() - last sample of sensors and counters, for those outside of the driver
+ * @npu: device
+ * @telemetry: sample
+ *
+ * Return: 0 on success, -EAGAIN during a reset, -EIO if the device is wedged, -ENODEV if it
+ * is gone.
+ */
+int npu_telemetry_read(struct npu_device *npu, struct npu_fw_telemetry *telemetry)
+{
+	int ret, idx;
+
+	if (!drm_dev_enter(&npu->drm, &idx))
+		return -ENODEV;
+
+	ret = npu_telemetry_state(npu);
+	if (!ret)
+		ret = npu_fw_read_telemetry(npu, telemetry);
+	drm_dev_exit(idx);
+
+	return ret;
+}
