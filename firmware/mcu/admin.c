@@ -14,6 +14,7 @@
 
 /* Set once driver and firmware have agreed on an ABI; before that nothing else is obeyed. */
 static bool identified;
+static uint16_t minor_in_force;
 
 static const char version[sizeof(((struct npu_admin_identity *)0)->version)] = NPU_FW_VERSION;
 
@@ -47,6 +48,11 @@ static bool queue_valid(const struct npu_admin_cmd *cmd)
 	return cmd->queue.rsvd0 == 0 && IS_ZERO(cmd->queue.rsvd);
 }
 
+static bool core_valid(const struct npu_admin_cmd *cmd)
+{
+	return IS_ZERO(cmd->core.rsvd);
+}
+
 static bool id_only_valid(const struct npu_admin_cmd *cmd)
 {
 	return IS_ZERO(cmd->raw);
@@ -76,6 +82,9 @@ static enum npu_status do_identify(const struct npu_admin_cmd *cmd, struct npu_a
 		answer->abi_minor = driver->abi_minor;
 	answer->telemetry_ms = TELEMETRY_MS;
 	answer->heartbeat_ms = HEARTBEAT_MS;
+	if (answer->abi_minor >= 1)
+		answer->flags = NPU_IDENTITY_HBM_KEPT;
+	minor_in_force = answer->abi_minor;
 	identified = true;
 	log_info("admin", "driver identified, ABI %u.%u in force", answer->abi_major,
 		 answer->abi_minor);
@@ -129,7 +138,21 @@ static enum npu_status do_queue_resume(const struct npu_admin_cmd *cmd,
 
 static enum npu_status do_queue_query(const struct npu_admin_cmd *cmd, struct npu_admin_cqe *cqe)
 {
-	return queue_query(cmd->id, &cqe->queue);
+	enum npu_status status = queue_query(cmd->id, &cqe->queue);
+
+	if (minor_in_force < 1 && cqe->queue.state == NPU_QUEUE_READY)
+		cqe->queue.state = NPU_QUEUE_RUNNING;
+	return status;
+}
+
+static enum npu_status do_queue_stop(const struct npu_admin_cmd *cmd, struct npu_admin_cqe *cqe)
+{
+	return queue_stop(cmd->id);
+}
+
+static enum npu_status do_core_reset(const struct npu_admin_cmd *cmd, struct npu_admin_cqe *cqe)
+{
+	return queue_core_reset(cmd->id, cmd->core.queue);
 }
 
 static enum npu_status do_telemetry(const struct npu_admin_cmd *cmd, struct npu_admin_cqe *cqe)
@@ -154,6 +177,8 @@ static const struct admin_command {
 	[NPU_ADMIN_QUEUE_RESUME] = { "queue-resume", id_only_valid, do_queue_resume },
 	[NPU_ADMIN_QUEUE_QUERY] = { "queue-query", id_only_valid, do_queue_query },
 	[NPU_ADMIN_TELEMETRY] = { "telemetry", nothing_valid, do_telemetry },
+	[NPU_ADMIN_QUEUE_STOP] = { "queue-stop", id_only_valid, do_queue_stop },
+	[NPU_ADMIN_CORE_RESET] = { "core-reset", core_valid, do_core_reset },
 };
 
 static const struct admin_command *command_find(uint8_t opcode)

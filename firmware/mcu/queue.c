@@ -19,6 +19,8 @@
 
 static const struct unit queue_unit = { NPU_MCU_Q_CMD, NPU_MCU_Q_STATUS };
 
+static const struct unit core_unit = { NPU_MCU_CORE_CMD, NPU_MCU_CORE_STATUS };
+
 static struct queue {
 	bool exists;
 	bool fault_reported;
@@ -124,6 +126,31 @@ enum npu_status queue_resume(uint32_t id)
 	return status;
 }
 
+/* The scheduler says so when the entry has ended, with a fault or well; else a core is stuck. */
+enum npu_status queue_stop(uint32_t id)
+{
+	enum npu_status status = queue_command(id, NPU_MCU_Q_CMD_STOP);
+
+	if (status == NPU_ST_OK)
+		log_warn("recovery", "queue %u: task stopped", id);
+	return status;
+}
+
+enum npu_status queue_core_reset(uint32_t core, uint32_t id)
+{
+	enum npu_status status;
+
+	if (id >= NPU_MAX_QUEUES || !queues[id].exists)
+		return NPU_ST_ADMIN_NOENT;
+
+	mmio_write32(NPU_MCU_CORE_ID, core);
+	mmio_write32(NPU_MCU_CORE_QUEUE, id);
+	status = unit_run(&core_unit, NPU_MCU_CORE_CMD_RESET);
+	if (status == NPU_ST_OK)
+		log_warn("recovery", "core %u reset for queue %u", core, id);
+	return status;
+}
+
 enum npu_status queue_query(uint32_t id, struct npu_admin_queue_info *info)
 {
 	enum npu_status status = queue_command(id, NPU_MCU_Q_CMD_QUERY);
@@ -136,6 +163,10 @@ enum npu_status queue_query(uint32_t id, struct npu_admin_queue_info *info)
 	info->tail = mmio_read32(NPU_MCU_Q_TAIL);
 	info->status = mmio_read32(NPU_MCU_Q_FAULT);
 	info->tasks = mmio_read64(NPU_MCU_Q_TASKS);
+	info->cores = mmio_read64(NPU_MCU_Q_CORES);
+	info->pc = mmio_read64(NPU_MCU_Q_PC);
+	info->command = mmio_read32(NPU_MCU_Q_COMMAND);
+	info->run_us = mmio_read32(NPU_MCU_Q_RUN_US);
 	return NPU_ST_OK;
 }
 

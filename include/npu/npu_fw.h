@@ -10,7 +10,7 @@
 
 /* Bumped when an admin command or the firmware region changes: major for a break. */
 #define NPU_FW_ABI_VERSION_MAJOR 1
-#define NPU_FW_ABI_VERSION_MINOR 0
+#define NPU_FW_ABI_VERSION_MINOR 1
 
 #define NPU_FW_MAGIC 0x4655504e /* "NPUF" */
 #define NPU_FW_HEADER_VERSION 1
@@ -200,6 +200,9 @@ enum npu_admin_opcode {
 	NPU_ADMIN_QUEUE_RESUME = 9,
 	NPU_ADMIN_QUEUE_QUERY = 10,
 	NPU_ADMIN_TELEMETRY = 11, /* take a sample now */
+	/* From 1.1 on: */
+	NPU_ADMIN_QUEUE_STOP = 12, /* the entry in progress times out */
+	NPU_ADMIN_CORE_RESET = 13, /* struct npu_admin_core */
 };
 
 /**
@@ -263,6 +266,16 @@ struct npu_admin_queue {
 };
 
 /**
+ * struct npu_admin_core - reset AI core @npu_admin_cmd.id
+ * @queue: whose blocks on it are lost; those of others go on
+ * @rsvd: zero
+ */
+struct npu_admin_core {
+	npu_le32 queue;
+	npu_le32 rsvd[13];
+};
+
+/**
  * struct npu_admin_cmd - entry of the admin submission ring
  * @opcode: enum npu_admin_opcode
  * @flags: zero
@@ -279,11 +292,15 @@ struct npu_admin_cmd {
 		struct npu_admin_context context;
 		struct npu_admin_cq cq;
 		struct npu_admin_queue queue;
+		struct npu_admin_core core;
 		npu_le32 raw[14];
 	};
 };
 NPU_ASSERT_SIZE(struct npu_admin_cmd, 64);
 NPU_ASSERT_OFFSET(struct npu_admin_cmd, identify, 8);
+
+/* A reset has kept what was in HBM. From 1.1 on; before, it always had. */
+#define NPU_IDENTITY_HBM_KEPT 0x1
 
 /* Firmware's answer to NPU_ADMIN_IDENTIFY. */
 struct npu_admin_identity {
@@ -291,7 +308,7 @@ struct npu_admin_identity {
 	npu_le16 abi_minor;
 	npu_le32 telemetry_ms; /* period of the telemetry sample */
 	npu_le32 heartbeat_ms; /* period of the heartbeat */
-	npu_le32 rsvd;
+	npu_le32 flags; /* NPU_IDENTITY_* */
 	char version[32];
 };
 
@@ -303,6 +320,7 @@ enum npu_queue_state {
 	NPU_QUEUE_WAITING = 3, /* for a semaphore */
 	NPU_QUEUE_SUSPENDED = 4,
 	NPU_QUEUE_FAULTED = 5, /* stopped by a fault; only destroy helps */
+	NPU_QUEUE_READY = 6, /* waits for its turn; RUNNING before 1.1 */
 };
 
 struct npu_admin_queue_info {
@@ -311,7 +329,11 @@ struct npu_admin_queue_info {
 	npu_le32 tail;
 	npu_le32 status; /* enum npu_status of the fault */
 	npu_le64 tasks; /* commands done since creation: progress */
-	npu_le64 rsvd[3];
+	/* From 1.1 on, and zero where there is none: */
+	npu_le64 cores; /* AI cores that run blocks of it */
+	npu_le64 pc; /* where the lowest of them is */
+	npu_le32 command; /* index of the command in progress */
+	npu_le32 run_us; /* longest time-out of what is in progress; all ones: none */
 };
 
 /**

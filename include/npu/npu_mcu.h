@@ -91,12 +91,24 @@
 #define NPU_MCU_Q_CMD_SUSPEND 3 /* at the next command border */
 #define NPU_MCU_Q_CMD_RESUME 4
 #define NPU_MCU_Q_CMD_QUERY 5 /* loads the registers below */
+#define NPU_MCU_Q_CMD_STOP 6 /* the entry in progress times out */
 #define NPU_MCU_Q_STATUS NPU_MCU_REG(0x0638) /* 32 R */
 #define NPU_MCU_Q_STATE NPU_MCU_REG(0x063c) /* 32 R: enum npu_queue_state */
 #define NPU_MCU_Q_HEAD NPU_MCU_REG(0x0640) /* 32 R */
 #define NPU_MCU_Q_TAIL NPU_MCU_REG(0x0644) /* 32 R */
 #define NPU_MCU_Q_FAULT NPU_MCU_REG(0x0648) /* 32 R: enum npu_status */
 #define NPU_MCU_Q_TASKS NPU_MCU_REG(0x0650) /* 64 R */
+#define NPU_MCU_Q_CORES NPU_MCU_REG(0x0658) /* 64 R: AI cores that run blocks of it */
+#define NPU_MCU_Q_PC NPU_MCU_REG(0x0660) /* 64 R: where the lowest of them is */
+#define NPU_MCU_Q_COMMAND NPU_MCU_REG(0x0668) /* 32 R: index of the command in progress */
+#define NPU_MCU_Q_RUN_US NPU_MCU_REG(0x066c) /* 32 R: longest time-out in progress */
+
+/* AI cores. */
+#define NPU_MCU_CORE_ID NPU_MCU_REG(0x0680) /* 32 RW */
+#define NPU_MCU_CORE_QUEUE NPU_MCU_REG(0x0684) /* 32 RW */
+#define NPU_MCU_CORE_CMD NPU_MCU_REG(0x0688) /* 32 W */
+#define NPU_MCU_CORE_CMD_RESET 1 /* what the queue runs on it ends with NPU_ST_CORE_LOST */
+#define NPU_MCU_CORE_STATUS NPU_MCU_REG(0x068c) /* 32 R */
 
 /* Sensors and counters, all read only; times in ns since reset. */
 #define NPU_MCU_SENSOR_TEMPERATURE NPU_MCU_REG(0x0700) /* 32, millidegrees Celsius */

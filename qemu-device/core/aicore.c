@@ -286,6 +286,7 @@ static void start_block(struct npu_aicore *ac, uint32_t block)
 	memset(ac->cpu.f, 0, sizeof(ac->cpu.f));
 	ac->cpu.fcsr = 0;
 	ac->cpu.pc = k->entry;
+	npu_store(&ac->pc, k->entry);
 	ac->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
 	ac->cpu.x[10] = k->args;
 	ac->cpu.x[11] = block;
@@ -350,6 +351,7 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	stop = rv64_run(&ac->cpu, SLICE_INSNS);
 	unmap_pages(ac);
 	npu_section_leave(worker);
+	npu_store(&ac->pc, ac->cpu.pc);
 	__atomic_store_n(&ac->worker, NULL, __ATOMIC_RELEASE);
 
 	insns = ac->cpu.instret - insns;
@@ -392,6 +394,27 @@ static bool quantum_over(struct npu_aicore *ac, uint64_t start)
 	return false;
 }
 
+static void end_with(struct npu_worker *worker, struct npu_aicore *ac, enum npu_status status)
+{
+	fault(ac, status, NPU_ACCESS_NONE, 0);
+	ac->error.unit = NPU_UNIT_SCALAR;
+	ac->error.pc = ac->cpu.pc;
+	end_block(worker, ac, true);
+}
+
+/* Does the core make no progress? Then nobody has the block until it is reset. */
+static bool core_hangs(struct npu_aicore *ac)
+{
+	struct npu_core *core = ac->core;
+
+	if (!(npu_load(&core->hung_cores) & 1ULL << ac->id))
+		return false;
+	pthread_mutex_lock(&core->lock);
+	ac->hung = npu_load(&core->hung_cores) & 1ULL << ac->id;
+	pthread_mutex_unlock(&core->lock);
+	return ac->hung;
+}
+
 /* Go on with the block on @ac, to its end or until something else should be done. */
 void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 {
@@ -401,6 +424,12 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 
 	ac->slice_end = start + QUANTUM_NS;
 	for (;;) {
+		if (core_hangs(ac))
+			return;
+		if (npu_load(&ac->lost)) {
+			end_with(worker, ac, NPU_ST_CORE_LOST);
+			return;
+		}
 		if (npu_load(&ac->task->stop)) {
 			end_block(worker, ac, false);
 			return;
@@ -411,10 +440,7 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 			return;
 		}
 		if (npu_task_timed_out(core, ac->task)) {
-			fault(ac, NPU_ST_TIMEOUT, NPU_ACCESS_NONE, 0);
-			ac->error.unit = NPU_UNIT_SCALAR;
-			ac->error.pc = ac->cpu.pc;
-			end_block(worker, ac, true);
+			end_with(worker, ac, NPU_ST_TIMEOUT);
 			return;
 		}
 		if (quantum_over(ac, start)) {
@@ -435,6 +461,7 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 {
 	ac->error = (struct npu_error){};
 	ac->busy_ns = 0;
+	npu_store(&ac->lost, false);
 	ac->work.priority = ac->task->work.priority;
 	if (!make_ready(ac)) {
 		fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, 0);
@@ -443,6 +470,57 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 	}
 	start_block(ac, block);
 	npu_aicore_resume(worker, ac);
+}
+
+/* With the lock: the core of @ac works again. Its block goes on, or is @lost. */
+static void revive(struct npu_aicore *ac, bool lost)
+{
+	struct npu_core *core = ac->core;
+
+	npu_store(&ac->lost, lost);
+	if (!ac->hung) {
+		npu_aicore_interrupt(ac);
+		return;
+	}
+	ac->hung = false;
+	/* It did not have this time. */
+	if (!lost)
+		ac->task->started = npu_max(npu_clock(core), 1);
+	npu_sched_add(core, &ac->work, 1);
+}
+
+uint32_t npu_aicore_reset(struct npu_core *core, uint32_t id, uint32_t queue_id)
+{
+	struct npu_queue *queue;
+	unsigned int i;
+
+	if (id >= core->cfg.cores)
+		return NPU_ST_ADMIN_INVALID;
+	pthread_mutex_lock(&core->lock);
+	queue = npu_queue_find(core, queue_id);
+	if (queue) {
+		npu_store(&core->hung_cores, core->hung_cores & ~(1ULL << id));
+		for (i = 0; i < core->nr_aicores; i++) {
+			struct npu_aicore *ac = &core->aicores[i];
+
+			if (ac->id == id && ac->task)
+				revive(ac, ac->task->queue == queue);
+		}
+	}
+	pthread_mutex_unlock(&core->lock);
+	return queue ? NPU_ST_OK : NPU_ST_ADMIN_NOENT;
+}
+
+void npu_core_hang(struct npu_core *core, uint64_t cores)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&core->lock);
+	npu_store(&core->hung_cores, core->hung_cores | cores);
+	for (i = 0; i < core->nr_aicores; i++)
+		if (npu_load(&core->aicores[i].worker))
+			npu_aicore_interrupt(&core->aicores[i]);
+	pthread_mutex_unlock(&core->lock);
 }
 
 void npu_aicores_init(struct npu_core *core)
@@ -465,10 +543,13 @@ void npu_aicores_reset(struct npu_core *core)
 {
 	unsigned int i;
 
+	npu_store(&core->hung_cores, 0);
 	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *ac = &core->aicores[i];
 
 		npu_list_init(&ac->work.node);
+		ac->hung = false;
+		npu_store(&ac->lost, false);
 		ac->task = NULL;
 		ac->owner = 0;
 		ac->tag = 0;

@@ -105,6 +105,23 @@ static bool step_suspend(struct npu_queue *queue)
 	return stop;
 }
 
+/* With the lock: what was to be aborted has ended by itself. */
+static void abort_done(struct npu_queue *queue)
+{
+	if (queue->pending_cmd != NPU_MCU_Q_CMD_STOP)
+		return;
+	npu_store(&queue->abort, false);
+	npu_queue_cmd_done(queue, NPU_ST_OK);
+}
+
+/* In the middle of an entry that is to end. */
+static bool step_abort(struct npu_queue *queue)
+{
+	npu_store(&queue->abort, false);
+	fail_status(queue, NULL, NPU_ST_TIMEOUT, 0);
+	return true;
+}
+
 /* The ring is empty, unless a doorbell has come in between. */
 static bool step_idle(struct npu_queue *queue)
 {
@@ -112,8 +129,10 @@ static bool step_idle(struct npu_queue *queue)
 	bool go_on = true;
 
 	pthread_mutex_lock(&core->lock);
-	if (npu_load(&queue->tail) == queue->head && !queue->stop && !queue->suspend)
+	if (npu_load(&queue->tail) == queue->head && !queue->stop && !queue->suspend) {
+		abort_done(queue);
 		go_on = park(queue, NPU_Q_IDLE);
+	}
 	pthread_mutex_unlock(&core->lock);
 	return go_on;
 }
@@ -452,6 +471,7 @@ static void park_cq(struct npu_queue *queue, struct npu_cq *cq)
 		park(queue, NPU_Q_SUSPENDED);
 		npu_queue_cmd_done(queue, NPU_ST_OK);
 	} else {
+		abort_done(queue);
 		park(queue, NPU_Q_CQ);
 		npu_list_add_tail(&cq->waiters, &queue->wait_node);
 	}
@@ -535,6 +555,9 @@ static bool step(struct npu_worker *worker, struct npu_queue *queue)
 	if (npu_load(&queue->suspend) && !npu_load(&queue->failed) &&
 	    queue->phase <= NPU_PHASE_SEM)
 		return step_suspend(queue);
+	if (npu_load(&queue->abort) && !npu_load(&queue->failed) &&
+	    (queue->phase == NPU_PHASE_COMMAND || queue->phase == NPU_PHASE_SEM))
+		return step_abort(queue);
 	switch (queue->phase) {
 	case NPU_PHASE_FETCH:
 		return step_fetch(queue);

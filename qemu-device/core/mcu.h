@@ -72,6 +72,10 @@ struct npu_mcu_regs {
 	uint32_t q_status; /* (atomic) */
 	struct npu_queue_config q_config;
 	struct npu_queue_info q_info;
+
+	uint32_t core_id;
+	uint32_t core_queue;
+	uint32_t core_status;
 };
 
 #define NPU_MCU_REG_SPACE 0x800 /* offsets that may have a peripheral register */

@@ -170,6 +170,8 @@ static uint32_t queue_command(struct npu_mcu *mcu, uint32_t command)
 		return npu_queue_suspend(mcu->core, r->q_id);
 	case NPU_MCU_Q_CMD_RESUME:
 		return npu_queue_resume(mcu->core, r->q_id);
+	case NPU_MCU_Q_CMD_STOP:
+		return npu_queue_stop(mcu->core, r->q_id);
 	case NPU_MCU_Q_CMD_QUERY:
 		return npu_queue_query(mcu->core, r->q_id, &r->q_info);
 	default:
@@ -191,6 +193,15 @@ static void q_cmd_write(struct npu_mcu *mcu, const struct mcu_reg *reg, uint64_t
 		return;
 	set_q_status(mcu, status);
 	npu_mcu_raise_int(mcu->core, NPU_MCU_INT_QUEUE);
+}
+
+static void core_cmd_write(struct npu_mcu *mcu, const struct mcu_reg *reg, uint64_t value)
+{
+	struct npu_mcu_regs *r = &mcu->regs;
+
+	r->core_status = value == NPU_MCU_CORE_CMD_RESET ?
+			 npu_aicore_reset(mcu->core, r->core_id, r->core_queue) :
+			 NPU_ST_ADMIN_INVALID;
 }
 
 static uint64_t sensor_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
@@ -292,6 +303,15 @@ static const struct mcu_reg mcu_regs[] = {
 	PLAIN_RO(Q_TAIL, q_info.tail),
 	PLAIN_RO(Q_FAULT, q_info.fault),
 	PLAIN_RO(Q_TASKS, q_info.tasks),
+	PLAIN_RO(Q_CORES, q_info.cores),
+	PLAIN_RO(Q_PC, q_info.pc),
+	PLAIN_RO(Q_COMMAND, q_info.command),
+	PLAIN_RO(Q_RUN_US, q_info.timeout_us),
+
+	PLAIN(CORE_ID, core_id),
+	PLAIN(CORE_QUEUE, core_queue),
+	W(CORE_CMD, 4, core_cmd_write),
+	PLAIN_RO(CORE_STATUS, core_status),
 
 	R(SENSOR_TEMPERATURE, 4, sensor_read, 0),
 	R(SENSOR_POWER, 4, sensor_read, 0),

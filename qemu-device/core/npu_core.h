@@ -150,6 +150,12 @@ enum npu_core_ras {
  */
 void npu_core_inject_ras(struct npu_core *core, enum npu_core_ras kind, uint64_t n);
 
+/*
+ * npu_core_hang() - AI cores of the mask @cores make no progress, and end nothing that they run,
+ * until they or the device are reset. Any thread.
+ */
+void npu_core_hang(struct npu_core *core, uint64_t cores);
+
 /* npu_core_set_ambient() - temperature around the device, for its sensors. Any thread. */
 void npu_core_set_ambient(struct npu_core *core, uint32_t millidegrees);
 

@@ -326,6 +326,10 @@ struct npu_queue_info {
 	uint32_t tail;
 	enum npu_status fault;
 	uint64_t tasks;
+	uint64_t cores;
+	uint64_t pc;
+	uint32_t command;
+	uint32_t timeout_us;
 };
 
 /**
@@ -343,6 +347,7 @@ struct npu_sem_place {
  * @tail: last doorbell value (atomic)
  * @stop: leave off as soon as possible: destroy, or reset (atomic)
  * @suspend: leave off at the next command border (atomic)
+ * @abort: end the entry as if its time were over (atomic)
  * @tasks_running: of @tasks, those in flight
  * @tasks_started: @tasks_running may be other than 0; the owner's
  * @pending_cmd: NPU_MCU_Q_CMD_* that the MCU is to be told the end of
@@ -366,6 +371,7 @@ struct npu_queue {
 	uint32_t tail;
 	bool stop;
 	bool suspend;
+	bool abort;
 	uint32_t pending_cmd;
 
 	uint32_t head;
@@ -434,6 +440,9 @@ struct npu_vector {
  * @code_epoch: core->code_epoch when the decoded code was last dropped
  * @slice_end: host time at which the slice should end
  * @slices: how many there were
+ * @pc: where the last one ended (atomic)
+ * @lost: its block is to end, by a reset of the core (atomic)
+ * @hung: its block is on no list, as the core makes no progress
  * @busy_ns: time spent on the block
  * @maps: system memory in the hart's translations
  * @error: set by callbacks
@@ -453,6 +462,9 @@ struct npu_aicore {
 	uint64_t code_epoch;
 	uint64_t slice_end;
 	unsigned int slices;
+	uint64_t pc;
+	bool lost;
+	bool hung;
 	uint64_t busy_ns;
 	struct npu_mapping maps[NPU_CORE_MAPS];
 	unsigned int nr_maps;
@@ -533,6 +545,7 @@ struct npu_sched {
  * @sync_running: in sync mode, npu_sync_run() is in progress
  * @sync_cap_ns: NPU_SYNC_CAP_NS, unless a test wants less
  * @hbm_limit: HBM that contexts may reach; the firmware region lies above
+ * @hung_cores: cores that make no progress until they are reset (atomic)
  */
 struct npu_core {
 	struct npu_core_config cfg;
@@ -560,6 +573,7 @@ struct npu_core {
 
 	struct npu_aicore *aicores;
 	unsigned int nr_aicores;
+	uint64_t hung_cores;
 	struct npu_worker *workers;
 	unsigned int nr_workers;
 	uint64_t *inv_sections;
@@ -655,7 +669,10 @@ uint32_t npu_queue_create(struct npu_core *core, uint32_t id, const struct npu_q
 uint32_t npu_queue_destroy(struct npu_core *core, uint32_t id);
 uint32_t npu_queue_suspend(struct npu_core *core, uint32_t id);
 uint32_t npu_queue_resume(struct npu_core *core, uint32_t id);
+uint32_t npu_queue_stop(struct npu_core *core, uint32_t id);
 uint32_t npu_queue_query(struct npu_core *core, uint32_t id, struct npu_queue_info *info);
+/* End what @queue runs on AI core @id, even if the core does not answer. */
+uint32_t npu_aicore_reset(struct npu_core *core, uint32_t id, uint32_t queue);
 
 /*
  * mcu.c and bootrom.c: the management core.

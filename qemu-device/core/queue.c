@@ -286,6 +286,99 @@ uint32_t npu_queue_resume(struct npu_core *core, uint32_t id)
 	return ret;
 }
 
+/* With the lock: the core that runs a block of @queue, the lowest; NULL if there is none. */
+static struct npu_aicore *queue_core(struct npu_queue *queue)
+{
+	struct npu_core *core = queue->core;
+	unsigned int i;
+
+	for (i = 0; i < core->nr_aicores; i++)
+		if (core->aicores[i].task && core->aicores[i].task->queue == queue)
+			return &core->aicores[i];
+	return NULL;
+}
+
+/* With the lock: a task in flight; there is one. */
+static struct npu_task *queue_task(struct npu_queue *queue)
+{
+	struct npu_task *task = queue->tasks;
+
+	while (!task->active)
+		task++;
+	return task;
+}
+
+/* With the lock: the time of what @queue has in flight is over. */
+static void time_out_tasks(struct npu_queue *queue)
+{
+	struct npu_error error = { .status = NPU_ST_TIMEOUT, .unit = NPU_UNIT_SDMA };
+	struct npu_task *task = queue_task(queue);
+	struct npu_aicore *aicore = queue_core(queue);
+
+	if (aicore) {
+		task = aicore->task;
+		error.unit = NPU_UNIT_SCALAR;
+		error.core = aicore->id;
+		error.block = aicore->block;
+		error.pc = npu_load(&aicore->pc);
+	}
+	npu_queue_fail(queue, task->command, task->cmd.tag, &error);
+}
+
+/* With the lock: see to it that the entry in progress ends; who owns the queue does it himself. */
+static void queue_abort(struct npu_queue *queue)
+{
+	struct npu_error error = { .status = NPU_ST_TIMEOUT };
+
+	npu_store(&queue->suspend, false);
+	if (queue->tasks_running) {
+		time_out_tasks(queue);
+	} else if (queue->state == NPU_Q_SEM) {
+		error.address = npu_queue_cmd(queue)->sem.address;
+		npu_queue_fail(queue, queue->index, npu_queue_cmd(queue)->tag, &error);
+	} else {
+		npu_store(&queue->abort, true);
+		if (queue->state == NPU_Q_SUSPENDED)
+			npu_queue_ready(queue, 1);
+	}
+}
+
+/* With the lock: has the queue nothing that could be stopped? */
+static bool nothing_runs(const struct npu_queue *queue)
+{
+	switch (queue->state) {
+	case NPU_Q_IDLE:
+	case NPU_Q_CQ:
+	case NPU_Q_FAULTED:
+		return true;
+	case NPU_Q_SUSPENDED:
+		return queue->phase != NPU_PHASE_COMMAND && queue->phase != NPU_PHASE_SEM;
+	default:
+		return false;
+	}
+}
+
+/* The entry in progress times out now, and stops the queue as any fault does. */
+uint32_t npu_queue_stop(struct npu_core *core, uint32_t id)
+{
+	struct npu_queue *queue;
+	uint32_t ret = NPU_ST_OK;
+
+	pthread_mutex_lock(&core->lock);
+	queue = npu_queue_find(core, id);
+	if (!queue) {
+		ret = NPU_ST_ADMIN_NOENT;
+	} else if (queue->pending_cmd && queue->pending_cmd != NPU_MCU_Q_CMD_SUSPEND) {
+		ret = NPU_ST_ADMIN_BUSY;
+	} else if (!nothing_runs(queue)) {
+		queue->pending_cmd = NPU_MCU_Q_CMD_STOP;
+		ret = NPU_MCU_BUSY;
+		queue_abort(queue);
+	}
+	pthread_mutex_unlock(&core->lock);
+	return ret;
+}
+
 /* With the lock: the owner, or a change of state, has brought about what the MCU asked for. */
 void npu_queue_cmd_done(struct npu_queue *queue, enum npu_status status)
 {
@@ -295,9 +388,20 @@ void npu_queue_cmd_done(struct npu_queue *queue, enum npu_status status)
 	npu_mcu_queue_done(queue->core, queue->id, status);
 }
 
-static enum npu_queue_state public_state(enum npu_qstate state)
+/* With the lock: are all tasks of the queue still to begin, or to go on? */
+static bool tasks_wait(const struct npu_queue *queue)
 {
-	switch (state) {
+	unsigned int i;
+
+	for (i = 0; i < NPU_QUEUE_TASKS; i++)
+		if (queue->tasks[i].active && queue->tasks[i].running)
+			return false;
+	return true;
+}
+
+static enum npu_queue_state public_state(const struct npu_queue *queue)
+{
+	switch (queue->state) {
 	case NPU_Q_IDLE:
 		return NPU_QUEUE_IDLE;
 	case NPU_Q_SEM:
@@ -306,8 +410,42 @@ static enum npu_queue_state public_state(enum npu_qstate state)
 		return NPU_QUEUE_SUSPENDED;
 	case NPU_Q_FAULTED:
 		return NPU_QUEUE_FAULTED;
+	case NPU_Q_READY:
+		return NPU_QUEUE_READY;
+	case NPU_Q_TASKS:
+		return tasks_wait(queue) ? NPU_QUEUE_READY : NPU_QUEUE_RUNNING;
 	default:
 		return NPU_QUEUE_RUNNING;
+	}
+}
+
+static uint32_t timeout_us(uint64_t ns)
+{
+	return ns == NPU_NEVER ? UINT32_MAX : ns / NPU_NS_PER_US;
+}
+
+/* With the lock: what @queue is at, as far as that is not its owner's business. */
+static void query_tasks(struct npu_queue *queue, struct npu_queue_info *info)
+{
+	struct npu_aicore *aicore = queue_core(queue);
+	unsigned int i;
+
+	for (i = 0; i < NPU_QUEUE_TASKS; i++) {
+		const struct npu_task *task = &queue->tasks[i];
+
+		if (!task->active)
+			continue;
+		info->cores |= task->cores;
+		info->command = task->command;
+		info->timeout_us = npu_max(info->timeout_us, timeout_us(task->timeout_ns));
+	}
+	if (aicore) {
+		info->command = aicore->task->command;
+		info->pc = npu_load(&aicore->pc);
+	}
+	if (queue->state == NPU_Q_SEM) {
+		info->command = queue->index;
+		info->timeout_us = timeout_us(npu_cmd_timeout_ns(queue, npu_queue_cmd(queue)));
 	}
 }
 
@@ -322,12 +460,13 @@ uint32_t npu_queue_query(struct npu_core *core, uint32_t id, struct npu_queue_in
 	if (!queue) {
 		ret = NPU_ST_ADMIN_NOENT;
 	} else {
-		info->state = public_state(queue->state);
+		info->state = public_state(queue);
 		info->head = npu_load(&queue->head);
 		info->tail = npu_load(&queue->tail);
 		if (queue->state == NPU_Q_FAULTED)
 			info->fault = queue->error.status;
 		info->tasks = npu_load(&queue->done);
+		query_tasks(queue, info);
 	}
 	pthread_mutex_unlock(&core->lock);
 	return ret;

@@ -66,6 +66,13 @@ static struct npu_admin_cmd with_id(uint8_t opcode, uint32_t id)
 	return (struct npu_admin_cmd){ .opcode = opcode, .id = id };
 }
 
+static struct npu_admin_cmd core_reset(uint32_t core, uint32_t queue)
+{
+	return (struct npu_admin_cmd){
+		.opcode = NPU_ADMIN_CORE_RESET, .id = core, .core.queue = queue,
+	};
+}
+
 static uint16_t run(struct fw_host *host, struct npu_admin_cmd cmd)
 {
 	return fw_admin(host, cmd).status;
@@ -111,7 +118,7 @@ static void test_identify(void)
 	ok(cqe.identity.abi_major == NPU_FW_ABI_VERSION_MAJOR &&
 	   cqe.identity.abi_minor == NPU_FW_ABI_VERSION_MINOR, "the lower minor is in force");
 	ok(cqe.identity.heartbeat_ms == 100 && cqe.identity.telemetry_ms == 500, "the periods");
-	ok(cqe.identity.rsvd == 0 && memchr(cqe.identity.version, 0, 32), "a clean answer");
+	ok(cqe.identity.flags == NPU_IDENTITY_HBM_KEPT && memchr(cqe.identity.version, 0, 32), "a clean answer");
 	expect(host, context_set(CONTEXT), NPU_ST_OK, "now commands are obeyed");
 	fw_host_free(host);
 }
@@ -224,6 +231,8 @@ static const struct {
 	{ NPU_ADMIN_QUEUE_RESUME, 0 },
 	{ NPU_ADMIN_QUEUE_QUERY, 0 },
 	{ NPU_ADMIN_TELEMETRY, 0 },
+	{ NPU_ADMIN_QUEUE_STOP, 0 },
+	{ NPU_ADMIN_CORE_RESET, 1 },
 };
 
 /* A command that would be obeyed, for objects that are there or are not, as it needs. */
@@ -240,6 +249,8 @@ static struct npu_admin_cmd good_command(uint8_t opcode)
 		return queue_create(QUEUE + 1);
 	case NPU_ADMIN_TELEMETRY:
 		return with_id(opcode, 0);
+	case NPU_ADMIN_CORE_RESET:
+		return core_reset(0, QUEUE);
 	case NPU_ADMIN_CONTEXT_CLEAR:
 		return with_id(opcode, CONTEXT);
 	case NPU_ADMIN_CQ_DESTROY:
@@ -292,7 +303,7 @@ static void test_bad_opcodes(void)
 	unsigned int refused = 0, count = 0;
 
 	for (int opcode = 0; opcode < 256; opcode++) {
-		if (opcode >= NPU_ADMIN_IDENTIFY && opcode <= NPU_ADMIN_TELEMETRY)
+		if (opcode >= NPU_ADMIN_IDENTIFY && opcode <= NPU_ADMIN_CORE_RESET)
 			continue;
 		count++;
 		refused += run(host, with_id(opcode, 0)) == NPU_ST_ADMIN_INVALID;
@@ -511,6 +522,7 @@ static void start_endless_kernel(struct fw_host *host)
 	level1[NPU_PT_INDEX(NPU_VA_START, 1)] = page | NPU_PTE_VALID | NPU_PTE_LEAF |
 		NPU_PTE_READ | NPU_PTE_WRITE | NPU_PTE_EXEC;
 	memcpy(host->hbm + page, code, sizeof(code));
+	memset(host->hbm + page + sign, 0, sizeof(uint64_t));
 	*cmd = (struct npu_cmd){
 		.opcode = NPU_CMD_KERNEL,
 		.kernel = { .entry = NPU_VA_START, .args = NPU_VA_START + sign, .blocks = 1 },
@@ -560,6 +572,40 @@ static void test_stuck_queue(void)
 	fw_host_free(host);
 }
 
+/* A task that can be stopped, and one on a core that hangs. */
+static void test_recovery(void)
+{
+	struct fw_host *host = fw_host_identified(false);
+	struct npu_admin_queue_info info;
+
+	run(host, context_set(CONTEXT));
+	run(host, cq_create(CQ));
+	run(host, queue_create(QUEUE));
+	expect(host, with_id(NPU_ADMIN_QUEUE_STOP, QUEUE), NPU_ST_OK, "nothing to stop");
+	start_endless_kernel(host);
+	expect(host, with_id(NPU_ADMIN_QUEUE_STOP, QUEUE), NPU_ST_OK, "an endless kernel is stopped");
+	info = query(host);
+	ok(info.state == NPU_QUEUE_FAULTED && info.status == NPU_ST_TIMEOUT, "its queue has faulted");
+	expect(host, with_id(NPU_ADMIN_QUEUE_DESTROY, QUEUE), NPU_ST_OK, "and can be destroyed");
+
+	run(host, queue_create(QUEUE));
+	start_endless_kernel(host);
+	npu_core_hang(host->core, 1);
+	info = query(host);
+	ok(info.state == NPU_QUEUE_RUNNING && info.cores == 1 && info.run_us == UINT32_MAX &&
+	   info.pc - NPU_VA_START < 8, "where a kernel is");
+	expect(host, with_id(NPU_ADMIN_QUEUE_STOP, QUEUE), NPU_ST_ADMIN_BUSY, "its core hangs");
+	expect(host, with_id(NPU_ADMIN_QUEUE_DESTROY, QUEUE), NPU_ST_ADMIN_BUSY,
+	       "so its queue cannot be destroyed");
+	expect(host, core_reset(64, QUEUE), NPU_ST_ADMIN_INVALID, "no such core");
+	expect(host, core_reset(0, QUEUE + 1), NPU_ST_ADMIN_NOENT, "no such queue");
+	expect(host, core_reset(0, QUEUE), NPU_ST_OK, "the core is reset");
+	expect(host, with_id(NPU_ADMIN_QUEUE_DESTROY, QUEUE), NPU_ST_OK, "now it can");
+	expect(host, with_id(NPU_ADMIN_CONTEXT_CLEAR, CONTEXT), NPU_ST_OK, "its context is free");
+	ok(fw_said(host, "core 0 reset for queue 5"), "the log tells it");
+	fw_host_free(host);
+}
+
 static void test_many_queues(void)
 {
 	struct fw_host *host = fw_host_identified(true);
@@ -592,6 +638,7 @@ int main(void)
 	test_bad_tail();
 	test_bus_errors();
 	test_stuck_queue();
+	test_recovery();
 	test_many_queues();
 	return tap_done();
 }
