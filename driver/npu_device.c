@@ -193,6 +193,10 @@ int npu_device_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
+	ret = npu_limits_init(npu);
+	if (ret)
+		return ret;
+
 	ret = npu_queue_init_device(npu);
 	if (ret)
 		return ret;

@@ -18,6 +18,7 @@
 #include "npu_clear.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
+#include "npu_limits.h"
 
 #define DRIVER_NAME "npu"
 #define DRIVER_DESC "NPU accelerator"
@@ -139,6 +140,9 @@ struct npu_device {
 	/** @sys_man: manager of system memory that the device can reach */
 	struct ttm_resource_manager sys_man;
 
+	/** @limits: what a process can have */
+	struct npu_limits limits;
+
 	/** @context_ida: hardware contexts in use */
 	struct ida context_ida;
 	/** @vms: every VM with a hardware context */
@@ -167,6 +171,8 @@ struct npu_device {
 struct npu_file {
 	/** @npu: device */
 	struct npu_device *npu;
+	/** @process: that opened it */
+	struct npu_process *process;
 	/** @vms: VMs by id */
 	struct xarray vms;
 	/** @queues: queues by id */

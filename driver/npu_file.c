@@ -6,6 +6,7 @@
 #include "npu_device.h"
 #include "npu_file.h"
 #include "npu_gem.h"
+#include "npu_limits.h"
 #include "npu_queue.h"
 #include "npu_vm.h"
 
@@ -28,10 +29,27 @@ int npu_file_open(struct drm_device *drm, struct drm_file *file)
 		return -ENOMEM;
 
 	nfile->npu = to_npu_device(drm);
+	nfile->process = npu_process_open(nfile->npu);
+	if (!nfile->process) {
+		kfree(nfile);
+		return -ENOMEM;
+	}
+
 	xa_init_flags(&nfile->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&nfile->queues, XA_FLAGS_ALLOC1);
 	file->driver_priv = nfile;
 	return 0;
+}
+
+/**
+ * npu_file_retire_vm() - destroy a VM
+ * @nfile: file
+ * @vm: VM, not in the file's table any more
+ */
+static void npu_file_retire_vm(struct npu_file *nfile, struct npu_vm *vm)
+{
+	npu_vm_destroy(vm);
+	npu_process_uncharge(nfile->process, NPU_LIMIT_VMS, 1);
 }
 
 /**
@@ -46,6 +64,7 @@ static void npu_file_retire_queue(struct npu_file *nfile, struct npu_queue *queu
 	atomic64_add(atomic64_read(&queue->aicore_us), &nfile->aicore_us);
 	atomic64_add(atomic64_read(&queue->sdma_us), &nfile->sdma_us);
 	npu_queue_put(queue);
+	npu_process_uncharge(nfile->process, NPU_LIMIT_QUEUES, 1);
 }
 
 /**
@@ -65,9 +84,10 @@ void npu_file_postclose(struct drm_device *drm, struct drm_file *file)
 	xa_destroy(&nfile->queues);
 
 	xa_for_each(&nfile->vms, id, vm)
-		npu_vm_destroy(vm);
+		npu_file_retire_vm(nfile, vm);
 	xa_destroy(&nfile->vms);
 
+	npu_process_put(nfile->process);
 	kfree(nfile);
 }
 
@@ -180,7 +200,7 @@ int npu_file_destroy_vm(struct npu_file *nfile, u32 id)
 	xa_unlock(&nfile->vms);
 
 	if (!ret)
-		npu_vm_destroy(vm);
+		npu_file_retire_vm(nfile, vm);
 	return ret;
 }
 

@@ -11,6 +11,7 @@
 #include "npu_gem.h"
 #include "npu_hbm.h"
 #include "npu_ioctl.h"
+#include "npu_limits.h"
 #include "npu_query.h"
 #include "npu_queue.h"
 #include "npu_submit.h"
@@ -32,19 +33,33 @@ static int npu_ioctl_vm_create(struct drm_device *drm, void *data, struct drm_fi
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_vm_create *args = data;
+	struct npu_file *nfile = file->driver_priv;
 	struct npu_vm *vm;
 	int ret;
 
 	if (NPU_BAD_ARG(npu, args->flags))
 		return -EINVAL;
 
-	vm = npu_vm_create(npu);
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-
-	ret = npu_file_add_vm(file->driver_priv, vm, &args->id);
+	ret = npu_process_charge(nfile->process, NPU_LIMIT_VMS, 1);
 	if (ret)
-		npu_vm_destroy(vm);
+		return ret;
+
+	vm = npu_vm_create(npu);
+	if (IS_ERR(vm)) {
+		ret = PTR_ERR(vm);
+		goto err_uncharge;
+	}
+
+	ret = npu_file_add_vm(nfile, vm, &args->id);
+	if (ret)
+		goto err_destroy;
+
+	return 0;
+
+err_destroy:
+	npu_vm_destroy(vm);
+err_uncharge:
+	npu_process_uncharge(nfile->process, NPU_LIMIT_VMS, 1);
 	return ret;
 }
 
@@ -183,6 +198,7 @@ static int npu_ioctl_queue_create(struct drm_device *drm, void *data, struct drm
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_queue_create *args = data;
+	struct npu_file *nfile = file->driver_priv;
 	struct npu_queue_params params = {};
 	struct npu_queue *queue;
 	struct npu_vm *vm;
@@ -192,17 +208,32 @@ static int npu_ioctl_queue_create(struct drm_device *drm, void *data, struct drm
 	if (ret)
 		return ret;
 
-	vm = npu_file_use_vm(file->driver_priv, args->vm_id);
-	if (NPU_BAD_ARG(npu, !vm))
-		return -ENOENT;
+	ret = npu_process_charge(nfile->process, NPU_LIMIT_QUEUES, 1);
+	if (ret)
+		return ret;
+
+	vm = npu_file_use_vm(nfile, args->vm_id);
+	if (NPU_BAD_ARG(npu, !vm)) {
+		ret = -ENOENT;
+		goto err_uncharge;
+	}
 
 	queue = npu_queue_create(npu, vm, &params);
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
+	if (IS_ERR(queue)) {
+		ret = PTR_ERR(queue);
+		goto err_uncharge;
+	}
 
-	ret = npu_file_add_queue(file->driver_priv, queue, &args->id);
+	ret = npu_file_add_queue(nfile, queue, &args->id);
 	if (ret)
-		npu_queue_destroy(queue);
+		goto err_destroy;
+
+	return 0;
+
+err_destroy:
+	npu_queue_destroy(queue);
+err_uncharge:
+	npu_process_uncharge(nfile->process, NPU_LIMIT_QUEUES, 1);
 	return ret;
 }
 

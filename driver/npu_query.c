@@ -13,6 +13,7 @@
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
+#include "npu_limits.h"
 #include "npu_mmio.h"
 #include "npu_query.h"
 #include "npu_queue.h"
@@ -151,6 +152,21 @@ static int npu_query_telemetry(struct npu_device *npu, struct drm_npu_dev_query 
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
 }
 
+static int npu_query_limits(struct npu_device *npu, struct npu_process *process,
+			    struct drm_npu_dev_query *args)
+{
+	struct drm_npu_dev_limits reply = {
+		.max_vms = npu->limits.max[NPU_LIMIT_VMS],
+		.num_vms = npu_process_used(process, NPU_LIMIT_VMS),
+		.max_queues = npu->limits.max[NPU_LIMIT_QUEUES],
+		.num_queues = npu_process_used(process, NPU_LIMIT_QUEUES),
+		.max_pinned = npu->limits.max[NPU_LIMIT_PINNED],
+		.num_pinned = npu_process_used(process, NPU_LIMIT_PINNED),
+	};
+
+	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
+}
+
 /**
  * npu_query_ioctl() - DRM_IOCTL_NPU_DEV_QUERY
  * @drm: DRM device
@@ -163,6 +179,7 @@ int npu_query_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_dev_query *args = data;
+	struct npu_file *nfile = file->driver_priv;
 
 	switch (args->type) {
 	case DRM_NPU_DEV_QUERY_INFO:
@@ -175,6 +192,8 @@ int npu_query_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 		return npu_query_timestamp(npu, args);
 	case DRM_NPU_DEV_QUERY_TELEMETRY:
 		return npu_query_telemetry(npu, args);
+	case DRM_NPU_DEV_QUERY_LIMITS:
+		return npu_query_limits(npu, nfile->process, args);
 	default:
 		return NPU_BAD_ARG(npu, "type is unknown") ? -EINVAL : 0;
 	}

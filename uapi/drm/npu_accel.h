@@ -276,7 +276,8 @@ struct drm_npu_dev_telemetry {
 /**
  * struct drm_npu_dev_limits - what one process may have, and has
  *
- * All files that a process has open count together. ENOSPC tells that a limit is reached.
+ * All files that a process has opened count together, wherever it passes them, and memory
+ * counts for the process that created it. What would exceed a limit fails with ENOSPC.
  */
 struct drm_npu_dev_limits {
 	/** @max_vms: address spaces */
@@ -319,6 +320,8 @@ struct drm_npu_dev_resets {
 
 /**
  * struct drm_npu_vm_create - argument of DRM_IOCTL_NPU_VM_CREATE
+ *
+ * ENOSPC: the process, or the device, has no more of them (DRM_NPU_DEV_QUERY_LIMITS).
  */
 struct drm_npu_vm_create {
 	/** @flags: none defined, zero */
@@ -598,6 +601,8 @@ enum drm_npu_engine_class {
 
 /**
  * struct drm_npu_queue_create - argument of DRM_IOCTL_NPU_QUEUE_CREATE
+ *
+ * ENOSPC: the process, or the device, has no more of them (DRM_NPU_DEV_QUERY_LIMITS).
  */
 struct drm_npu_queue_create {
 	/** @vm_id: address space of its commands */
