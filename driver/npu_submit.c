@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/dma-fence-chain.h>
 #include <linux/slab.h>
-
-#include <drm/drm_syncobj.h>
 
 #include <npu/npu_mmu.h>
 #include <npu/npu_queue.h>
@@ -13,25 +10,10 @@
 #include "npu_job.h"
 #include "npu_queue.h"
 #include "npu_submit.h"
+#include "npu_sync.h"
 #include "npu_uapi.h"
 
 #define NPU_SUBMIT_MAX_JOBS 256
-#define NPU_SUBMIT_MAX_SYNCS 256
-
-/* The common submission has so few syncs, one job, and needs no arrays allocated. */
-#define NPU_SUBMIT_FEW_SYNCS 4
-
-/**
- * struct npu_submit_signal - a syncobj to signal
- */
-struct npu_submit_signal {
-	/** @syncobj: syncobj */
-	struct drm_syncobj *syncobj;
-	/** @chain: link of a timeline; NULL for a binary syncobj */
-	struct dma_fence_chain *chain;
-	/** @point: point of the timeline */
-	u64 point;
-};
 
 /**
  * struct npu_submit_ctx - a submission under way
@@ -50,17 +32,7 @@ struct npu_submit_ctx {
 	/** @num_user_jobs: number of them */
 	u32 num_user_jobs;
 	/** @syncs: waits and signals */
-	struct drm_npu_sync *syncs;
-	/** @num_syncs: number of them */
-	u32 num_syncs;
-	/** @signals: signals, looked up */
-	struct npu_submit_signal *signals;
-	/** @num_signals: number of them */
-	u32 num_signals;
-	/** @waits: fences that have not signalled yet */
-	struct dma_fence **waits;
-	/** @num_waits: number of them */
-	u32 num_waits;
+	struct npu_syncs syncs;
 	/** @jobs: jobs, each of at most a ring full of @user_jobs */
 	struct npu_job **jobs;
 	/** @num_jobs: number of them */
@@ -70,30 +42,10 @@ struct npu_submit_ctx {
 	struct {
 		/** @few.user_job: for @user_jobs */
 		struct drm_npu_job user_job;
-		/** @few.syncs: for @syncs */
-		struct drm_npu_sync syncs[NPU_SUBMIT_FEW_SYNCS];
-		/** @few.signals: for @signals */
-		struct npu_submit_signal signals[NPU_SUBMIT_FEW_SYNCS];
-		/** @few.waits: for @waits */
-		struct dma_fence *waits[NPU_SUBMIT_FEW_SYNCS];
 		/** @few.job: for @jobs */
 		struct npu_job *job;
 	} few;
 };
-
-/**
- * npu_submit_alloc() - memory for an array
- * @few: memory for a few elements
- * @few_count: how many fit there
- * @count: how many there are
- * @size: size of one
- *
- * Return: cleared memory, @few or to be freed with kfree(), or NULL.
- */
-static void *npu_submit_alloc(void *few, u32 few_count, u32 count, size_t size)
-{
-	return count > few_count ? kcalloc(count, size, GFP_KERNEL) : few;
-}
 
 /**
  * npu_submit_check_job() - check a job
@@ -143,72 +95,13 @@ static int npu_submit_ctx_init(struct npu_submit_ctx *ctx, const struct drm_npu_
 	ctx->user_jobs = array;
 	ctx->num_user_jobs = args->jobs.count;
 
-	array = npu_uapi_get_array(&args->syncs, NPU_SUBMIT_MAX_SYNCS,
-				   offsetofend(struct drm_npu_sync, point), sizeof(*ctx->syncs),
-				   ctx->few.syncs, ARRAY_SIZE(ctx->few.syncs));
-	if (NPU_BAD_ARG(ctx->npu, IS_ERR(array)))
-		return PTR_ERR(array);
-	ctx->syncs = array;
-	ctx->num_syncs = args->syncs.count;
-
 	for (i = 0; i < ctx->num_user_jobs; i++) {
 		ret = npu_submit_check_job(ctx, &ctx->user_jobs[i]);
 		if (ret)
 			return ret;
 	}
 
-	for (i = 0; i < ctx->num_syncs; i++) {
-		u32 flags = ctx->syncs[i].flags;
-
-		if (NPU_BAD_ARG(ctx->npu, flags != DRM_NPU_SYNC_WAIT &&
-				flags != DRM_NPU_SYNC_SIGNAL))
-			return -EINVAL;
-		ctx->num_signals += flags == DRM_NPU_SYNC_SIGNAL;
-	}
-
-	return 0;
-}
-
-/**
- * npu_submit_ctx_find_signals() - look up the syncobjs to signal
- * @ctx: submission
- *
- * Return: 0 on success, a negative error code otherwise.
- */
-static int npu_submit_ctx_find_signals(struct npu_submit_ctx *ctx)
-{
-	struct npu_submit_signal *signal;
-	u32 i;
-
-	if (!ctx->num_signals)
-		return 0;
-
-	ctx->signals = npu_submit_alloc(ctx->few.signals, ARRAY_SIZE(ctx->few.signals),
-					ctx->num_signals, sizeof(*ctx->signals));
-	if (!ctx->signals)
-		return -ENOMEM;
-
-	signal = ctx->signals;
-	for (i = 0; i < ctx->num_syncs; i++) {
-		const struct drm_npu_sync *sync = &ctx->syncs[i];
-
-		if (sync->flags != DRM_NPU_SYNC_SIGNAL)
-			continue;
-
-		signal->syncobj = drm_syncobj_find(ctx->file, sync->handle);
-		if (NPU_BAD_ARG(ctx->npu, !signal->syncobj))
-			return -ENOENT;
-
-		signal->point = sync->point;
-		if (signal->point) {
-			signal->chain = dma_fence_chain_alloc();
-			if (!signal->chain)
-				return -ENOMEM;
-		}
-		signal++;
-	}
-
-	return 0;
+	return npu_syncs_init(&ctx->syncs, ctx->npu, ctx->file, &args->syncs);
 }
 
 /**
@@ -249,9 +142,9 @@ static int npu_submit_ctx_create_jobs(struct npu_submit_ctx *ctx)
 	u32 entries = ctx->queue->params.entries;
 	u32 first = 0;
 
-	ctx->jobs = npu_submit_alloc(&ctx->few.job, 1,
-				     DIV_ROUND_UP(max(ctx->num_user_jobs, 1), entries),
-				     sizeof(*ctx->jobs));
+	ctx->jobs = npu_uapi_alloc_array(&ctx->few.job, 1,
+					 DIV_ROUND_UP(max(ctx->num_user_jobs, 1), entries),
+					 sizeof(*ctx->jobs));
 	if (!ctx->jobs)
 		return -ENOMEM;
 
@@ -272,46 +165,6 @@ static int npu_submit_ctx_create_jobs(struct npu_submit_ctx *ctx)
 }
 
 /**
- * npu_submit_ctx_find_waits() - look up the fences to wait for
- * @ctx: submission
- *
- * Return: 0 on success, a negative error code otherwise.
- */
-static int npu_submit_ctx_find_waits(struct npu_submit_ctx *ctx)
-{
-	u32 i;
-
-	if (ctx->num_signals == ctx->num_syncs)
-		return 0;
-
-	ctx->waits = npu_submit_alloc(ctx->few.waits, ARRAY_SIZE(ctx->few.waits),
-				      ctx->num_syncs - ctx->num_signals, sizeof(*ctx->waits));
-	if (!ctx->waits)
-		return -ENOMEM;
-
-	for (i = 0; i < ctx->num_syncs; i++) {
-		const struct drm_npu_sync *sync = &ctx->syncs[i];
-		struct dma_fence *fence;
-		int ret;
-
-		if (sync->flags != DRM_NPU_SYNC_WAIT)
-			continue;
-
-		ret = drm_syncobj_find_fence(ctx->file, sync->handle, sync->point, 0, &fence);
-		if (NPU_BAD_ARG(ctx->npu, ret))
-			return ret;
-
-		/* What the queue does in order anyway needs no help. */
-		if (fence->context == ctx->queue->fences->context || dma_fence_is_signaled(fence))
-			dma_fence_put(fence);
-		else
-			ctx->waits[ctx->num_waits++] = fence;
-	}
-
-	return 0;
-}
-
-/**
  * npu_submit_ctx_schedule() - prepare the jobs for the scheduler
  * @ctx: submission
  *
@@ -321,6 +174,7 @@ static int npu_submit_ctx_find_waits(struct npu_submit_ctx *ctx)
  */
 static int npu_submit_ctx_schedule(struct npu_submit_ctx *ctx)
 {
+	struct npu_syncs *syncs = &ctx->syncs;
 	int ret;
 	u32 i;
 
@@ -330,10 +184,10 @@ static int npu_submit_ctx_schedule(struct npu_submit_ctx *ctx)
 			return ret;
 	}
 
-	while (ctx->num_waits) {
+	while (syncs->num_waits) {
 		/* Takes over the reference, whatever it returns. */
 		ret = drm_sched_job_add_dependency(&ctx->jobs[0]->base,
-						   ctx->waits[--ctx->num_waits]);
+						   syncs->waits[--syncs->num_waits]);
 		if (ret)
 			return ret;
 	}
@@ -358,7 +212,7 @@ static int npu_submit_ctx_run_now(struct npu_submit_ctx *ctx, struct dma_fence *
 	struct npu_job *job = ctx->jobs[0];
 	int ret = -EAGAIN;
 
-	if (ctx->num_waits || ctx->num_jobs > 1)
+	if (ctx->syncs.num_waits || ctx->num_jobs > 1)
 		return -EAGAIN;
 
 	mutex_lock(&queue->submit_lock);
@@ -402,27 +256,6 @@ static int npu_submit_ctx_push(struct npu_submit_ctx *ctx, struct dma_fence **ou
 }
 
 /**
- * npu_submit_ctx_signal() - put the fence into the syncobjs
- * @ctx: submission
- * @fence: fence of the last job
- */
-static void npu_submit_ctx_signal(struct npu_submit_ctx *ctx, struct dma_fence *fence)
-{
-	u32 i;
-
-	for (i = 0; i < ctx->num_signals; i++) {
-		struct npu_submit_signal *signal = &ctx->signals[i];
-
-		if (signal->chain)
-			drm_syncobj_add_point(signal->syncobj, signal->chain, fence,
-					      signal->point);
-		else
-			drm_syncobj_replace_fence(signal->syncobj, fence);
-		signal->chain = NULL;
-	}
-}
-
-/**
  * npu_submit_ctx_fini() - free what a submission has
  * @ctx: submission
  */
@@ -435,21 +268,7 @@ static void npu_submit_ctx_fini(struct npu_submit_ctx *ctx)
 	if (ctx->jobs != &ctx->few.job)
 		kfree(ctx->jobs);
 
-	while (ctx->num_waits)
-		dma_fence_put(ctx->waits[--ctx->num_waits]);
-	if (ctx->waits != ctx->few.waits)
-		kfree(ctx->waits);
-
-	for (i = 0; ctx->signals && i < ctx->num_signals; i++) {
-		dma_fence_chain_free(ctx->signals[i].chain);
-		if (ctx->signals[i].syncobj)
-			drm_syncobj_put(ctx->signals[i].syncobj);
-	}
-	if (ctx->signals != ctx->few.signals)
-		kfree(ctx->signals);
-
-	if (ctx->syncs != ctx->few.syncs)
-		kvfree(ctx->syncs);
+	npu_syncs_fini(&ctx->syncs);
 	if (ctx->user_jobs != &ctx->few.user_job)
 		kvfree(ctx->user_jobs);
 	npu_queue_put(ctx->queue);
@@ -484,15 +303,12 @@ int npu_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	if (ret)
 		goto out;
 
-	ret = npu_submit_ctx_find_signals(&ctx);
+	/* What the queue does in order anyway needs no help. */
+	ret = npu_syncs_find(&ctx.syncs, ctx.queue->fences->context);
 	if (ret)
 		goto out;
 
 	ret = npu_submit_ctx_create_jobs(&ctx);
-	if (ret)
-		goto out;
-
-	ret = npu_submit_ctx_find_waits(&ctx);
 	if (ret)
 		goto out;
 
@@ -505,7 +321,7 @@ int npu_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	if (ret)
 		goto out;
 
-	npu_submit_ctx_signal(&ctx, fence);
+	npu_syncs_signal(&ctx.syncs, fence);
 	dma_fence_put(fence);
 out:
 	npu_submit_ctx_fini(&ctx);

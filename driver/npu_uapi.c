@@ -56,6 +56,20 @@ void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_
 }
 
 /**
+ * npu_uapi_alloc_array() - memory for an array as long as one of user space
+ * @few: zeroed memory for a few elements
+ * @few_count: how many fit there
+ * @count: how many there are
+ * @size: size of one
+ *
+ * Return: zeroed memory, @few or to be freed with kfree(), or NULL.
+ */
+void *npu_uapi_alloc_array(void *few, u32 few_count, u32 count, size_t size)
+{
+	return count > few_count ? kcalloc(count, size, GFP_KERNEL) : few;
+}
+
+/**
  * npu_uapi_put_struct() - copy an extensible structure to user space
  * @pointer: where to, or 0 if the caller only wants to know its size
  * @size: in: size that the caller has; out: what was copied, or could be
