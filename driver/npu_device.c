@@ -142,6 +142,10 @@ static int npu_device_init_software(struct npu_device *npu)
 	if (ret)
 		return ret;
 
+	ret = drmm_mutex_init(drm, &npu->contention);
+	if (ret)
+		return ret;
+
 	INIT_LIST_HEAD(&npu->vms);
 	INIT_LIST_HEAD(&npu->queues);
 	ida_init(&npu->context_ida);

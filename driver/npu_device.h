@@ -23,7 +23,7 @@
 #define DRIVER_NAME "npu"
 #define DRIVER_DESC "NPU accelerator"
 #define DRIVER_MAJOR 1
-#define DRIVER_MINOR 0
+#define DRIVER_MINOR 1
 
 struct dma_pool;
 struct npu_cq;
@@ -137,6 +137,8 @@ struct npu_device {
 	struct npu_hbm hbm;
 	/** @clear: clears it */
 	struct npu_clear clear;
+	/** @contention: who brings back memory while others want room as well */
+	struct mutex contention;
 	/** @sys_man: manager of system memory that the device can reach */
 	struct ttm_resource_manager sys_man;
 

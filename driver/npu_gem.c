@@ -15,7 +15,10 @@
 #include "npu_extent.h"
 #include "npu_gem.h"
 #include "npu_hbm.h"
+#include "npu_resident.h"
 #include "npu_ttm.h"
+#include "npu_uapi.h"
+#include "npu_vm.h"
 
 /* Pages to map at a fault: copies through the BAR touch all of a buffer. */
 #define NPU_GEM_PREFAULT 256
@@ -36,6 +39,8 @@ static void npu_gem_destroy(struct ttm_buffer_object *tbo)
 	if (tbo->base.import_attach)
 		drm_prime_gem_destroy(&tbo->base, tbo->sg);
 	drm_gem_object_release(&tbo->base);
+	if (bo->owner)
+		drm_gem_object_put(bo->owner);
 	mutex_destroy(&bo->gpuva_lock);
 	kfree(bo);
 }
@@ -49,14 +54,20 @@ static void npu_gem_free(struct drm_gem_object *obj)
  * npu_gem_validate() - bring a buffer to a place
  * @bo: buffer, locked
  * @mem_type: NPU_PL_*
+ * @resv: lock of buffers that may be moved to make room, held, or NULL
  *
  * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
  */
-static int npu_gem_validate(struct npu_bo *bo, u32 mem_type)
+static int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *resv)
 {
 	const struct ttm_place place = { .mem_type = mem_type };
 	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
+	struct ttm_operation_ctx ctx = {
+		.interruptible = true,
+		.gfp_retry_mayfail = true,
+		.resv = resv,
+		.allow_res_evict = resv,
+	};
 	int ret;
 
 	ret = ttm_bo_validate(&bo->ttm, &placement, &ctx);
@@ -67,53 +78,49 @@ static int npu_gem_validate(struct npu_bo *bo, u32 mem_type)
 }
 
 /**
- * npu_gem_pin() - keep a buffer where it is, for the device
- * @bo: buffer
+ * npu_gem_in_place() - is a buffer where the device can use it, and may?
+ * @bo: buffer, locked
  *
- * Return: 0 on success, a negative error code otherwise.
+ * Return: true if it is where it belongs, or pinned: that place is as good.
  */
-int npu_gem_pin(struct npu_bo *bo)
+bool npu_gem_in_place(struct npu_bo *bo)
 {
-	int ret = 0;
+	const struct ttm_resource *res = bo->ttm.resource;
 
-	dma_resv_lock(bo->ttm.base.resv, NULL);
-	/* Somebody else's pin may be in another place, which is as good. */
-	if (!bo->ttm.pin_count)
-		ret = npu_gem_validate(bo, bo->placement);
-	if (!ret)
-		ttm_bo_pin(&bo->ttm);
-	dma_resv_unlock(bo->ttm.base.resv);
-
-	return ret;
+	return res && (res->mem_type == bo->placement || bo->ttm.pin_count);
 }
 
 /**
- * npu_gem_pin_again() - pin a buffer that is pinned
- * @bo: buffer
+ * npu_gem_bring_back() - bring a buffer to where the device can use it
+ * @bo: buffer, locked
+ * @resv: lock of buffers that may be moved to make room, held
+ *
+ * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
  */
-void npu_gem_pin_again(struct npu_bo *bo)
+int npu_gem_bring_back(struct npu_bo *bo, struct dma_resv *resv)
 {
-	dma_resv_lock(bo->ttm.base.resv, NULL);
-	ttm_bo_pin(&bo->ttm);
-	dma_resv_unlock(bo->ttm.base.resv);
+	return npu_gem_in_place(bo) ? 0 : npu_gem_validate(bo, bo->placement, resv);
 }
 
 /**
- * npu_gem_unpin() - undo npu_gem_pin() or npu_gem_pin_again()
- * @bo: buffer
+ * npu_gem_extents() - memory of a piece of a buffer
+ * @bo: buffer in place, locked
+ * @offset: start of the piece
+ * @size: its size
+ * @extent: first extent
  */
-void npu_gem_unpin(struct npu_bo *bo)
+void npu_gem_extents(struct npu_bo *bo, u64 offset, u64 size, struct npu_extent *extent)
 {
-	dma_resv_lock(bo->ttm.base.resv, NULL);
-	ttm_bo_unpin(&bo->ttm);
-	dma_resv_unlock(bo->ttm.base.resv);
+	npu_extent_first(to_npu_device(bo->ttm.base.dev), bo->ttm.resource, bo->ttm.ttm, offset,
+			 size, extent);
 }
 
 /**
  * npu_gem_prime_pin() - another device is about to use a buffer
  * @obj: GEM object, locked
  *
- * It gets pages of system memory: HBM is not reachable for everyone.
+ * It gets pages of system memory: HBM is not reachable for everyone. VMs use these as well
+ * for as long as it does.
  *
  * Return: 0 on success, -EBUSY if the buffer is pinned in HBM, -ENODEV after an unplug, a
  * negative error code otherwise.
@@ -128,7 +135,7 @@ static int npu_gem_prime_pin(struct drm_gem_object *obj)
 		return -ENODEV;
 
 	if (!bo->ttm.pin_count)
-		ret = npu_gem_validate(bo, NPU_PL_SYSTEM);
+		ret = npu_gem_validate(bo, NPU_PL_SYSTEM, NULL);
 	else if (bo->ttm.resource->mem_type != NPU_PL_SYSTEM)
 		ret = -EBUSY;
 
@@ -142,8 +149,20 @@ static int npu_gem_prime_pin(struct drm_gem_object *obj)
 
 static void npu_gem_prime_unpin(struct drm_gem_object *obj)
 {
-	npu_ttm_unshare(&to_npu_bo(obj)->ttm);
-	ttm_bo_unpin(&to_npu_bo(obj)->ttm);
+	struct npu_bo *bo = to_npu_bo(obj);
+
+	npu_ttm_unshare(&bo->ttm);
+	ttm_bo_unpin(&bo->ttm);
+	if (!npu_gem_in_place(bo))
+		npu_resident_displaced(bo);
+}
+
+static struct dma_buf *npu_gem_export(struct drm_gem_object *obj, int flags)
+{
+	if (NPU_BAD_ARG(to_npu_device(obj->dev), npu_gem_is_private(to_npu_bo(obj))))
+		return ERR_PTR(-EINVAL);
+
+	return drm_gem_prime_export(obj, flags);
 }
 
 static struct sg_table *npu_gem_get_sg_table(struct drm_gem_object *obj)
@@ -183,31 +202,52 @@ static void *npu_gem_vmap_hbm(struct npu_bo *bo)
 	return vaddr;
 }
 
+/**
+ * npu_gem_vmap() - let the kernel use a buffer where it is
+ * @obj: GEM object, locked
+ * @map: where it is mapped
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
 static int npu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
 	struct npu_bo *bo = to_npu_bo(obj);
 	void *vaddr;
+	int ret = 0, idx;
 
-	if (bo->ttm.resource->mem_type != NPU_PL_HBM)
-		return drm_gem_ttm_vmap(obj, map);
+	if (!drm_dev_enter(obj->dev, &idx))
+		return -ENODEV;
 
-	vaddr = npu_gem_vmap_hbm(bo);
-	if (!vaddr)
-		return -ENOMEM;
+	if (bo->ttm.resource->mem_type != NPU_PL_HBM) {
+		ret = drm_gem_ttm_vmap(obj, map);
+	} else {
+		vaddr = npu_gem_vmap_hbm(bo);
+		if (vaddr)
+			iosys_map_set_vaddr_iomem(map, (void __iomem *)vaddr);
+		else
+			ret = -ENOMEM;
+	}
+	if (!ret)
+		ttm_bo_pin(&bo->ttm);
+	drm_dev_exit(idx);
 
-	iosys_map_set_vaddr_iomem(map, (void __iomem *)vaddr);
-	return 0;
+	return ret;
 }
 
 static void npu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	if (!map->is_iomem) {
+	struct npu_bo *bo = to_npu_bo(obj);
+
+	if (map->is_iomem) {
+		vunmap((void __force *)map->vaddr_iomem);
+		iosys_map_clear(map);
+	} else {
 		drm_gem_ttm_vunmap(obj, map);
-		return;
 	}
 
-	vunmap((void __force *)map->vaddr_iomem);
-	iosys_map_clear(map);
+	ttm_bo_unpin(&bo->ttm);
+	if (!npu_gem_in_place(bo))
+		npu_resident_displaced(bo);
 }
 
 static int npu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
@@ -253,6 +293,7 @@ static const struct vm_operations_struct npu_gem_vm_ops = {
 
 static const struct drm_gem_object_funcs npu_gem_funcs = {
 	.free = npu_gem_free,
+	.export = npu_gem_export,
 	.pin = npu_gem_prime_pin,
 	.unpin = npu_gem_prime_unpin,
 	.get_sg_table = npu_gem_get_sg_table,
@@ -264,28 +305,21 @@ static const struct drm_gem_object_funcs npu_gem_funcs = {
 };
 
 /**
- * npu_gem_init() - allocate a buffer
+ * npu_gem_alloc() - allocate a buffer without memory
  * @npu: device
  * @size: bytes, page-aligned
  * @placement: NPU_PL_*
  * @flags: DRM_NPU_BO_*
- * @sgt: pages of an imported buffer, or NULL
- * @resv: lock of an imported buffer, held, or NULL
  *
- * Return: the buffer, or an error pointer.
+ * Return: the buffer, still to be given to npu_gem_init(), or NULL.
  */
-static struct npu_bo *npu_gem_init(struct npu_device *npu, u64 size, u32 placement, u32 flags,
-				   struct sg_table *sgt, struct dma_resv *resv)
+static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placement, u32 flags)
 {
-	const struct ttm_place place = { .mem_type = placement };
-	struct ttm_placement places = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
 	struct npu_bo *bo;
-	int ret;
 
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
 	if (!bo)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 
 	bo->placement = placement;
 	bo->flags = flags;
@@ -293,16 +327,62 @@ static struct npu_bo *npu_gem_init(struct npu_device *npu, u64 size, u32 placeme
 	drm_gem_private_object_init(&npu->drm, &bo->ttm.base, size);
 	bo->ttm.base.funcs = &npu_gem_funcs;
 	drm_gem_gpuva_set_lock(&bo->ttm.base, &bo->gpuva_lock);
+	return bo;
+}
 
-	/* Frees the buffer when it fails. */
+/**
+ * npu_gem_init() - give a buffer memory
+ * @npu: device
+ * @bo: buffer, freed on failure
+ * @sgt: pages of an imported buffer, or NULL
+ * @resv: lock that the buffer shares, held, or NULL
+ *
+ * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
+ */
+static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, struct sg_table *sgt,
+			struct dma_resv *resv)
+{
+	const struct ttm_place place = { .mem_type = bo->placement };
+	struct ttm_placement places = { .num_placement = 1, .placement = &place };
+	struct ttm_operation_ctx ctx = {
+		.interruptible = true,
+		.gfp_retry_mayfail = true,
+		.resv = resv,
+		.allow_res_evict = resv,
+	};
+	u32 placement = bo->placement;
+	int ret;
+
 	ret = ttm_bo_init_reserved(&npu->ttm, &bo->ttm, sgt ? ttm_bo_type_sg : ttm_bo_type_device,
 				   &places, 0, &ctx, sgt, resv, npu_gem_destroy);
-	if (ret)
-		return ERR_PTR(ret);
-
-	if (!resv)
+	/* TTM says ENOMEM for any memory. */
+	if (ret == -ENOMEM && placement == NPU_PL_HBM)
+		ret = -ENOSPC;
+	if (!ret && !resv)
 		ttm_bo_unreserve(&bo->ttm);
-	return bo;
+	return ret;
+}
+
+/**
+ * npu_gem_init_private() - give a buffer of a VM's own memory
+ * @vm: address space
+ * @bo: buffer, freed on failure
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_gem_init_private(struct npu_vm *vm, struct npu_bo *bo)
+{
+	struct dma_resv *resv = drm_gpuvm_resv(&vm->base);
+	int ret;
+
+	bo->owner = vm->base.r_obj;
+	drm_gem_object_get(bo->owner);
+
+	dma_resv_lock(resv, NULL);
+	ret = npu_gem_init(vm->npu, bo, NULL, resv);
+	dma_resv_unlock(resv);
+
+	return ret;
 }
 
 /**
@@ -311,12 +391,15 @@ static struct npu_bo *npu_gem_init(struct npu_device *npu, u64 size, u32 placeme
  * @size: bytes, page-aligned, not 0
  * @placement: NPU_PL_*
  * @flags: DRM_NPU_BO_*
+ * @vm: the only VM that it is for, or NULL
  *
  * Return: the buffer, cleared, or an error pointer: -ENOSPC without room in HBM.
  */
-struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u32 flags)
+struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u32 flags,
+			      struct npu_vm *vm)
 {
 	struct npu_bo *bo;
+	int ret;
 
 	if (placement == NPU_PL_HBM && size > npu->hbm.manager.size)
 		return ERR_PTR(-ENOSPC);
@@ -324,11 +407,12 @@ struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u
 	if (placement == NPU_PL_SYSTEM && size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
-	bo = npu_gem_init(npu, size, placement, flags, NULL, NULL);
-	/* TTM says ENOMEM for any memory. */
-	if (bo == ERR_PTR(-ENOMEM) && placement == NPU_PL_HBM)
-		return ERR_PTR(-ENOSPC);
-	return bo;
+	bo = npu_gem_alloc(npu, size, placement, flags);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+
+	ret = vm ? npu_gem_init_private(vm, bo) : npu_gem_init(npu, bo, NULL, NULL);
+	return ret ? ERR_PTR(ret) : bo;
 }
 
 /**
@@ -345,13 +429,28 @@ struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
 {
 	struct dma_resv *resv = attach->dmabuf->resv;
 	struct npu_bo *bo;
+	int ret;
+
+	bo = npu_gem_alloc(to_npu_device(drm), PAGE_ALIGN(attach->dmabuf->size), NPU_PL_SYSTEM,
+			   DRM_NPU_BO_NO_MMAP);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
 
 	dma_resv_lock(resv, NULL);
-	bo = npu_gem_init(to_npu_device(drm), PAGE_ALIGN(attach->dmabuf->size), NPU_PL_SYSTEM,
-			  DRM_NPU_BO_NO_MMAP, sgt, resv);
+	ret = npu_gem_init(to_npu_device(drm), bo, sgt, resv);
 	dma_resv_unlock(resv);
 
-	return IS_ERR(bo) ? ERR_CAST(bo) : &bo->ttm.base;
+	return ret ? ERR_PTR(ret) : &bo->ttm.base;
+}
+
+/**
+ * npu_gem_leave() - a buffer is about to leave the place where it is
+ * @tbo: buffer, locked and idle
+ */
+void npu_gem_leave(struct ttm_buffer_object *tbo)
+{
+	if (tbo->destroy == npu_gem_destroy)
+		npu_resident_zap(ttm_to_npu_bo(tbo));
 }
 
 /**

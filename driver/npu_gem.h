@@ -13,6 +13,8 @@ struct drm_device;
 struct drm_file;
 struct drm_memory_stats;
 struct npu_device;
+struct npu_extent;
+struct npu_vm;
 struct sg_table;
 
 /**
@@ -27,6 +29,8 @@ struct npu_bo {
 	u32 mem_type;
 	/** @flags: DRM_NPU_BO_* */
 	u32 flags;
+	/** @owner: whose reservation lock it shares, if it is private to a VM */
+	struct drm_gem_object *owner;
 	/** @gpuva_lock: protects the list of its mappings in VMs */
 	struct mutex gpuva_lock;
 };
@@ -42,13 +46,26 @@ static inline struct npu_bo *to_npu_bo(struct drm_gem_object *obj)
 	return container_of(obj, struct npu_bo, ttm.base);
 }
 
-struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u32 flags);
+/**
+ * npu_gem_is_private() - is a buffer for one VM alone?
+ * @bo: buffer
+ *
+ * Return: true if so: it can neither be exported nor mapped in another.
+ */
+static inline bool npu_gem_is_private(const struct npu_bo *bo)
+{
+	return bo->owner;
+}
+
+struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u32 flags,
+			      struct npu_vm *vm);
 struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
 					       struct dma_buf_attachment *attach,
 					       struct sg_table *sgt);
-int npu_gem_pin(struct npu_bo *bo);
-void npu_gem_pin_again(struct npu_bo *bo);
-void npu_gem_unpin(struct npu_bo *bo);
+bool npu_gem_in_place(struct npu_bo *bo);
+int npu_gem_bring_back(struct npu_bo *bo, struct dma_resv *resv);
+void npu_gem_extents(struct npu_bo *bo, u64 offset, u64 size, struct npu_extent *extent);
+void npu_gem_leave(struct ttm_buffer_object *tbo);
 void npu_gem_moved(struct ttm_buffer_object *tbo, u32 mem_type);
 void npu_gem_memory_stats(struct drm_file *file, struct drm_memory_stats *hbm,
 			  struct drm_memory_stats *system);

@@ -2,6 +2,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
+#include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_bo.h>
@@ -87,14 +88,14 @@ static const struct ttm_resource_manager_func npu_hbm_func = {
 };
 
 /**
- * npu_hbm_alloc_page() - allocate a page of device memory
+ * npu_hbm_take_free_page() - allocate a page of device memory that is free
  * @npu: device
  *
  * Pages come from the top, away from the large blocks of buffers.
  *
  * Return: the page, or an error pointer.
  */
-struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu)
+static struct drm_buddy_block *npu_hbm_take_free_page(struct npu_device *npu)
 {
 	struct npu_hbm *hbm = &npu->hbm;
 	LIST_HEAD(blocks);
@@ -108,6 +109,69 @@ struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu)
 		return ERR_PTR(ret);
 
 	return list_first_entry(&blocks, struct drm_buddy_block, link);
+}
+
+static void npu_hbm_destroy_room(struct ttm_buffer_object *tbo)
+{
+	drm_gem_object_release(&tbo->base);
+	kfree(tbo);
+}
+
+/**
+ * npu_hbm_take_page() - allocate a page of device memory, moving buffers out of its way
+ * @npu: device
+ * @resv: lock of buffers that may be moved as well, held, or NULL
+ *
+ * Only a buffer can make TTM do that. It gives its memory to us and goes.
+ *
+ * Return: the page, or an error pointer.
+ */
+static struct drm_buddy_block *npu_hbm_take_page(struct npu_device *npu, struct dma_resv *resv)
+{
+	const struct ttm_place place = { .mem_type = NPU_PL_HBM };
+	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
+	struct ttm_operation_ctx ctx = {
+		.interruptible = true,
+		.gfp_retry_mayfail = true,
+		.resv = resv,
+		.allow_res_evict = resv,
+	};
+	struct ttm_buffer_object *tbo;
+	struct drm_buddy_block *block;
+	int ret;
+
+	tbo = kzalloc(sizeof(*tbo), GFP_KERNEL);
+	if (!tbo)
+		return ERR_PTR(-ENOMEM);
+	drm_gem_private_object_init(&npu->drm, &tbo->base, PAGE_SIZE);
+
+	/* Frees it when it fails. */
+	ret = ttm_bo_init_reserved(&npu->ttm, tbo, ttm_bo_type_kernel, &placement, 0, &ctx, NULL,
+				   NULL, npu_hbm_destroy_room);
+	if (ret)
+		return ERR_PTR(ret == -ENOMEM ? -ENOSPC : ret);
+
+	block = list_first_entry(&to_npu_hbm_resource(tbo->resource)->blocks,
+				 struct drm_buddy_block, link);
+	list_del(&block->link);
+	ttm_bo_unreserve(tbo);
+	ttm_bo_put(tbo);
+
+	return block;
+}
+
+/**
+ * npu_hbm_alloc_page() - allocate a page of device memory
+ * @npu: device
+ * @resv: lock of buffers that may be moved to make room, held, or NULL
+ *
+ * Return: the page, or an error pointer.
+ */
+struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_resv *resv)
+{
+	struct drm_buddy_block *block = npu_hbm_take_free_page(npu);
+
+	return block == ERR_PTR(-ENOSPC) ? npu_hbm_take_page(npu, resv) : block;
 }
 
 /**

@@ -109,6 +109,7 @@ static int npu_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_fi
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_bo_create *args = data;
+	struct npu_vm *vm = NULL;
 	struct npu_bo *bo;
 	u64 size;
 	int ret;
@@ -116,16 +117,23 @@ static int npu_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_fi
 	if (NPU_BAD_ARG(npu, !args->size) ||
 	    NPU_BAD_ARG(npu, args->placement != DRM_NPU_BO_HBM &&
 			args->placement != DRM_NPU_BO_SYSTEM) ||
-	    NPU_BAD_ARG(npu, args->flags & ~DRM_NPU_BO_NO_MMAP) ||
-	    NPU_BAD_ARG(npu, args->vm_id))
+	    NPU_BAD_ARG(npu, args->flags & ~DRM_NPU_BO_NO_MMAP))
 		return -EINVAL;
 
 	size = PAGE_ALIGN(args->size);
 	if (NPU_BAD_ARG(npu, size < args->size))
 		return -EINVAL;
 
+	if (args->vm_id) {
+		vm = npu_file_get_vm(file->driver_priv, args->vm_id);
+		if (NPU_BAD_ARG(npu, !vm))
+			return -ENOENT;
+	}
+
 	bo = npu_gem_create(npu, size, args->placement == DRM_NPU_BO_HBM ? NPU_PL_HBM :
-			    NPU_PL_SYSTEM, args->flags);
+			    NPU_PL_SYSTEM, args->flags, vm);
+	if (vm)
+		npu_vm_put(vm);
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 

@@ -2,6 +2,7 @@
 #include <linux/slab.h>
 #include <linux/sizes.h>
 
+#include <drm/drm_gpuvm.h>
 #include <drm/drm_print.h>
 
 #include <npu/npu_regs.h>
@@ -12,6 +13,7 @@
 #include "npu_mmio.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
+#include "npu_vm.h"
 
 /**
  * DOC: Page tables
@@ -21,6 +23,11 @@
  * translation. npu_pt_map() and npu_pt_unmap() then only write entries. Memory
  * and tables that were in use before are freed after npu_pt_update_end() has made
  * the device forget old translations.
+ *
+ * Tables come and go only under &npu_vm.lock and the reservation lock of the VM; making
+ * one may move buffers to make room. Entries are written, and the shadow of the tables
+ * is changed, under &npu_vm.pt_lock, so that an eviction, which has neither of the
+ * others, can clear entries.
  *
  * The largest pages are 2 MiB, the largest block that buffers can count on.
  */
@@ -51,10 +58,12 @@ static void npu_pt_set(struct npu_device *npu, struct npu_pt *pt, unsigned int i
  * npu_pt_create() - create an empty table
  * @npu: device
  * @level: its level
+ * @resv: lock of buffers that may be moved to make room, held, or NULL
  *
  * Return: the table, or an error pointer.
  */
-static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level)
+static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level,
+				    struct dma_resv *resv)
 {
 	struct npu_pt *pt;
 
@@ -62,7 +71,7 @@ static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level)
 	if (!pt)
 		return ERR_PTR(-ENOMEM);
 
-	pt->block = npu_hbm_alloc_page(npu);
+	pt->block = npu_hbm_alloc_page(npu, resv);
 	if (IS_ERR(pt->block)) {
 		int ret = PTR_ERR(pt->block);
 
@@ -90,7 +99,7 @@ static void npu_pt_destroy(struct npu_device *npu, struct npu_pt *pt)
  */
 struct npu_pt *npu_pt_create_root(struct npu_device *npu)
 {
-	struct npu_pt *root = npu_pt_create(npu, NPU_PT_LEVELS - 1);
+	struct npu_pt *root = npu_pt_create(npu, NPU_PT_LEVELS - 1, NULL);
 
 	wmb(); /* empty before the device learns of it */
 	return root;
@@ -152,19 +161,23 @@ static void npu_pt_split(struct npu_device *npu, struct npu_pt *child, u64 pte)
  */
 static struct npu_pt *npu_pt_get(struct npu_pt_update *update, u64 va, unsigned int level)
 {
-	struct npu_pt *pt = update->root;
+	struct npu_vm *vm = update->vm;
+	struct npu_pt *pt = vm->root;
 
 	while (pt->level > level) {
 		unsigned int index = NPU_PT_INDEX(va, pt->level);
 		struct npu_pt *child = pt->children[index];
 
 		if (!child) {
-			child = npu_pt_create(update->npu, pt->level - 1);
+			child = npu_pt_create(vm->npu, pt->level - 1, drm_gpuvm_resv(&vm->base));
 			if (IS_ERR(child))
 				return child;
+
+			mutex_lock(&vm->pt_lock);
 			if (pt->ptes[index])
-				npu_pt_split(update->npu, child, pt->ptes[index]);
-			npu_pt_link(update->npu, pt, index, child);
+				npu_pt_split(vm->npu, child, pt->ptes[index]);
+			npu_pt_link(vm->npu, pt, index, child);
+			mutex_unlock(&vm->pt_lock);
 		}
 		pt = child;
 	}
@@ -196,7 +209,7 @@ static struct npu_pt *npu_pt_find(struct npu_pt *root, u64 va, unsigned int leve
  * @va: address
  * @size: bytes from there
  */
-static void npu_pt_touch(struct npu_pt_update *update, u64 va, u64 size)
+void npu_pt_touch(struct npu_pt_update *update, u64 va, u64 size)
 {
 	update->start = min(update->start, va);
 	update->end = max(update->end, va + size);
@@ -222,14 +235,12 @@ static void npu_pt_detach(struct npu_pt_update *update, struct npu_pt *pt, unsig
 /**
  * npu_pt_update_begin() - begin to change a page table
  * @update: update
- * @npu: device
- * @root: root table
+ * @vm: address space
  */
-void npu_pt_update_begin(struct npu_pt_update *update, struct npu_device *npu,
-			 struct npu_pt *root)
+void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm)
 {
-	update->npu = npu;
-	update->root = root;
+	update->vm = vm;
+	update->small = false;
 	update->start = U64_MAX;
 	update->end = 0;
 	INIT_LIST_HEAD(&update->detached);
@@ -237,17 +248,20 @@ void npu_pt_update_begin(struct npu_pt_update *update, struct npu_device *npu,
 
 /**
  * npu_pt_piece() - what can be mapped in one table, with pages of one kind
+ * @update: update
  * @va: address
  * @extent: memory, from its start
  * @level: level of the table
  *
  * Return: bytes.
  */
-static u64 npu_pt_piece(u64 va, const struct npu_extent *extent, unsigned int *level)
+static u64 npu_pt_piece(const struct npu_pt_update *update, u64 va,
+			const struct npu_extent *extent, unsigned int *level)
 {
 	u64 room;
 
-	if (IS_ALIGNED(va | extent->addr, NPU_PT_LARGE) && extent->size >= NPU_PT_LARGE) {
+	if (!update->small && IS_ALIGNED(va | extent->addr, NPU_PT_LARGE) &&
+	    extent->size >= NPU_PT_LARGE) {
 		*level = NPU_PT_LARGE_LEVEL;
 		room = BIT_ULL(NPU_PT_SHIFT(NPU_PT_LARGE_LEVEL + 1));
 		room -= va & (room - 1);
@@ -273,7 +287,7 @@ int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_ex
 
 	while (extent.remaining) {
 		unsigned int level;
-		u64 bytes = npu_pt_piece(va, &extent, &level);
+		u64 bytes = npu_pt_piece(update, va, &extent, &level);
 		struct npu_pt *pt = npu_pt_get(update, va, level);
 
 		if (IS_ERR(pt))
@@ -295,7 +309,7 @@ int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_ex
  */
 static int npu_pt_prepare_border(struct npu_pt_update *update, u64 va)
 {
-	struct npu_pt *pt = update->root;
+	struct npu_pt *pt = update->vm->root;
 
 	if (IS_ALIGNED(va, NPU_PT_LARGE))
 		return 0;
@@ -347,7 +361,7 @@ static void npu_pt_map_small(struct npu_pt_update *update, struct npu_pt *pt, u6
 		}
 
 		for (i = 0; i < count; i++) {
-			npu_pt_set(update->npu, pt, index++, pte | cont | addr);
+			npu_pt_set(update->vm->npu, pt, index++, pte | cont | addr);
 			addr += NPU_PAGE_SIZE;
 			va += NPU_PAGE_SIZE;
 			size -= NPU_PAGE_SIZE;
@@ -373,7 +387,7 @@ static void npu_pt_map_large(struct npu_pt_update *update, struct npu_pt *pt, u6
 		if (pt->children[index])
 			npu_pt_detach(update, pt, index, va);
 
-		npu_pt_set(update->npu, pt, index, pte | addr);
+		npu_pt_set(update->vm->npu, pt, index, pte | addr);
 		addr += NPU_PT_LARGE;
 		va += NPU_PT_LARGE;
 		size -= NPU_PT_LARGE;
@@ -392,10 +406,11 @@ void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *f
 	u64 pte = NPU_PTE_VALID | NPU_PTE_LEAF | prot | (first->system ? NPU_PTE_SYSTEM : 0);
 	struct npu_extent extent = *first;
 
+	mutex_lock(&update->vm->pt_lock);
 	while (extent.remaining) {
 		unsigned int level;
-		u64 bytes = npu_pt_piece(va, &extent, &level);
-		struct npu_pt *pt = npu_pt_find(update->root, va, level);
+		u64 bytes = npu_pt_piece(update, va, &extent, &level);
+		struct npu_pt *pt = npu_pt_find(update->vm->root, va, level);
 
 		if (level)
 			npu_pt_map_large(update, pt, va, extent.addr, bytes, pte);
@@ -405,6 +420,7 @@ void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *f
 		va += bytes;
 		npu_extent_advance(&extent, bytes);
 	}
+	mutex_unlock(&update->vm->pt_lock);
 }
 
 /**
@@ -423,7 +439,7 @@ static void npu_pt_break_cont(struct npu_pt_update *update, struct npu_pt *pt, u
 
 	npu_pt_touch(update, round_down(va, NPU_PT_CONT), NPU_PT_CONT);
 	for (index = i; index < i + NPU_PTE_CONT_ENTRIES; index++)
-		npu_pt_set(update->npu, pt, index, pt->ptes[index] & ~NPU_PTE_CONT);
+		npu_pt_set(update->vm->npu, pt, index, pt->ptes[index] & ~NPU_PTE_CONT);
 }
 
 /**
@@ -451,7 +467,7 @@ static void npu_pt_clear(struct npu_pt_update *update, struct npu_pt *pt, u64 va
 			npu_pt_clear(update, pt->children[index], va, next);
 		} else if (pt->ptes[index]) {
 			npu_pt_touch(update, va, next - va);
-			npu_pt_set(update->npu, pt, index, 0);
+			npu_pt_set(update->vm->npu, pt, index, 0);
 		}
 	}
 }
@@ -464,7 +480,21 @@ static void npu_pt_clear(struct npu_pt_update *update, struct npu_pt *pt, u64 va
  */
 void npu_pt_unmap(struct npu_pt_update *update, u64 va, u64 size)
 {
-	npu_pt_clear(update, update->root, va, va + size);
+	mutex_lock(&update->vm->pt_lock);
+	npu_pt_unmap_locked(update, va, size);
+	mutex_unlock(&update->vm->pt_lock);
+}
+
+/**
+ * npu_pt_unmap_locked() - npu_pt_unmap() under &npu_vm.pt_lock
+ * @update: update
+ * @va: start of the range
+ * @size: bytes
+ */
+void npu_pt_unmap_locked(struct npu_pt_update *update, u64 va, u64 size)
+{
+	lockdep_assert_held(&update->vm->pt_lock);
+	npu_pt_clear(update, update->vm->root, va, va + size);
 }
 
 /**
@@ -490,7 +520,7 @@ static void npu_pt_prune_range(struct npu_pt_update *update, struct npu_pt *pt, 
 			npu_pt_prune_range(update, child, va, next);
 		if (!child->live) {
 			npu_pt_detach(update, pt, index, round_down(va, step));
-			npu_pt_set(update->npu, pt, index, 0);
+			npu_pt_set(update->vm->npu, pt, index, 0);
 		}
 	}
 }
@@ -503,7 +533,9 @@ static void npu_pt_prune_range(struct npu_pt_update *update, struct npu_pt *pt, 
  */
 void npu_pt_prune(struct npu_pt_update *update, u64 va, u64 size)
 {
-	npu_pt_prune_range(update, update->root, va, va + size);
+	mutex_lock(&update->vm->pt_lock);
+	npu_pt_prune_range(update, update->vm->root, va, va + size);
+	mutex_unlock(&update->vm->pt_lock);
 }
 
 /**
@@ -539,19 +571,19 @@ static int npu_pt_invalidate(struct npu_device *npu, u32 context, u64 va, u64 si
 /**
  * npu_pt_update_end() - make the device see an update
  * @update: update
- * @context: hardware context
  *
  * When it returns nothing uses what was mapped before.
  */
-void npu_pt_update_end(struct npu_pt_update *update, u32 context)
+void npu_pt_update_end(struct npu_pt_update *update)
 {
-	struct npu_device *npu = update->npu;
+	struct npu_device *npu = update->vm->npu;
 	struct npu_pt *pt, *next;
 
 	wmb(); /* entries are in HBM before the device is told, or a job uses them */
 
 	if (update->start < update->end &&
-	    npu_pt_invalidate(npu, context, update->start, update->end - update->start)) {
+	    npu_pt_invalidate(npu, update->vm->context, update->start,
+			      update->end - update->start)) {
 		npu_reset_schedule(npu, "translations cannot be invalidated");
 		npu_reset_wait(npu);
 	}

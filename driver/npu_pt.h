@@ -9,8 +9,10 @@
 
 #include "npu_buddy.h"
 
+struct dma_resv;
 struct npu_device;
 struct npu_extent;
+struct npu_vm;
 
 /**
  * struct npu_pt - a page table in HBM
@@ -36,10 +38,10 @@ struct npu_pt {
  * struct npu_pt_update - changes of a page table that the device may not know yet
  */
 struct npu_pt_update {
-	/** @npu: device */
-	struct npu_device *npu;
-	/** @root: root table */
-	struct npu_pt *root;
+	/** @vm: address space */
+	struct npu_vm *vm;
+	/** @small: use pages of 2 MiB nowhere, so that no table is freed */
+	bool small;
 	/** @start: first address whose old translation must be forgotten */
 	u64 start;
 	/** @end: end of these addresses */
@@ -51,13 +53,14 @@ struct npu_pt_update {
 struct npu_pt *npu_pt_create_root(struct npu_device *npu);
 void npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root);
 
-void npu_pt_update_begin(struct npu_pt_update *update, struct npu_device *npu,
-			 struct npu_pt *root);
+void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm);
 int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first);
 int npu_pt_prepare_unmap(struct npu_pt_update *update, u64 va, u64 size);
 void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first, u64 prot);
 void npu_pt_unmap(struct npu_pt_update *update, u64 va, u64 size);
+void npu_pt_unmap_locked(struct npu_pt_update *update, u64 va, u64 size);
+void npu_pt_touch(struct npu_pt_update *update, u64 va, u64 size);
 void npu_pt_prune(struct npu_pt_update *update, u64 va, u64 size);
-void npu_pt_update_end(struct npu_pt_update *update, u32 context);
+void npu_pt_update_end(struct npu_pt_update *update);
 
 #endif /* __NPU_PT_H__ */

@@ -9,6 +9,7 @@
 #include "npu_file.h"
 #include "npu_job.h"
 #include "npu_queue.h"
+#include "npu_resident.h"
 #include "npu_submit.h"
 #include "npu_sync.h"
 #include "npu_uapi.h"
@@ -256,6 +257,48 @@ static int npu_submit_ctx_push(struct npu_submit_ctx *ctx, struct dma_fence **ou
 }
 
 /**
+ * npu_submit_ctx_submit() - hand the jobs to the hardware or to the scheduler
+ * @ctx: submission
+ * @out: fence of the last job, a reference
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_submit_ctx_submit(struct npu_submit_ctx *ctx, struct dma_fence **out)
+{
+	int ret;
+
+	ret = npu_submit_ctx_run_now(ctx, out);
+	if (ret != -EAGAIN)
+		return ret;
+
+	return npu_submit_ctx_schedule(ctx) ?: npu_submit_ctx_push(ctx, out);
+}
+
+/**
+ * npu_submit_ctx_submit_resident() - submit jobs, with their memory in place
+ * @ctx: submission
+ * @out: fence of the last job, a reference
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_submit_ctx_submit_resident(struct npu_submit_ctx *ctx, struct dma_fence **out)
+{
+	struct npu_resident resident;
+	int ret;
+
+	ret = npu_resident_begin(&resident, ctx->queue->vm);
+	if (ret)
+		return ret;
+
+	ret = npu_submit_ctx_submit(ctx, out);
+	if (!ret)
+		npu_resident_commit(&resident, *out);
+	npu_resident_end(&resident);
+
+	return ret;
+}
+
+/**
  * npu_submit_ctx_fini() - free what a submission has
  * @ctx: submission
  */
@@ -312,12 +355,9 @@ int npu_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	if (ret)
 		goto out;
 
-	ret = npu_submit_ctx_run_now(&ctx, &fence);
-	if (ret == -EAGAIN) {
-		ret = npu_submit_ctx_schedule(&ctx);
-		if (!ret)
-			ret = npu_submit_ctx_push(&ctx, &fence);
-	}
+	/* A barrier uses no memory. */
+	ret = ctx.num_user_jobs ? npu_submit_ctx_submit_resident(&ctx, &fence) :
+				  npu_submit_ctx_submit(&ctx, &fence);
 	if (ret)
 		goto out;
 

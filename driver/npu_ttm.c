@@ -252,6 +252,13 @@ static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_op
 			return ret;
 	}
 
+	if (tbo->resource) {
+		ret = ttm_bo_wait_ctx(tbo, ctx);
+		if (ret)
+			return ret;
+		npu_gem_leave(tbo);
+	}
+
 	/* After an unplug there is nothing to copy from or to. */
 	if (drm_dev_enter(&npu->drm, &idx)) {
 		if (!tbo->resource && to_hbm)

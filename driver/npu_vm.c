@@ -2,6 +2,7 @@
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
+#include <drm/drm_exec.h>
 #include <drm/drm_print.h>
 
 #include <npu/npu_mmu.h>
@@ -12,24 +13,11 @@
 #include "npu_gem.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
+#include "npu_resident.h"
 #include "npu_uapi.h"
 #include "npu_vm.h"
 
 #define NPU_VM_BIND_FLAGS (DRM_NPU_VM_BIND_OP_READONLY | DRM_NPU_VM_BIND_OP_NOEXEC)
-
-/**
- * struct npu_vma - a mapping
- *
- * Its buffer is pinned.
- */
-struct npu_vma {
-	/** @base: base */
-	struct drm_gpuva base;
-	/** @node: in &npu_vm_bind_ctx.released */
-	struct list_head node;
-	/** @flags: DRM_NPU_VM_BIND_OP_* */
-	u32 flags;
-};
 
 /**
  * struct npu_vm_bind_ctx - bind operations under way
@@ -42,8 +30,12 @@ struct npu_vm_bind_ctx {
 	/** @released: mappings to drop once the device has forgotten them */
 	struct list_head released;
 
-	/** @bo: buffer of a map operation; it gives a reference and a pin to @map */
+	/** @exec: locks of the operation under way */
+	struct drm_exec exec;
+	/** @bo: buffer of a map operation */
 	struct npu_bo *bo;
+	/** @in_place: @bo is where the device can use it; if not, that waits for a job */
+	bool in_place;
 	/** @vm_bo: connection of @vm and @bo, a reference */
 	struct drm_gpuvm_bo *vm_bo;
 	/** @flags: DRM_NPU_VM_BIND_OP_* of a map operation */
@@ -56,16 +48,6 @@ struct npu_vm_bind_ctx {
 	struct npu_vma *next;
 };
 
-static struct npu_vma *to_npu_vma(struct drm_gpuva *va)
-{
-	return container_of(va, struct npu_vma, base);
-}
-
-static struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
-{
-	return container_of(base, struct npu_vm, base);
-}
-
 /**
  * npu_vm_link() - connect a mapping to its buffer
  * @vma: mapping
@@ -74,70 +56,92 @@ static struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
 static void npu_vm_link(struct npu_vma *vma, struct drm_gpuvm_bo *vm_bo)
 {
 	struct npu_bo *bo = to_npu_bo(vm_bo->obj);
+	struct npu_vm *vm = to_npu_vm(vm_bo->vm);
 
 	mutex_lock(&bo->gpuva_lock);
 	drm_gpuva_link(&vma->base, vm_bo);
 	mutex_unlock(&bo->gpuva_lock);
+
+	if (!drm_gpuvm_is_extobj(&vm->base, vm_bo->obj))
+		ttm_bo_set_bulk_move(&bo->ttm, &vm->lru);
+}
+
+/**
+ * npu_vm_unlink() - disconnect a mapping from its buffer
+ * @vm: address space
+ * @vma: mapping
+ */
+static void npu_vm_unlink(struct npu_vm *vm, struct npu_vma *vma)
+{
+	struct drm_gem_object *obj = vma->base.gem.obj;
+	struct npu_bo *bo = to_npu_bo(obj);
+	bool unused;
+
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuva_unlink(&vma->base);
+	unused = list_empty(&obj->gpuva.list);
+	mutex_unlock(&bo->gpuva_lock);
+
+	if (unused && !drm_gpuvm_is_extobj(&vm->base, obj))
+		ttm_bo_set_bulk_move(&bo->ttm, NULL);
 }
 
 /**
  * npu_vm_put_vm_bo() - drop a connection of VM and buffer
- * @vm_bo: connection
+ * @vm_bo: connection, while somebody else has the buffer
  */
 static void npu_vm_put_vm_bo(struct drm_gpuvm_bo *vm_bo)
 {
-	struct drm_gem_object *obj = vm_bo->obj;
-	struct npu_bo *bo = to_npu_bo(obj);
+	struct npu_bo *bo = to_npu_bo(vm_bo->obj);
 
-	/* It may hold the last reference to the buffer, and to the lock in it. */
-	drm_gem_object_get(obj);
 	mutex_lock(&bo->gpuva_lock);
 	drm_gpuvm_bo_put(vm_bo);
 	mutex_unlock(&bo->gpuva_lock);
-	drm_gem_object_put(obj);
 }
 
 /**
  * npu_vm_release_vma() - drop a mapping that nobody uses
+ * @vm: address space, its reservation lock held
  * @vma: mapping, not in the VM's tree
  */
-static void npu_vm_release_vma(struct npu_vma *vma)
+static void npu_vm_release_vma(struct npu_vm *vm, struct npu_vma *vma)
 {
 	struct drm_gem_object *obj = vma->base.gem.obj;
-	struct npu_bo *bo = to_npu_bo(obj);
 
+	/* It may hold the last reference to the buffer, and to the lock in it. */
 	drm_gem_object_get(obj);
-	mutex_lock(&bo->gpuva_lock);
-	drm_gpuva_unlink(&vma->base);
-	mutex_unlock(&bo->gpuva_lock);
-	npu_gem_unpin(bo);
+	npu_vm_unlink(vm, vma);
 	drm_gem_object_put(obj);
 	kfree(vma);
 }
 
-static u64 npu_vm_prot(u32 flags)
+/**
+ * npu_vm_set_gone() - the addresses of a mapping are free for others
+ * @vm: address space
+ * @vma: mapping, of which all entries are cleared or belong to others
+ */
+static void npu_vm_set_gone(struct npu_vm *vm, struct npu_vma *vma)
 {
-	u64 prot = NPU_PTE_READ;
-
-	if (!(flags & DRM_NPU_VM_BIND_OP_READONLY))
-		prot |= NPU_PTE_WRITE;
-	if (!(flags & DRM_NPU_VM_BIND_OP_NOEXEC))
-		prot |= NPU_PTE_EXEC;
-	return prot;
+	mutex_lock(&vm->pt_lock);
+	vma->gone = true;
+	mutex_unlock(&vm->pt_lock);
 }
 
 /**
- * npu_vm_extents() - memory of a piece of a buffer
- * @npu: device
- * @bo: buffer, pinned
- * @offset: start of the piece
- * @size: its size
- * @extent: first extent
+ * npu_vma_prot() - what the device may do with a mapping
+ * @vma: mapping
+ *
+ * Return: NPU_PTE_READ, _WRITE and _EXEC.
  */
-static void npu_vm_extents(struct npu_device *npu, struct npu_bo *bo, u64 offset, u64 size,
-			   struct npu_extent *extent)
+u64 npu_vma_prot(const struct npu_vma *vma)
 {
-	npu_extent_first(npu, bo->ttm.resource, bo->ttm.ttm, offset, size, extent);
+	u64 prot = NPU_PTE_READ;
+
+	if (!(vma->flags & DRM_NPU_VM_BIND_OP_READONLY))
+		prot |= NPU_PTE_WRITE;
+	if (!(vma->flags & DRM_NPU_VM_BIND_OP_NOEXEC))
+		prot |= NPU_PTE_EXEC;
+	return prot;
 }
 
 static int npu_vm_step_map(struct drm_gpuva_op *op, void *arg)
@@ -151,8 +155,12 @@ static int npu_vm_step_map(struct drm_gpuva_op *op, void *arg)
 	drm_gpuva_map(&ctx->vm->base, &vma->base, &op->map);
 	npu_vm_link(vma, ctx->vm_bo);
 
-	npu_vm_extents(ctx->vm->npu, ctx->bo, op->map.gem.offset, op->map.va.range, &extent);
-	npu_pt_map(&ctx->update, op->map.va.addr, &extent, npu_vm_prot(vma->flags));
+	if (ctx->in_place) {
+		npu_gem_extents(ctx->bo, op->map.gem.offset, op->map.va.range, &extent);
+		npu_pt_map(&ctx->update, op->map.va.addr, &extent, npu_vma_prot(vma));
+	} else {
+		drm_gpuvm_bo_evict(ctx->vm_bo, true);
+	}
 	return 0;
 }
 
@@ -173,7 +181,6 @@ static struct npu_vma *npu_vm_take_rest(struct npu_vma **slot, struct npu_vma *o
 
 	*slot = NULL;
 	vma->flags = old->flags;
-	npu_gem_pin_again(to_npu_bo(old->base.gem.obj));
 	return vma;
 }
 
@@ -199,6 +206,7 @@ static int npu_vm_step_remap(struct drm_gpuva_op *op, void *arg)
 	if (next)
 		npu_vm_link(next, old->base.vm_bo);
 
+	npu_vm_set_gone(ctx->vm, old);
 	list_add_tail(&old->node, &ctx->released);
 	return 0;
 }
@@ -209,6 +217,7 @@ static int npu_vm_step_unmap(struct drm_gpuva_op *op, void *arg)
 	struct npu_vma *old = to_npu_vma(op->unmap.va);
 
 	npu_pt_unmap(&ctx->update, old->base.va.addr, old->base.va.range);
+	npu_vm_set_gone(ctx->vm, old);
 	drm_gpuva_unmap(&op->unmap);
 	list_add_tail(&old->node, &ctx->released);
 	return 0;
@@ -218,12 +227,15 @@ static void npu_vm_free(struct drm_gpuvm *base)
 {
 	struct npu_vm *vm = to_npu_vm(base);
 
+	ttm_lru_bulk_move_fini(&vm->npu->ttm, &vm->lru);
+	mutex_destroy(&vm->pt_lock);
 	mutex_destroy(&vm->lock);
 	kfree(vm);
 }
 
 static const struct drm_gpuvm_ops npu_vm_ops = {
 	.vm_free = npu_vm_free,
+	.vm_bo_validate = npu_resident_validate,
 	.sm_step_map = npu_vm_step_map,
 	.sm_step_remap = npu_vm_step_remap,
 	.sm_step_unmap = npu_vm_step_unmap,
@@ -258,22 +270,56 @@ static void npu_vm_free_vmas(struct npu_vm_bind_ctx *ctx)
  * npu_vm_obtain_vm_bo() - connect a VM and a buffer
  * @ctx: operation; &npu_vm_bind_ctx.bo is the buffer
  *
- * Return: 0 on success, a negative error code otherwise.
+ * Return: 0 on success, -ENOMEM otherwise.
  */
 static int npu_vm_obtain_vm_bo(struct npu_vm_bind_ctx *ctx)
 {
 	struct npu_bo *bo = ctx->bo;
+	struct drm_gpuvm_bo *vm_bo;
+
+	vm_bo = drm_gpuvm_bo_create(&ctx->vm->base, &bo->ttm.base);
+	if (!vm_bo)
+		return -ENOMEM;
 
 	mutex_lock(&bo->gpuva_lock);
-	ctx->vm_bo = drm_gpuvm_bo_obtain(&ctx->vm->base, &bo->ttm.base);
+	ctx->vm_bo = drm_gpuvm_bo_obtain_prealloc(vm_bo);
 	mutex_unlock(&bo->gpuva_lock);
+	drm_gpuvm_bo_extobj_add(ctx->vm_bo);
 
-	return PTR_ERR_OR_ZERO(ctx->vm_bo);
+	return 0;
 }
 
 /**
- * npu_vm_map_prepared() - map, when mappings are there and the buffer is pinned
+ * npu_vm_lock() - take the reservation locks for an operation
  * @ctx: operation
+ * @obj: buffer of a map operation, or NULL
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_vm_lock(struct npu_vm_bind_ctx *ctx, struct drm_gem_object *obj)
+{
+	struct drm_gpuvm *gpuvm = &ctx->vm->base;
+	struct drm_exec *exec = &ctx->exec;
+	int ret = 0;
+
+	drm_exec_init(exec, DRM_EXEC_INTERRUPTIBLE_WAIT, 0);
+	drm_exec_until_all_locked(exec) {
+		ret = drm_exec_lock_obj(exec, gpuvm->r_obj);
+		if (!ret && obj && drm_gpuvm_is_extobj(gpuvm, obj))
+			ret = drm_exec_lock_obj(exec, obj);
+		drm_exec_retry_on_contention(exec);
+		if (ret)
+			break;
+	}
+
+	if (ret)
+		drm_exec_fini(exec);
+	return ret;
+}
+
+/**
+ * npu_vm_map_prepared() - map, when mappings are there
+ * @ctx: operation; the buffer is pinned if it is in place
  * @op: operation as user space wrote it
  *
  * Return: 0 on success, a negative error code if nothing was done.
@@ -283,9 +329,11 @@ static int npu_vm_map_prepared(struct npu_vm_bind_ctx *ctx, const struct drm_npu
 	struct npu_extent extent;
 	int ret;
 
-	npu_vm_extents(ctx->vm->npu, ctx->bo, op->bo_offset, op->size, &extent);
-	ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size) ?:
-	      npu_pt_prepare_map(&ctx->update, op->va, &extent);
+	ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size);
+	if (!ret && ctx->in_place) {
+		npu_gem_extents(ctx->bo, op->bo_offset, op->size, &extent);
+		ret = npu_pt_prepare_map(&ctx->update, op->va, &extent);
+	}
 	if (!ret)
 		ret = npu_vm_obtain_vm_bo(ctx);
 	if (!ret) {
@@ -303,23 +351,33 @@ static int npu_vm_map_prepared(struct npu_vm_bind_ctx *ctx, const struct drm_npu
  * @ctx: operation; &npu_vm_bind_ctx.bo is the buffer
  * @op: operation as user space wrote it, checked
  *
+ * A buffer that has been moved away is left there: the next job brings it back.
+ *
  * Return: 0 on success, a negative error code if nothing was done.
  */
 static int npu_vm_map(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
 {
+	struct npu_bo *bo = ctx->bo;
 	int ret;
 
 	ctx->flags = op->flags;
-	ret = npu_gem_pin(ctx->bo);
-	if (ret)
-		return ret;
-
 	ret = npu_vm_alloc_vmas(ctx);
-	if (!ret)
-		ret = npu_vm_map_prepared(ctx, op);
 	if (ret)
-		npu_gem_unpin(ctx->bo);
+		goto out;
 
+	ret = npu_vm_lock(ctx, &bo->ttm.base);
+	if (ret)
+		goto out;
+
+	/* Tables may need room, which must not be taken from it. */
+	ctx->in_place = npu_gem_in_place(bo);
+	if (ctx->in_place)
+		ttm_bo_pin(&bo->ttm);
+	ret = npu_vm_map_prepared(ctx, op);
+	if (ctx->in_place)
+		ttm_bo_unpin(&bo->ttm);
+	drm_exec_fini(&ctx->exec);
+out:
 	npu_vm_free_vmas(ctx);
 	return ret;
 }
@@ -336,12 +394,19 @@ static int npu_vm_unmap(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bin
 	int ret;
 
 	ret = npu_vm_alloc_vmas(ctx);
-	if (!ret)
-		ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size);
+	if (ret)
+		goto out;
+
+	ret = npu_vm_lock(ctx, NULL);
+	if (ret)
+		goto out;
+
+	ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size);
 	if (!ret)
 		ret = drm_gpuvm_sm_unmap(&ctx->vm->base, ctx, op->va, op->size);
-
 	npu_pt_prune(&ctx->update, op->va, op->size);
+	drm_exec_fini(&ctx->exec);
+out:
 	npu_vm_free_vmas(ctx);
 	return ret;
 }
@@ -402,7 +467,9 @@ static int npu_vm_bind_one(struct npu_vm_bind_ctx *ctx, struct drm_file *file,
 		return -ENOENT;
 
 	if (NPU_BAD_ARG(npu, op->bo_offset >= obj->size) ||
-	    NPU_BAD_ARG(npu, op->size > obj->size - op->bo_offset)) {
+	    NPU_BAD_ARG(npu, op->size > obj->size - op->bo_offset) ||
+	    NPU_BAD_ARG(npu, npu_gem_is_private(to_npu_bo(obj)) &&
+			drm_gpuvm_is_extobj(&ctx->vm->base, obj))) {
 		ret = -EINVAL;
 	} else {
 		ctx->bo = to_npu_bo(obj);
@@ -439,17 +506,19 @@ int npu_vm_bind(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_v
 		return -ENOENT;
 	}
 
-	npu_pt_update_begin(&ctx.update, vm->npu, vm->root);
+	npu_pt_update_begin(&ctx.update, vm);
 	while (*done < count) {
 		ret = npu_vm_bind_one(&ctx, file, &ops[*done]);
 		if (ret)
 			break;
 		++*done;
 	}
-	npu_pt_update_end(&ctx.update, vm->context);
+	npu_pt_update_end(&ctx.update);
 
+	dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
 	list_for_each_entry_safe(vma, next, &ctx.released, node)
-		npu_vm_release_vma(vma);
+		npu_vm_release_vma(vm, vma);
+	dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	mutex_unlock(&vm->lock);
 
 	return ret;
@@ -470,11 +539,11 @@ int npu_vm_map_kernel(struct npu_vm *vm, u64 va, const struct npu_extent *memory
 	int ret;
 
 	mutex_lock(&vm->lock);
-	npu_pt_update_begin(&update, vm->npu, vm->root);
+	npu_pt_update_begin(&update, vm);
 	ret = npu_pt_prepare_map(&update, va, memory);
 	if (!ret)
 		npu_pt_map(&update, va, memory, prot);
-	npu_pt_update_end(&update, vm->context);
+	npu_pt_update_end(&update);
 	mutex_unlock(&vm->lock);
 
 	return ret;
@@ -592,8 +661,8 @@ static int npu_vm_init_base(struct npu_vm *vm)
 	if (!resv)
 		return -ENOMEM;
 
-	drm_gpuvm_init(&vm->base, "npu", 0, drm, resv, NPU_VA_START, NPU_VA_END - NPU_VA_START,
-		       0, 0, &npu_vm_ops);
+	drm_gpuvm_init(&vm->base, "npu", DRM_GPUVM_RESV_PROTECTED, drm, resv, NPU_VA_START,
+		       NPU_VA_END - NPU_VA_START, 0, 0, &npu_vm_ops);
 	drm_gem_object_put(resv);
 	return 0;
 }
@@ -615,6 +684,8 @@ struct npu_vm *npu_vm_create(struct npu_device *npu)
 
 	vm->npu = npu;
 	mutex_init(&vm->lock);
+	mutex_init(&vm->pt_lock);
+	ttm_lru_bulk_move_init(&vm->lru);
 	INIT_LIST_HEAD(&vm->node);
 
 	vm->root = npu_pt_create_root(npu);
@@ -640,6 +711,7 @@ err_base:
 err_root:
 	npu_pt_destroy_root(npu, vm->root);
 err_free:
+	mutex_destroy(&vm->pt_lock);
 	mutex_destroy(&vm->lock);
 	kfree(vm);
 	return ERR_PTR(ret);
@@ -657,10 +729,12 @@ void npu_vm_destroy(struct npu_vm *vm)
 	vm->destroyed = true;
 	npu_vm_detach(vm);
 
+	dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
 	drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
 		drm_gpuva_remove(va);
-		npu_vm_release_vma(to_npu_vma(va));
+		npu_vm_release_vma(vm, to_npu_vma(va));
 	}
+	dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	npu_pt_destroy_root(vm->npu, vm->root);
 	mutex_unlock(&vm->lock);
 

@@ -7,6 +7,7 @@
 #include <linux/mutex.h>
 
 #include <drm/drm_gpuvm.h>
+#include <drm/ttm/ttm_resource.h>
 
 #include <drm/npu_accel.h>
 
@@ -29,13 +30,62 @@ struct npu_vm {
 	atomic_t num_queues;
 	/** @node: in &npu_device.vms */
 	struct list_head node;
-	/** @lock: protects mappings and page tables */
+	/** @lock: serialises changes of mappings; held over allocation */
 	struct mutex lock;
+	/** @pt_lock: protects page-table entries; not held over allocation */
+	struct mutex pt_lock;
 	/** @root: root of the page tables */
 	struct npu_pt *root;
 	/** @destroyed: takes no more mappings */
 	bool destroyed;
+
+	/** @lru: private buffers that are mapped, under the reservation lock */
+	struct ttm_lru_bulk_move lru;
+	/** @lru_moved: jiffies when they were last said to be in use */
+	unsigned long lru_moved;
+	/** @validating: they are being brought back, and must not make room for each other */
+	bool validating;
 };
+
+/**
+ * struct npu_vma - a mapping
+ *
+ * It is linked to its buffer for as long as the device may remember it.
+ */
+struct npu_vma {
+	/** @base: base */
+	struct drm_gpuva base;
+	/** @node: in &npu_vm_bind_ctx.released */
+	struct list_head node;
+	/** @flags: DRM_NPU_VM_BIND_OP_* */
+	u32 flags;
+	/** @gone: its addresses are not its own any more, under &npu_vm.pt_lock */
+	bool gone;
+};
+
+/**
+ * to_npu_vm() - address space of a GPU VM
+ * @base: GPU VM
+ *
+ * Return: the address space.
+ */
+static inline struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
+{
+	return container_of(base, struct npu_vm, base);
+}
+
+/**
+ * to_npu_vma() - mapping of a GPU VA
+ * @va: GPU VA
+ *
+ * Return: the mapping.
+ */
+static inline struct npu_vma *to_npu_vma(struct drm_gpuva *va)
+{
+	return container_of(va, struct npu_vma, base);
+}
+
+u64 npu_vma_prot(const struct npu_vma *vma);
 
 struct npu_vm *npu_vm_create(struct npu_device *npu);
 void npu_vm_destroy(struct npu_vm *vm);

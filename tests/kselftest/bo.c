@@ -120,8 +120,8 @@ TEST_F(bo, bad_arguments)
 	create.flags = 0x40;
 	EXPECT_EQ(-EINVAL, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_CREATE, &create));
 	create = good;
-	create.vm_id = 1;
-	EXPECT_EQ(-EINVAL, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_CREATE, &create));
+	create.vm_id = 4711;
+	EXPECT_EQ(-ENOENT, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_CREATE, &create));
 	create = good;
 	create.size = ~0ULL;
 	EXPECT_GT(0, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_CREATE, &create));
@@ -140,6 +140,23 @@ TEST_F(bo, mmap_offset_bad_arguments)
 	arg.handle = handle;
 	arg.pad = 1;
 	EXPECT_EQ(-EINVAL, npu_ioctl(self->fd, DRM_IOCTL_NPU_BO_MMAP_OFFSET, &arg));
+}
+
+TEST_F(bo, private_buffer_is_of_its_vm)
+{
+	uint32_t vm, other, handle;
+	int dmabuf;
+
+	ASSERT_EQ(0, npu_vm_create(self->fd, &vm));
+	ASSERT_EQ(0, npu_vm_create(self->fd, &other));
+	ASSERT_EQ(0, npu_bo_create_in(self->fd, vm, SIZE, variant->placement, &handle));
+	EXPECT_EQ(0, npu_vm_map(self->fd, vm, handle, 0, TEST_VA, SIZE, 0));
+	EXPECT_EQ(-EINVAL, npu_vm_map(self->fd, other, handle, 0, TEST_VA, SIZE, 0));
+	EXPECT_EQ(-EINVAL, npu_export(self->fd, handle, &dmabuf));
+	/* It outlives its VM, and then cannot be mapped at all. */
+	EXPECT_EQ(0, npu_vm_destroy(self->fd, vm));
+	EXPECT_EQ(-EINVAL, npu_vm_map(self->fd, other, handle, 0, TEST_VA, SIZE, 0));
+	EXPECT_NE(MAP_FAILED, npu_bo_mmap(self->fd, handle, SIZE));
 }
 
 TEST_F(bo, no_mmap_is_refused)

@@ -125,7 +125,12 @@ int npu_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size)
 
 int npu_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t *handle)
 {
-	struct drm_npu_bo_create create = { .size = size, .placement = placement };
+	return npu_bo_create_in(fd, 0, size, placement, handle);
+}
+
+int npu_bo_create_in(int fd, uint32_t vm, uint64_t size, uint32_t placement, uint32_t *handle)
+{
+	struct drm_npu_bo_create create = { .size = size, .placement = placement, .vm_id = vm };
 	int ret = npu_ioctl(fd, DRM_IOCTL_NPU_BO_CREATE, &create);
 
 	*handle = create.handle;

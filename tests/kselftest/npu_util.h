@@ -55,6 +55,8 @@ int npu_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t v
 	       uint32_t flags);
 int npu_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size);
 int npu_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t *handle);
+/** npu_bo_create_in() - a buffer that is private to a VM */
+int npu_bo_create_in(int fd, uint32_t vm, uint64_t size, uint32_t placement, uint32_t *handle);
 void *npu_bo_mmap(int fd, uint32_t handle, uint64_t size);
 int npu_bo_close(int fd, uint32_t handle);
 /* A dma-buf of a buffer, and a buffer of a dma-buf. */

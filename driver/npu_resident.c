@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dma-resv.h>
+#include <linux/jiffies.h>
+
+#include <drm/drm_exec.h>
+
+#include "npu_device.h"
+#include "npu_extent.h"
+#include "npu_gem.h"
+#include "npu_pt.h"
+#include "npu_resident.h"
+#include "npu_vm.h"
+
+/**
+ * DOC: Residency
+ *
+ * A job may touch all that its VM maps, so all of that has to be in place before it is
+ * submitted, and has to stay until it has ended. npu_resident_begin() takes the
+ * reservation locks, that of the VM, which all of its private buffers share, and those
+ * of other buffers that it maps; brings back what has been moved away; and writes the
+ * page-table entries again. npu_resident_commit() adds the job's fence, for which any
+ * move waits. As a rule nothing has been moved and nothing is shared: then all of it is
+ * one lock that only this VM knows, and no allocation.
+ *
+ * A buffer that is moved loses its entries in all VMs, npu_resident_zap(), and is put
+ * on their lists of evicted buffers.
+ *
+ * When memory is short, VMs take it from each other. One that finds no room may have met
+ * buffers which another had locked for a moment: it tries again, one VM at a time. So
+ * ENOSPC tells that its own memory does not fit beside what is pinned.
+ */
+
+/* A VM that submits all the time need not say each time that it is in use. */
+#define NPU_RESIDENT_LRU_MS 10
+
+/* Others hold their locks only for moments. */
+#define NPU_RESIDENT_TRIES 8
+
+/**
+ * npu_resident_remap() - write the entries of a buffer's mappings again
+ * @vm_bo: connection of VM and buffer, which is in place
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_resident_remap(struct drm_gpuvm_bo *vm_bo)
+{
+	struct npu_vm *vm = to_npu_vm(vm_bo->vm);
+	struct npu_bo *bo = to_npu_bo(vm_bo->obj);
+	struct npu_pt_update update;
+	struct drm_gpuva *va;
+	int ret = 0;
+
+	npu_pt_update_begin(&update, vm);
+	drm_gpuvm_bo_for_each_va(va, vm_bo) {
+		struct npu_vma *vma = to_npu_vma(va);
+		struct npu_extent extent;
+
+		if (vma->gone)
+			continue;
+
+		npu_gem_extents(bo, va->gem.offset, va->va.range, &extent);
+		ret = npu_pt_prepare_map(&update, va->va.addr, &extent);
+		if (ret)
+			break;
+		npu_pt_map(&update, va->va.addr, &extent, npu_vma_prot(vma));
+	}
+	npu_pt_update_end(&update);
+
+	return ret;
+}
+
+/**
+ * npu_resident_validate() - bring a buffer back to where a VM can use it
+ * @vm_bo: connection of VM and buffer; the VM's lock is held as well
+ * @exec: locks
+ *
+ * Return: 0 on success, -ENOSPC if there is no room, a negative error code otherwise.
+ */
+int npu_resident_validate(struct drm_gpuvm_bo *vm_bo, struct drm_exec *exec)
+{
+	struct npu_bo *bo = to_npu_bo(vm_bo->obj);
+	int ret;
+
+	ret = npu_gem_bring_back(bo, drm_gpuvm_resv(vm_bo->vm));
+	if (!ret)
+		ret = npu_resident_remap(vm_bo);
+	if (!ret)
+		drm_gpuvm_bo_evict(vm_bo, false);
+	return ret;
+}
+
+/**
+ * npu_resident_lock() - lock all buffers of a VM
+ * @resident: memory of the VM
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_resident_lock(struct npu_resident *resident)
+{
+	resident->shared = true;
+	resident->exec = (struct drm_gpuvm_exec) {
+		.vm = &resident->vm->base,
+		.flags = DRM_EXEC_INTERRUPTIBLE_WAIT,
+		.num_fences = 1,
+	};
+	return drm_gpuvm_exec_lock(&resident->exec);
+}
+
+/**
+ * npu_resident_bring_back() - lock all buffers of a VM and bring back those that were moved
+ * @resident: memory of the VM
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_resident_bring_back(struct npu_resident *resident)
+{
+	struct npu_vm *vm = resident->vm;
+	int ret;
+
+	ret = mutex_lock_interruptible(&vm->lock);
+	if (ret)
+		return ret;
+
+	ret = npu_resident_lock(resident);
+	if (ret)
+		goto out;
+
+	vm->validating = true;
+	ret = drm_gpuvm_validate(&vm->base, &resident->exec.exec);
+	vm->validating = false;
+	if (ret)
+		npu_resident_end(resident);
+out:
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+/**
+ * npu_resident_compete() - npu_resident_bring_back(), when others want room as well
+ * @resident: memory of the VM
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_resident_compete(struct npu_resident *resident)
+{
+	struct npu_device *npu = resident->vm->npu;
+	unsigned int tries;
+	int ret;
+
+	ret = npu_resident_bring_back(resident);
+	for (tries = 1; ret == -ENOSPC && tries < NPU_RESIDENT_TRIES; tries++) {
+		ret = mutex_lock_interruptible(&npu->contention);
+		if (ret)
+			break;
+		ret = npu_resident_bring_back(resident);
+		mutex_unlock(&npu->contention);
+	}
+
+	return ret;
+}
+
+/**
+ * npu_resident_begin() - hold all memory of a VM in place
+ * @resident: memory of the VM
+ * @vm: address space
+ *
+ * When it succeeds the reservation locks are held until npu_resident_end().
+ *
+ * Return: 0 on success, -ENOSPC if it does not fit, a negative error code otherwise.
+ */
+int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm)
+{
+	struct dma_resv *resv = drm_gpuvm_resv(&vm->base);
+	int ret;
+
+	resident->vm = vm;
+	resident->shared = false;
+
+	ret = dma_resv_lock_interruptible(resv, NULL);
+	if (ret)
+		return ret;
+
+	if (list_empty(&vm->base.extobj.list) && list_empty(&vm->base.evict.list)) {
+		ret = dma_resv_reserve_fences(resv, 1);
+		if (ret)
+			dma_resv_unlock(resv);
+		return ret;
+	}
+	dma_resv_unlock(resv);
+
+	/* This also finds out which of the shared buffers have been moved. */
+	ret = npu_resident_lock(resident);
+	if (ret || list_empty(&vm->base.evict.list))
+		return ret;
+	npu_resident_end(resident);
+
+	return npu_resident_compete(resident);
+}
+
+/**
+ * npu_resident_used() - a VM has been used: its memory is the last to be moved
+ * @vm: address space, locked
+ */
+static void npu_resident_used(struct npu_vm *vm)
+{
+	struct ttm_device *bdev = &vm->npu->ttm;
+
+	if (time_before(jiffies, vm->lru_moved + msecs_to_jiffies(NPU_RESIDENT_LRU_MS)))
+		return;
+
+	vm->lru_moved = jiffies;
+	spin_lock(&bdev->lru_lock);
+	ttm_lru_bulk_move_tail(&vm->lru);
+	spin_unlock(&bdev->lru_lock);
+}
+
+/**
+ * npu_resident_commit() - a job has been submitted
+ * @resident: memory of its VM
+ * @fence: its fence; until it signals no memory is moved
+ */
+void npu_resident_commit(struct npu_resident *resident, struct dma_fence *fence)
+{
+	struct npu_vm *vm = resident->vm;
+
+	if (resident->shared)
+		drm_gpuvm_exec_resv_add_fence(&resident->exec, fence, DMA_RESV_USAGE_BOOKKEEP,
+					      DMA_RESV_USAGE_BOOKKEEP);
+	else
+		dma_resv_add_fence(drm_gpuvm_resv(&vm->base), fence, DMA_RESV_USAGE_BOOKKEEP);
+
+	npu_resident_used(vm);
+}
+
+/**
+ * npu_resident_end() - let go of the locks
+ * @resident: memory of a VM
+ */
+void npu_resident_end(struct npu_resident *resident)
+{
+	if (resident->shared)
+		drm_gpuvm_exec_unlock(&resident->exec);
+	else
+		dma_resv_unlock(drm_gpuvm_resv(&resident->vm->base));
+}
+
+/**
+ * npu_resident_zap_vma() - clear the entries of a mapping
+ * @vm: address space
+ * @vma: mapping
+ *
+ * When it returns the device does not use the memory behind it any more.
+ */
+static void npu_resident_zap_vma(struct npu_vm *vm, struct npu_vma *vma)
+{
+	struct npu_pt_update update;
+	u64 va = vma->base.va.addr;
+	u64 size = vma->base.va.range;
+
+	npu_pt_update_begin(&update, vm);
+	mutex_lock(&vm->pt_lock);
+	/* If it is gone others may use its addresses, but the device may still remember it. */
+	if (!vma->gone)
+		npu_pt_unmap_locked(&update, va, size);
+	npu_pt_touch(&update, va, size);
+	mutex_unlock(&vm->pt_lock);
+	npu_pt_update_end(&update);
+}
+
+/**
+ * npu_resident_zap() - take a buffer away from all VMs
+ * @bo: buffer, locked and idle
+ */
+void npu_resident_zap(struct npu_bo *bo)
+{
+	struct drm_gpuvm_bo *vm_bo;
+	struct drm_gpuva *va;
+
+	mutex_lock(&bo->gpuva_lock);
+	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->ttm.base) {
+		struct npu_vm *vm = to_npu_vm(vm_bo->vm);
+
+		drm_gpuvm_bo_evict(vm_bo, true);
+		drm_gpuvm_bo_for_each_va(va, vm_bo)
+			npu_resident_zap_vma(vm, to_npu_vma(va));
+	}
+	mutex_unlock(&bo->gpuva_lock);
+}
+
+/**
+ * npu_resident_displaced() - a buffer need not stay where it is any more
+ * @bo: buffer, locked
+ *
+ * VMs use it there until they next submit a job.
+ */
+void npu_resident_displaced(struct npu_bo *bo)
+{
+	struct drm_gpuvm_bo *vm_bo;
+
+	mutex_lock(&bo->gpuva_lock);
+	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->ttm.base)
+		drm_gpuvm_bo_evict(vm_bo, true);
+	mutex_unlock(&bo->gpuva_lock);
+}

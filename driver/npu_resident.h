@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_RESIDENT_H__
+#define __NPU_RESIDENT_H__
+
+#include <linux/types.h>
+
+#include <drm/drm_gpuvm.h>
+
+struct dma_fence;
+struct npu_bo;
+struct npu_vm;
+
+/**
+ * struct npu_resident - all memory of a VM, held where the device can reach it
+ */
+struct npu_resident {
+	/** @vm: address space */
+	struct npu_vm *vm;
+	/** @exec: locks, if @shared */
+	struct drm_gpuvm_exec exec;
+	/** @shared: other buffers than the VM's own are locked */
+	bool shared;
+};
+
+int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm);
+void npu_resident_commit(struct npu_resident *resident, struct dma_fence *fence);
+void npu_resident_end(struct npu_resident *resident);
+
+int npu_resident_validate(struct drm_gpuvm_bo *vm_bo, struct drm_exec *exec);
+void npu_resident_zap(struct npu_bo *bo);
+void npu_resident_displaced(struct npu_bo *bo);
+
+#endif /* __NPU_RESIDENT_H__ */
