@@ -5,6 +5,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_print.h>
 
+#include "npu_buffers.h"
 #include "npu_cq.h"
 #include "npu_debugfs.h"
 #include "npu_device.h"
@@ -98,11 +99,18 @@ static int npu_debugfs_hbm(struct seq_file *m, void *unused)
 	return 0;
 }
 
+static int npu_debugfs_buffers(struct seq_file *m, void *unused)
+{
+	npu_buffers_show(npu_debugfs_device(m), m);
+	return 0;
+}
+
 static const struct drm_debugfs_info npu_debugfs_files[] = {
 	{ "fw_log", npu_debugfs_fw_log },
 	{ "queues", npu_debugfs_queues },
 	{ "vms", npu_debugfs_vms },
 	{ "hbm", npu_debugfs_hbm },
+	{ "buffers", npu_debugfs_buffers },
 };
 
 /**

@@ -10,6 +10,7 @@
 #include <npu/npu_regs.h>
 
 #include "npu_clear.h"
+#include "npu_buffers.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_irq.h"
@@ -190,6 +191,10 @@ int npu_device_init(struct npu_device *npu)
 		return ret;
 
 	ret = npu_reset_init(npu);
+	if (ret)
+		return ret;
+
+	ret = npu_buffers_init(npu);
 	if (ret)
 		return ret;
 

@@ -15,6 +15,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "npu_admin.h"
+#include "npu_buffers.h"
 #include "npu_clear.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
@@ -142,6 +143,8 @@ struct npu_device {
 	/** @sys_man: manager of system memory that the device can reach */
 	struct ttm_resource_manager sys_man;
 
+	/** @buffers: every buffer */
+	struct npu_buffers buffers;
 	/** @limits: what a process can have */
 	struct npu_limits limits;
 

@@ -11,10 +11,12 @@
 #include <drm/drm_prime.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include "npu_buffers.h"
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
 #include "npu_hbm.h"
+#include "npu_limits.h"
 #include "npu_resident.h"
 #include "npu_ttm.h"
 #include "npu_uapi.h"
@@ -41,6 +43,8 @@ static void npu_gem_destroy(struct ttm_buffer_object *tbo)
 	drm_gem_object_release(&tbo->base);
 	if (bo->owner)
 		drm_gem_object_put(bo->owner);
+	npu_buffers_remove(bo);
+	npu_process_put(bo->process);
 	mutex_destroy(&bo->gpuva_lock);
 	kfree(bo);
 }
@@ -321,12 +325,19 @@ static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placem
 	if (!bo)
 		return NULL;
 
+	bo->process = npu_process_open(npu);
+	if (!bo->process) {
+		kfree(bo);
+		return NULL;
+	}
+
 	bo->placement = placement;
 	bo->flags = flags;
 	mutex_init(&bo->gpuva_lock);
 	drm_gem_private_object_init(&npu->drm, &bo->ttm.base, size);
 	bo->ttm.base.funcs = &npu_gem_funcs;
 	drm_gem_gpuva_set_lock(&bo->ttm.base, &bo->gpuva_lock);
+	npu_buffers_add(bo);
 	return bo;
 }
 

@@ -2,6 +2,7 @@
 #ifndef __NPU_GEM_H__
 #define __NPU_GEM_H__
 
+#include <linux/list.h>
 #include <linux/mutex.h>
 
 #include <drm/ttm/ttm_bo.h>
@@ -14,6 +15,7 @@ struct drm_file;
 struct drm_memory_stats;
 struct npu_device;
 struct npu_extent;
+struct npu_process;
 struct npu_vm;
 struct sg_table;
 
@@ -31,6 +33,14 @@ struct npu_bo {
 	u32 flags;
 	/** @owner: whose reservation lock it shares, if it is private to a VM */
 	struct drm_gem_object *owner;
+	/** @process: that created or imported it */
+	struct npu_process *process;
+	/** @node: in &npu_buffers.list */
+	struct list_head node;
+	/** @id: of no other buffer of the device, ever */
+	u64 id;
+	/** @label: as user space names it, or NULL, under &npu_buffers.lock */
+	char *label;
 	/** @gpuva_lock: protects the list of its mappings in VMs */
 	struct mutex gpuva_lock;
 };

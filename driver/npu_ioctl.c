@@ -6,6 +6,7 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_vma_manager.h>
 
+#include "npu_buffers.h"
 #include "npu_device.h"
 #include "npu_file.h"
 #include "npu_gem.h"
@@ -273,7 +274,7 @@ static int npu_ioctl_queue_get_state(struct drm_device *drm, void *data, struct 
 	return 0;
 }
 
-const struct drm_ioctl_desc npu_ioctls[DRM_NPU_SUBMIT + 1] = {
+const struct drm_ioctl_desc npu_ioctls[DRM_NPU_PERF_OPEN + 1] = {
 	DRM_IOCTL_DEF_DRV(NPU_DEV_QUERY, npu_query_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(NPU_VM_CREATE, npu_ioctl_vm_create, 0),
 	DRM_IOCTL_DEF_DRV(NPU_VM_DESTROY, npu_ioctl_vm_destroy, 0),
@@ -284,4 +285,5 @@ const struct drm_ioctl_desc npu_ioctls[DRM_NPU_SUBMIT + 1] = {
 	DRM_IOCTL_DEF_DRV(NPU_QUEUE_DESTROY, npu_ioctl_queue_destroy, 0),
 	DRM_IOCTL_DEF_DRV(NPU_QUEUE_GET_STATE, npu_ioctl_queue_get_state, 0),
 	DRM_IOCTL_DEF_DRV(NPU_SUBMIT, npu_submit_ioctl, 0),
+	DRM_IOCTL_DEF_DRV(NPU_BO_SET_LABEL, npu_buffers_set_label, 0),
 };

@@ -6,6 +6,6 @@
 
 #include <drm/npu_accel.h>
 
-extern const struct drm_ioctl_desc npu_ioctls[DRM_NPU_SUBMIT + 1];
+extern const struct drm_ioctl_desc npu_ioctls[DRM_NPU_PERF_OPEN + 1];
 
 #endif /* __NPU_IOCTL_H__ */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/mm.h>
 #include <linux/pid.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include <drm/drm_managed.h>
@@ -88,6 +87,7 @@ struct npu_process *npu_process_open(struct npu_device *npu)
 	spin_lock_init(&process->lock);
 	process->npu = npu;
 	process->tgid = tgid;
+	get_task_comm(process->comm, current->group_leader);
 
 	mutex_lock(&limits->lock);
 	first = npu_process_find(limits, tgid);

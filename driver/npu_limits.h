@@ -5,6 +5,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -52,6 +53,8 @@ struct npu_process {
 	struct list_head node;
 	/** @tgid: thread group, which no other process is as long as this refers to it */
 	struct pid *tgid;
+	/** @comm: its name when it first opened the device */
+	char comm[TASK_COMM_LEN];
 	/** @lock: protects @used */
 	spinlock_t lock;
 	/** @used: what it has, by enum npu_limit */

@@ -552,14 +552,17 @@ struct drm_npu_bo_madvise {
 /**
  * struct drm_npu_bo_set_label - argument of DRM_IOCTL_NPU_BO_SET_LABEL
  *
- * Labels are for people: debugfs, npu-smi and reports of failures show them.
+ * Labels are for people: debugfs shows them. EINVAL: too long; EFAULT: not there.
  */
 struct drm_npu_bo_set_label {
 	/** @handle: GEM handle */
 	__u32 handle;
 	/** @pad: zero */
 	__u32 pad;
-	/** @label: user pointer to a NUL-terminated string of at most 63 bytes; zero removes it */
+	/**
+	 * @label: user pointer to a NUL-terminated string of at most 63 bytes; zero, or an empty
+	 * one, removes it
+	 */
 	__u64 label;
 };
 
