@@ -67,7 +67,8 @@ static void *map_page(struct npu_aicore *ac, uint64_t phys, bool write)
 	size_t len = NPU_PAGE_SIZE;
 	void *ptr;
 
-	if (!core->ops->dma_map || ac->nr_maps == NPU_CORE_MAPS)
+	if (!core->ops->dma_map || ac->nr_maps == NPU_CORE_MAPS ||
+	    npu_inject_armed(core, NPU_INJECT_DMA_ERROR))
 		return NULL;
 	ptr = core->ops->dma_map(core->host, phys, &len, write);
 	if (!ptr)
@@ -124,6 +125,12 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, vo
 		return FAULTED;
 	if (run.sparse)
 		return translate_sparse(ac, access, page);
+	if (run.host && npu_inject_poison_near(ac->core, run.phys - offset)) {
+		/* Each access is looked at by itself. */
+		*flags |= RV64_XLATE_NOCACHE;
+		return access == NPU_ACCESS_EXEC ? fault(ac, NPU_ST_HBM_ECC, access, addr) :
+						   RV64_XLATE_MMIO;
+	}
 	if (run.host) {
 		*page = run.host - offset;
 		return RV64_XLATE_RAM;
@@ -407,12 +414,26 @@ static bool core_hangs(struct npu_aicore *ac)
 {
 	struct npu_core *core = ac->core;
 
+	if (npu_inject(core, NPU_INJECT_CORE_HANG, ac->id))
+		npu_core_hang(core, 1ULL << ac->id);
 	if (!(npu_load(&core->hung_cores) & 1ULL << ac->id))
 		return false;
 	pthread_mutex_lock(&core->lock);
 	ac->hung = npu_load(&core->hung_cores) & 1ULL << ac->id;
 	pthread_mutex_unlock(&core->lock);
 	return ac->hung;
+}
+
+/* The core does not answer, be it from now on or since long. */
+static bool core_lost(struct npu_aicore *ac)
+{
+	struct npu_core *core = ac->core;
+
+	if (npu_inject(core, NPU_INJECT_CORE_LOST, ac->id)) {
+		npu_sched_core_lost(core, ac->id);
+		npu_ras_count(core, NPU_RAS_CORE_LOST, 1);
+	}
+	return npu_load(&core->sched.dead_cores) >> ac->id & 1;
 }
 
 /* Go on with the block on @ac, to its end or until something else should be done. */
@@ -426,7 +447,7 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 	for (;;) {
 		if (core_hangs(ac))
 			return;
-		if (npu_load(&ac->lost)) {
+		if (npu_load(&ac->lost) || core_lost(ac)) {
 			end_with(worker, ac, NPU_ST_CORE_LOST);
 			return;
 		}

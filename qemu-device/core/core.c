@@ -38,6 +38,7 @@ static void init_locks(struct npu_core *core)
 
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_mutex_init(&core->life, NULL);
+	pthread_mutex_init(&core->inject.lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->service_wake, &attr);
@@ -55,6 +56,7 @@ static void fini_locks(struct npu_core *core)
 		pthread_cond_destroy(&core->workers[i].wake);
 	pthread_cond_destroy(&core->sched.quiet);
 	pthread_cond_destroy(&core->service_wake);
+	pthread_mutex_destroy(&core->inject.lock);
 	pthread_mutex_destroy(&core->life);
 	pthread_mutex_destroy(&core->lock);
 }
@@ -133,7 +135,8 @@ void npu_reset(struct npu_core *core)
 	pthread_mutex_unlock(&core->lock);
 	npu_mcu_reset(core);
 	npu_quiesce_end(core);
-	npu_dev_status(core, 0, NPU_DEV_STATUS_RESETTING);
+	if (!npu_inject(core, NPU_INJECT_RESET_STUCK, NPU_INJECT_ANY))
+		npu_dev_status(core, 0, NPU_DEV_STATUS_RESETTING);
 	pthread_mutex_unlock(&core->life);
 	npu_event(core, NPU_CORE_EV_RESET, count, 0, 0);
 }
@@ -233,6 +236,11 @@ void npu_core_reset(struct npu_core *core)
 	wait_begin(core);
 	npu_reset(core);
 	wait_end(core);
+}
+
+void npu_core_reset_async(struct npu_core *core)
+{
+	npu_reset_request(core);
 }
 
 void npu_core_pause(struct npu_core *core)

@@ -477,6 +477,23 @@ static void park_cq(struct npu_queue *queue, struct npu_cq *cq)
 	}
 }
 
+/* What a completion may be like that broken hardware writes. */
+static void inject_cqe(struct npu_core *core, struct npu_cqe *cqe)
+{
+	uint16_t queue = cqe->queue;
+
+	if (npu_inject(core, NPU_INJECT_CQE_COOKIE, queue))
+		cqe->cookie = ~cqe->cookie;
+	if (npu_inject(core, NPU_INJECT_CQE_QUEUE, queue))
+		cqe->queue = ~queue;
+	if (npu_inject(core, NPU_INJECT_CQE_HEAD, queue))
+		cqe->sq_head = ~cqe->sq_head;
+	if (npu_inject(core, NPU_INJECT_CQE_STATUS, queue))
+		cqe->status = ~cqe->status;
+	if (npu_inject(core, NPU_INJECT_CQE_PHASE, queue))
+		cqe->flags ^= NPU_CQE_PHASE;
+}
+
 static bool write_cqe(struct npu_queue *queue, uint64_t address, bool phase)
 {
 	struct npu_core *core = queue->core;
@@ -492,6 +509,7 @@ static bool write_cqe(struct npu_queue *queue, uint64_t address, bool phase)
 	};
 	uint64_t last;
 
+	inject_cqe(core, &cqe);
 	memcpy(&last, (char *)&cqe + CQE_LAST_WORD, sizeof(last));
 	if (npu_dma_write(core, address, &cqe, CQE_LAST_WORD))
 		return false;
@@ -520,6 +538,29 @@ static bool step_fault(struct npu_worker *worker, struct npu_queue *queue)
 	return stop;
 }
 
+/* The entry has been dealt with, and that been told as far as it can be. */
+static bool step_next(struct npu_worker *worker, struct npu_queue *queue)
+{
+	if (npu_load(&queue->failed))
+		return step_fault(worker, queue);
+	queue->phase = NPU_PHASE_FETCH;
+	return true;
+}
+
+/* Injected: the same completion once more, if there is room for it. */
+static void repeat_cqe(struct npu_queue *queue, struct npu_cq *cq)
+{
+	struct npu_core *core = queue->core;
+	uint64_t address;
+	bool phase, room;
+
+	pthread_mutex_lock(&core->lock);
+	room = cq_reserve(cq, &address, &phase);
+	pthread_mutex_unlock(&core->lock);
+	if (room)
+		write_cqe(queue, address, phase);
+}
+
 static bool step_complete(struct npu_worker *worker, struct npu_queue *queue)
 {
 	struct npu_core *core = queue->core;
@@ -527,6 +568,10 @@ static bool step_complete(struct npu_worker *worker, struct npu_queue *queue)
 	bool phase, room, stop;
 	uint64_t address;
 
+	if (npu_inject(core, NPU_INJECT_CQE_LOST, queue->id)) {
+		npu_store(&queue->head, queue->head + 1);
+		return step_next(worker, queue);
+	}
 	pthread_mutex_lock(&core->lock);
 	stop = queue->stop;
 	room = !stop && cq_reserve(cq, &address, &phase);
@@ -541,11 +586,10 @@ static bool step_complete(struct npu_worker *worker, struct npu_queue *queue)
 		fail_status(queue, NULL, NPU_ST_BUS, address);
 		return step_fault(worker, queue);
 	}
+	if (npu_inject(core, NPU_INJECT_CQE_TWICE, queue->id))
+		repeat_cqe(queue, cq);
 	npu_irq_defer(worker, cq->vector);
-	if (npu_load(&queue->failed))
-		return step_fault(worker, queue);
-	queue->phase = NPU_PHASE_FETCH;
-	return true;
+	return step_next(worker, queue);
 }
 
 static bool step(struct npu_worker *worker, struct npu_queue *queue)

@@ -8,11 +8,15 @@
 
 int npu_dma_read(struct npu_core *core, uint64_t addr, void *buf, size_t len)
 {
+	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_ANY))
+		return -1;
 	return core->ops->dma_read(core->host, addr, buf, len);
 }
 
 int npu_dma_write(struct npu_core *core, uint64_t addr, const void *buf, size_t len)
 {
+	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_ANY))
+		return -1;
 	return core->ops->dma_write(core->host, addr, buf, len);
 }
 
@@ -120,7 +124,7 @@ uint64_t *npu_word_get(struct npu_core *core, const struct npu_run *run, bool wr
 	*map = NULL;
 	if (run->host)
 		return (uint64_t *)run->host;
-	if (!core->ops->dma_map)
+	if (!core->ops->dma_map || npu_inject_armed(core, NPU_INJECT_DMA_ERROR))
 		return NULL;
 	*map = core->ops->dma_map(core->host, run->phys, &len, write);
 	if (!*map)

@@ -9,6 +9,8 @@
 
 static void raise_vector(struct npu_core *core, unsigned int vector)
 {
+	if (npu_inject(core, NPU_INJECT_IRQ_LOST, vector))
+		return;
 	npu_event(core, NPU_CORE_EV_IRQ, vector, 0, 0);
 	core->ops->raise(core->host, vector);
 }

@@ -68,10 +68,20 @@ void npu_mcu_raise_int(struct npu_core *core, uint32_t bits)
 	pthread_mutex_unlock(&mcu->lock);
 }
 
-void npu_core_inject_ras(struct npu_core *core, enum npu_core_ras kind, uint64_t n)
+void npu_ras_count(struct npu_core *core, enum npu_ras kind, uint64_t n)
 {
 	__atomic_add_fetch(&core->mcu->ras[kind], n, __ATOMIC_RELAXED);
 	npu_mcu_raise_int(core, NPU_MCU_INT_RAS);
+}
+
+void npu_mcu_poke(struct npu_core *core)
+{
+	struct npu_mcu *mcu = core->mcu;
+
+	pthread_mutex_lock(&mcu->lock);
+	rv64_request_exit(&mcu->cpu);
+	pthread_cond_signal(&mcu->wake);
+	pthread_mutex_unlock(&mcu->lock);
 }
 
 /* The end of a command whose place another has taken is not told. */
@@ -112,6 +122,8 @@ static void boot(struct npu_mcu *mcu)
 	uint64_t entry;
 	enum npu_post post = npu_bootrom_load(mcu, mcu->image, mcu->image_size, &entry);
 
+	if (npu_inject(mcu->core, NPU_INJECT_BOOT_FAIL, NPU_INJECT_ANY))
+		post = NPU_POST_ERR_DIGEST;
 	if (post >= NPU_POST_ERROR) {
 		set_state(mcu, NPU_MCU_ROM);
 		npu_mcu_post(mcu, post);
@@ -124,10 +136,31 @@ static void boot(struct npu_mcu *mcu)
 	npu_mcu_post(mcu, post);
 }
 
+/* Is a fault of the firmware to happen? */
+static bool fault_waits(struct npu_mcu *mcu)
+{
+	return npu_inject_armed(mcu->core, NPU_INJECT_FW_CRASH) ||
+	       npu_inject_armed(mcu->core, NPU_INJECT_FW_HANG);
+}
+
+/* Between two slices; a hart in wfi is woken for it. */
+static void inject_faults(struct npu_mcu *mcu)
+{
+	if (npu_inject(mcu->core, NPU_INJECT_FW_CRASH, NPU_INJECT_ANY))
+		rv64_trap_illegal(&mcu->cpu);
+	if (npu_inject(mcu->core, NPU_INJECT_FW_HANG, NPU_INJECT_ANY))
+		mcu->hung = true;
+}
+
 static enum rv64_stop run_slice(struct npu_mcu *mcu)
 {
 	enum rv64_stop stop;
 
+	if (fault_waits(mcu)) {
+		inject_faults(mcu);
+		if (mcu->hung)
+			return RV64_STOP_EXIT;
+	}
 	npu_mcu_update_timer(mcu);
 	mcu->slice_start = npu_clock(mcu->core);
 	stop = rv64_run(&mcu->cpu, SLICE_INSNS);
@@ -137,7 +170,7 @@ static enum rv64_stop run_slice(struct npu_mcu *mcu)
 
 static bool may_run(const struct npu_mcu *mcu)
 {
-	return !mcu->exit && !mcu->paused &&
+	return !mcu->exit && !mcu->paused && !mcu->hung &&
 	       (mcu->state == NPU_MCU_BOOT || mcu->state == NPU_MCU_RUNNING);
 }
 
@@ -168,7 +201,7 @@ static void wait_for_interrupt(struct npu_mcu *mcu)
 	pthread_mutex_lock(&mcu->lock);
 	for (;;) {
 		npu_mcu_update_timer(mcu);
-		if (!may_run(mcu) || rv64_irq_pending(&mcu->cpu))
+		if (!may_run(mcu) || rv64_irq_pending(&mcu->cpu) || fault_waits(mcu))
 			break;
 		sleep_until_timer(mcu);
 	}
@@ -221,7 +254,7 @@ static void *mcu_thread(void *arg)
 static bool asleep(struct npu_mcu *mcu)
 {
 	npu_mcu_update_timer(mcu);
-	return mcu->waiting && !rv64_irq_pending(&mcu->cpu);
+	return mcu->waiting && !rv64_irq_pending(&mcu->cpu) && !fault_waits(mcu);
 }
 
 bool npu_mcu_run(struct npu_core *core)
@@ -286,9 +319,10 @@ void npu_mcu_reset(struct npu_core *core)
 	npu_mcu_regs_reset(mcu);
 	mcu->state = NPU_MCU_ROM;
 	pthread_mutex_unlock(&mcu->lock);
+	mcu->hung = false;
 	mcu->waiting = false;
 	mcu->busy_ns = 0;
-	for (int i = 0; i < NPU_CORE_RAS_COUNT; i++)
+	for (int i = 0; i < NPU_RAS_COUNT; i++)
 		npu_store(&mcu->ras[i], 0);
 	npu_mcu_sensors_reset(mcu);
 

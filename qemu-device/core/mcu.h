@@ -88,6 +88,7 @@ struct npu_mcu_regs {
  * @exit: the thread is to end; under @lock
  * @paused: the thread is to stand still; under @lock
  * @standing: it does; under @lock
+ * @hung: injected: the hart stands still until reset; the thread's, or whoever has paused it
  * @waiting: sync mode: the hart is in wfi
  * @image: HBM offset for the boot ROM, under @lock
  * @image_size: likewise
@@ -112,6 +113,7 @@ struct npu_mcu {
 	bool exit;
 	bool paused;
 	bool standing;
+	bool hung;
 	bool waiting;
 	uint64_t image;
 	uint32_t image_size;
@@ -125,7 +127,7 @@ struct npu_mcu {
 	struct npu_mcu_regs regs;
 	struct npu_mcu_console console;
 	struct npu_mcu_sensors sensors;
-	uint64_t ras[NPU_CORE_RAS_COUNT];
+	uint64_t ras[NPU_RAS_COUNT];
 	uint8_t reg_index[NPU_MCU_REG_SPACE / 4];
 };
 

@@ -234,7 +234,7 @@ static uint64_t mcu_ns_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
 	return mcu->busy_ns + npu_clock(mcu->core) - mcu->slice_start;
 }
 
-/* @arg: enum npu_core_ras */
+/* @arg: enum npu_ras */
 static uint64_t ras_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
 {
 	return npu_load(&mcu->ras[reg->arg]);
@@ -329,9 +329,9 @@ static const struct mcu_reg mcu_regs[] = {
 	COUNT(COUNT_HBM_WRITE, hbm_write),
 	COUNT(COUNT_TASKS_DONE, tasks_done),
 	COUNT(COUNT_TASKS_FAILED, tasks_failed),
-	R(COUNT_HBM_CE, 8, ras_read, NPU_CORE_RAS_HBM_CE),
-	R(COUNT_HBM_UE, 8, ras_read, NPU_CORE_RAS_HBM_UE),
-	R(COUNT_CORE_LOST, 8, ras_read, NPU_CORE_RAS_CORE_LOST),
+	R(COUNT_HBM_CE, 8, ras_read, NPU_RAS_HBM_CE),
+	R(COUNT_HBM_UE, 8, ras_read, NPU_RAS_HBM_UE),
+	R(COUNT_CORE_LOST, 8, ras_read, NPU_RAS_CORE_LOST),
 };
 
 #define NUM_REGS (sizeof(mcu_regs) / sizeof(mcu_regs[0]))

@@ -159,6 +159,10 @@ bool npu_translate(struct npu_worker *worker, const struct npu_view *view, uint6
 	bool malformed;
 
 	e = lookup(worker, view, va, &malformed);
+	if (npu_inject(worker->core, NPU_INJECT_MMU_FAULT, view->id)) {
+		e = NULL;
+		malformed = false;
+	}
 	if (!e || !(e->leaf & right)) {
 		error->status = malformed ? NPU_ST_MMU_TABLE : npu_mmu_status(access);
 		error->access = access;
@@ -178,6 +182,13 @@ bool npu_translate(struct npu_worker *worker, const struct npu_view *view, uint6
 		run->len += e->size;
 	}
 	run->len = npu_min(run->len, max);
+	if (run->host && access != NPU_ACCESS_WRITE &&
+	    npu_inject_hbm_read(worker->core, run->phys, &run->len)) {
+		error->status = NPU_ST_HBM_ECC;
+		error->access = access;
+		error->address = va;
+		return false;
+	}
 	return true;
 }
 
@@ -236,6 +247,20 @@ void npu_invalidate(struct npu_core *core, uint32_t context)
 	snapshot(core, core->inv_sections);
 	pthread_mutex_unlock(&core->lock);
 	npu_event(core, NPU_CORE_EV_INVALIDATE, context, 0, 0);
+}
+
+/* Soon; nobody waits for it. */
+void npu_invalidate_all(struct npu_core *core)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&core->lock);
+	for (i = 0; i < NPU_MAX_CONTEXTS; i++)
+		if (core->contexts[i].valid)
+			__atomic_store_n(&core->contexts[i].tag, npu_new_tag(core),
+					 __ATOMIC_SEQ_CST);
+	snapshot(core, core->inv_sections);
+	pthread_mutex_unlock(&core->lock);
 }
 
 bool npu_invalidate_busy(struct npu_core *core)

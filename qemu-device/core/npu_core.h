@@ -26,6 +26,7 @@ enum npu_core_event {
 	NPU_CORE_EV_FAULT, /* (queue, status, address) */
 	NPU_CORE_EV_INVALIDATE, /* (context) */
 	NPU_CORE_EV_IRQ, /* (vector) */
+	NPU_CORE_EV_INJECT, /* (enum npu_inject, target, times left) */
 	NPU_CORE_EV_GUEST_ERROR, /* (offset, value, write): no such register, or not so */
 };
 
@@ -111,6 +112,12 @@ void npu_core_free(struct npu_core *core);
 void npu_core_reset(struct npu_core *core);
 
 /*
+ * npu_core_reset_async() - the same, but for a caller that must not wait: as if by register, also
+ * when a reset is stuck.
+ */
+void npu_core_reset_async(struct npu_core *core);
+
+/*
  * npu_core_mmio_read/write() - register access at a BAR 0 offset, 4 or 8 bytes.
  * Never blocks, except in sync mode, where a write returns when the device is idle.
  */
@@ -136,19 +143,77 @@ uint64_t npu_core_poll(struct npu_core *core);
  */
 void npu_core_drop_mappings(struct npu_core *core);
 
-/* Errors that do not come by themselves in a model, so that they can be injected. */
-enum npu_core_ras {
-	NPU_CORE_RAS_HBM_CE, /* corrected HBM error */
-	NPU_CORE_RAS_HBM_UE, /* uncorrected HBM error */
-	NPU_CORE_RAS_CORE_LOST, /* an AI core stopped answering */
-	NPU_CORE_RAS_COUNT
+/**
+ * enum npu_inject - what can be made to go wrong. The target is in parentheses, if there is one.
+ * @NPU_INJECT_FW_CRASH: the firmware takes a trap
+ * @NPU_INJECT_FW_HANG: the firmware stands still until reset
+ * @NPU_INJECT_BOOT_FAIL: the boot ROM finds the image damaged
+ * @NPU_INJECT_RESET_STUCK: a reset does not end, before the next one
+ * @NPU_INJECT_REGS_DEAD: a register read gives all ones; writes are dropped meanwhile
+ * @NPU_INJECT_DMA_ERROR: an access to host memory fails
+ * @NPU_INJECT_IRQ_LOST: a message is not sent (vector)
+ * @NPU_INJECT_DOORBELL_LOST: a write of SQ_TAIL is not seen (queue)
+ * @NPU_INJECT_CQE_LOST: a completion is not posted (queue); so for those below
+ * @NPU_INJECT_CQE_TWICE: one is posted twice
+ * @NPU_INJECT_CQE_COOKIE: with a wrong cookie
+ * @NPU_INJECT_CQE_QUEUE: with the id of a queue that there is not
+ * @NPU_INJECT_CQE_HEAD: with a wrong sq_head
+ * @NPU_INJECT_CQE_STATUS: with a status that there is not
+ * @NPU_INJECT_CQE_PHASE: with the phase of the pass before
+ * @NPU_INJECT_MMU_FAULT: a translation finds nothing (context)
+ * @NPU_INJECT_HBM_CE: a read of HBM is corrected, and counted
+ * @NPU_INJECT_HBM_UE: a read of HBM cannot be corrected
+ * @NPU_INJECT_HBM_POISON: nor can those of npu_core_poison()'s range
+ * @NPU_INJECT_CORE_HANG: an AI core makes no progress any more, as by npu_core_hang() (core)
+ * @NPU_INJECT_CORE_LOST: an AI core stops to answer, until reset (core)
+ */
+enum npu_inject {
+	NPU_INJECT_FW_CRASH,
+	NPU_INJECT_FW_HANG,
+	NPU_INJECT_BOOT_FAIL,
+	NPU_INJECT_RESET_STUCK,
+	NPU_INJECT_REGS_DEAD,
+	NPU_INJECT_DMA_ERROR,
+	NPU_INJECT_IRQ_LOST,
+	NPU_INJECT_DOORBELL_LOST,
+	NPU_INJECT_CQE_LOST,
+	NPU_INJECT_CQE_TWICE,
+	NPU_INJECT_CQE_COOKIE,
+	NPU_INJECT_CQE_QUEUE,
+	NPU_INJECT_CQE_HEAD,
+	NPU_INJECT_CQE_STATUS,
+	NPU_INJECT_CQE_PHASE,
+	NPU_INJECT_MMU_FAULT,
+	NPU_INJECT_HBM_CE,
+	NPU_INJECT_HBM_UE,
+	NPU_INJECT_HBM_POISON,
+	NPU_INJECT_CORE_HANG,
+	NPU_INJECT_CORE_LOST,
+	NPU_INJECT_COUNT
 };
 
+#define NPU_INJECT_ANY UINT32_MAX
+#define NPU_INJECT_FOREVER UINT64_MAX
+
+/* npu_core_inject_name() - the fault's name, lower case with hyphens; NULL if there is none such */
+const char *npu_core_inject_name(enum npu_inject fault);
+
 /*
- * npu_core_inject_ras() - count @n errors of a kind: the firmware sees the counter, which a reset
- * clears, and an interrupt. What they would do to a running task is not part of it. Any thread.
+ * npu_core_inject() - have @fault happen the next @times that it can, to @target or to
+ * NPU_INJECT_ANY; NPU_INJECT_FOREVER until told otherwise. Takes the place of what was asked for
+ * before. Any thread, as all of these.
  */
-void npu_core_inject_ras(struct npu_core *core, enum npu_core_ras kind, uint64_t n);
+void npu_core_inject(struct npu_core *core, enum npu_inject fault, uint64_t times,
+		     uint32_t target);
+
+/* npu_core_inject_left() - how often it is still to happen */
+uint64_t npu_core_inject_left(struct npu_core *core, enum npu_inject fault);
+
+/* npu_core_injected() - how often it has happened since power-on */
+uint64_t npu_core_injected(struct npu_core *core, enum npu_inject fault);
+
+/* npu_core_poison() - @size bytes of HBM at @offset cannot be read any more; 0: all can */
+void npu_core_poison(struct npu_core *core, uint64_t offset, uint64_t size);
 
 /*
  * npu_core_hang() - AI cores of the mask @cores make no progress, and end nothing that they run,

@@ -510,6 +510,7 @@ struct npu_worker {
  * @quiesce: holders of a request that all workers stand still (atomic)
  * @active: threads that do not stand still
  * @searching: workers that look for work without sleeping
+ * @dead_cores: cores that have stopped to answer
  * @sleepers: workers that sleep
  * @exit: threads are to end (atomic)
  * @quiet: @active has become 0
@@ -520,12 +521,33 @@ struct npu_sched {
 	unsigned int ready_count;
 	struct npu_list core_waiters;
 	uint64_t free_cores[NPU_CORE_LAYERS];
+	uint64_t dead_cores;
 	unsigned int quiesce;
 	unsigned int active;
 	unsigned int searching;
 	unsigned int sleepers;
 	bool exit;
 	pthread_cond_t quiet;
+};
+
+/**
+ * struct npu_injector - faults that are to happen
+ * @lock: innermost, but for @event of the host; protects the rest
+ * @armed: bit for each fault of which @left is not zero (atomic)
+ * @left: how often
+ * @struck: how often it has happened
+ * @target: to whom, or NPU_INJECT_ANY
+ * @poison: HBM offset of memory that cannot be read
+ * @poison_size: bytes of it
+ */
+struct npu_injector {
+	pthread_mutex_t lock;
+	uint32_t armed;
+	uint64_t left[NPU_INJECT_COUNT];
+	uint64_t struck[NPU_INJECT_COUNT];
+	uint32_t target[NPU_INJECT_COUNT];
+	uint64_t poison;
+	uint64_t poison_size;
 };
 
 /**
@@ -588,6 +610,7 @@ struct npu_core {
 	uint64_t sync_cap_ns;
 
 	struct npu_mcu *mcu;
+	struct npu_injector inject;
 };
 
 /* core.c */
@@ -655,6 +678,24 @@ void npu_irq_reset(struct npu_core *core);
 int npu_dma_read(struct npu_core *core, uint64_t addr, void *buf, size_t len);
 int npu_dma_write(struct npu_core *core, uint64_t addr, const void *buf, size_t len);
 
+/* inject.c */
+bool npu_inject_strikes(struct npu_core *core, enum npu_inject fault, uint32_t target);
+/* An engine reads *@len bytes of HBM, which are cut down to those that are good. True: none are. */
+bool npu_inject_hbm_read(struct npu_core *core, uint64_t offset, uint64_t *len);
+/* Is a part of the page of HBM poisoned? */
+bool npu_inject_poison_near(struct npu_core *core, uint64_t page);
+
+static inline bool npu_inject_armed(struct npu_core *core, enum npu_inject fault)
+{
+	return npu_load(&core->inject.armed) >> fault & 1;
+}
+
+/* @fault has the occasion to happen to @target. Does it? Any lock may be held. */
+static inline bool npu_inject(struct npu_core *core, enum npu_inject fault, uint32_t target)
+{
+	return npu_inject_armed(core, fault) && npu_inject_strikes(core, fault, target);
+}
+
 /*
  * Objects of the MCU's peripherals. The functions return the final status; those of a queue
  * that cannot end at once return NPU_MCU_BUSY, and npu_mcu_queue_done() is called when they
@@ -674,6 +715,14 @@ uint32_t npu_queue_query(struct npu_core *core, uint32_t id, struct npu_queue_in
 /* End what @queue runs on AI core @id, even if the core does not answer. */
 uint32_t npu_aicore_reset(struct npu_core *core, uint32_t id, uint32_t queue);
 
+/* Errors that are counted for the firmware. */
+enum npu_ras {
+	NPU_RAS_HBM_CE, /* corrected HBM error */
+	NPU_RAS_HBM_UE, /* uncorrected HBM error */
+	NPU_RAS_CORE_LOST, /* an AI core stopped answering */
+	NPU_RAS_COUNT
+};
+
 /*
  * mcu.c and bootrom.c: the management core.
  *
@@ -686,6 +735,9 @@ uint32_t npu_aicore_reset(struct npu_core *core, uint32_t id, uint32_t queue);
  * npu_mcu_boot_start: NPU_REG_BOOT_CMD was written with START. Does not block.
  * npu_mcu_raise_int: set bits of NPU_MCU_INT_PENDING. Any thread, any lock. NPU_MCU_INT_ADMIN
  *	tells that NPU_REG_ASQ_TAIL was written.
+ * npu_mcu_poke: a fault is to happen to the firmware. Any thread, no lock.
+ * npu_ras_count: count errors of a kind: the firmware sees the counter, which a reset clears, and
+ *	an interrupt. As npu_mcu_raise_int().
  * npu_mcu_queue_done: the queue command that returned NPU_MCU_BUSY has ended. Sets
  *	NPU_MCU_Q_STATUS and raises NPU_MCU_INT_QUEUE. Any thread, core->lock may be held.
  * npu_mcu_run: sync mode, not from a callback of the MCU: run until it waits for an interrupt
@@ -699,6 +751,8 @@ void npu_mcu_resume(struct npu_core *core);
 void npu_mcu_reset(struct npu_core *core);
 void npu_mcu_boot_start(struct npu_core *core);
 void npu_mcu_raise_int(struct npu_core *core, uint32_t bits);
+void npu_mcu_poke(struct npu_core *core);
+void npu_ras_count(struct npu_core *core, enum npu_ras kind, uint64_t n);
 void npu_mcu_queue_done(struct npu_core *core, uint32_t id, enum npu_status status);
 bool npu_mcu_run(struct npu_core *core);
 uint64_t npu_mcu_next_event(struct npu_core *core);
@@ -717,6 +771,7 @@ enum npu_status npu_mmu_status(enum npu_access access);
 uint64_t npu_new_tag(struct npu_core *core);
 void npu_invalidate(struct npu_core *core, uint32_t context);
 bool npu_invalidate_busy(struct npu_core *core);
+void npu_invalidate_all(struct npu_core *core);
 
 /* gm.c: access to a context's memory; in a section. False: @error tells why. */
 bool npu_bus_error(struct npu_error *error, enum npu_access access, uint64_t va);
@@ -809,6 +864,7 @@ void npu_sched_add(struct npu_core *core, struct npu_work *work, unsigned int he
 void npu_sched_remove(struct npu_core *core, struct npu_work *work);
 void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore);
 bool npu_task_has_unit(const struct npu_task *task);
+void npu_sched_core_lost(struct npu_core *core, unsigned int id);
 bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick);
 bool npu_sched_should_yield(struct npu_core *core, unsigned int priority,
 			    const struct npu_task *task, unsigned int slices);

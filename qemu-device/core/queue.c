@@ -481,6 +481,8 @@ void npu_queue_doorbell(struct npu_core *core, uint32_t id, uint32_t tail)
 {
 	struct npu_queue *queue;
 
+	if (npu_inject(core, NPU_INJECT_DOORBELL_LOST, id))
+		return;
 	pthread_mutex_lock(&core->lock);
 	queue = npu_queue_find(core, id);
 	if (queue) {

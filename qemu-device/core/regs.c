@@ -181,6 +181,8 @@ uint64_t npu_core_mmio_read(struct npu_core *core, uint64_t offset, unsigned int
 	const struct reg *reg = find(offset, size, R);
 	uint64_t value;
 
+	if (npu_inject(core, NPU_INJECT_REGS_DEAD, NPU_INJECT_ANY))
+		return UINT64_MAX >> (64 - 8 * size);
 	if (is_moderation(core, offset, size))
 		return npu_load(&core->vectors[(offset - NPU_REG_IRQ_MODERATION(0)) / 4].moderation);
 	if (!reg) {
@@ -219,7 +221,8 @@ void npu_core_mmio_write(struct npu_core *core, uint64_t offset, uint64_t value,
 			 unsigned int size)
 {
 	/* What is written now would be lost in the reset, or survive it. */
-	if (npu_reg_get(core, NPU_REG_DEV_STATUS) & NPU_DEV_STATUS_RESETTING)
+	if (npu_reg_get(core, NPU_REG_DEV_STATUS) & NPU_DEV_STATUS_RESETTING ||
+	    npu_inject_armed(core, NPU_INJECT_REGS_DEAD))
 		return;
 	if (is_doorbell(offset, size, NPU_DB_SQ_TAIL(0ULL), NPU_MAX_QUEUES))
 		npu_queue_doorbell(core, DOORBELL_INDEX(offset, NPU_DB_SQ_TAIL(0ULL)), value);

@@ -325,6 +325,12 @@ void rv64_set_irq(struct rv64_cpu *cpu, unsigned int line, bool level);
 bool rv64_irq_pending(const struct rv64_cpu *cpu);
 
 /**
+ * rv64_trap_illegal() - have an M-mode hart take a trap, as if its next instruction were illegal
+ * @cpu: the hart, not running
+ */
+void rv64_trap_illegal(struct rv64_cpu *cpu);
+
+/**
  * rv64_stop_name() - a word for a stop reason, for logs
  * @reason: of rv64_run()
  */

@@ -51,6 +51,11 @@ enum rv64_status rv64_illegal(struct rv64_cpu *cpu, uint32_t raw)
 	return RV64_TRAPPED;
 }
 
+void rv64_trap_illegal(struct rv64_cpu *cpu)
+{
+	enter_trap(cpu, RV64_CAUSE_ILLEGAL, 0);
+}
+
 enum rv64_status rv64_misaligned(struct rv64_cpu *cpu, uint64_t addr, enum rv64_access access)
 {
 	if (!(cpu->isa & RV64_ISA_M_MODE)) {

@@ -15,6 +15,7 @@ void npu_sched_init(struct npu_core *core)
 	for (i = 0; i < NPU_PRIORITY_COUNT; i++)
 		npu_list_init(&s->ready[i]);
 	npu_list_init(&s->core_waiters);
+	npu_store(&s->dead_cores, 0);
 	npu_store(&s->ready_mask, 0);
 	npu_store(&s->ready_count, 0);
 	for (i = 0; i < NPU_CORE_LAYERS; i++)
@@ -115,14 +116,26 @@ void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore)
 	}
 }
 
-/* A free core for the next block of @task; the lowest, as its caches are the warmest. */
+void npu_sched_core_lost(struct npu_core *core, unsigned int id)
+{
+	pthread_mutex_lock(&core->lock);
+	npu_store(&core->sched.dead_cores, core->sched.dead_cores | 1ULL << id);
+	pthread_mutex_unlock(&core->lock);
+}
+
+/*
+ * A free core for the next block of @task; the lowest, as its caches are the warmest. A dead one
+ * only if all are, to fail there.
+ */
 static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task)
 {
+	uint64_t alive = task->core_mask & ~core->sched.dead_cores;
+	uint64_t mask = alive ? alive : task->core_mask;
 	unsigned int layer, id;
 
 	for (layer = 0; layer < NPU_CORE_LAYERS; layer++) {
 		uint64_t *free = &core->sched.free_cores[layer];
-		uint64_t cores = *free & task->core_mask & ~task->cores;
+		uint64_t cores = *free & mask & ~task->cores;
 
 		if (!cores)
 			continue;

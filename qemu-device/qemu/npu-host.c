@@ -72,6 +72,9 @@ static int npu_dma_rw(NpuState *s, uint64_t addr, void *buf, size_t len,
     AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
     MemTxResult result = MEMTX_OK;
 
+    if (qatomic_read(&s->removed)) {
+        return -1;
+    }
     npu_rcu_enter();
     while (len && result == MEMTX_OK) {
         size_t n = s->iommu ? MIN(len, NPU_LOCKED_COPY) : len;
@@ -120,6 +123,9 @@ static void *npu_host_dma_map(void *host, uint64_t addr, size_t *len,
     bool locked;
     void *ptr;
 
+    if (qatomic_read(&s->removed)) {
+        return NULL;
+    }
     npu_rcu_enter();
     locked = npu_bql_enter(s->iommu);
     ptr = dma_memory_map(as, addr, &mapped, npu_direction(write),
@@ -154,7 +160,9 @@ static void npu_host_raise(void *host, unsigned int vector)
 
     npu_rcu_enter();
     locked = npu_bql_enter(true);
-    msix_notify(PCI_DEVICE(s), vector);
+    if (!s->removed) {
+        msix_notify(PCI_DEVICE(s), vector);
+    }
     npu_bql_leave(locked);
 }
 
@@ -204,6 +212,9 @@ static void npu_host_event(void *host, enum npu_core_event event, uint64_t a,
         break;
     case NPU_CORE_EV_IRQ:
         trace_npu_irq(id, a);
+        break;
+    case NPU_CORE_EV_INJECT:
+        trace_npu_inject(id, npu_core_inject_name(a), b, c);
         break;
     case NPU_CORE_EV_GUEST_ERROR:
         trace_npu_guest_error(id, a, b, c);

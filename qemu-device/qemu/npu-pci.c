@@ -48,8 +48,7 @@ void npu_call_unlocked(NpuState *s, void (*fn)(struct npu_core *core))
     }
 }
 
-/* Sync mode: nothing runs by itself, so see what is due, and come back. */
-static void npu_poll(void *opaque)
+void npu_poll(void *opaque)
 {
     NpuState *s = opaque;
     uint64_t next;
@@ -103,7 +102,7 @@ static void npu_reset(DeviceState *dev)
     s->iommu = pci_device_iommu_address_space(PCI_DEVICE(s)) !=
                &address_space_memory;
     if (current_cpu) {
-        npu_core_mmio_write(s->core, NPU_REG_DEV_CTRL, NPU_DEV_CTRL_RESET, 4);
+        npu_core_reset_async(s->core);
     } else {
         npu_call_unlocked(s, npu_core_reset);
     }
@@ -123,9 +122,20 @@ static void npu_vm_state_change(void *opaque, bool running, RunState state)
     npu_poll(s);
 }
 
+static uint32_t npu_read_config(PCIDevice *dev, uint32_t addr, int len)
+{
+    if (NPU(dev)->removed) {
+        return UINT32_MAX >> (32 - 8 * len);
+    }
+    return pci_default_read_config(dev, addr, len);
+}
+
 static void npu_write_config(PCIDevice *dev, uint32_t addr, uint32_t value,
                              int len)
 {
+    if (NPU(dev)->removed) {
+        return;
+    }
     pci_default_write_config(dev, addr, value, len);
     pcie_cap_flr_write_config(dev, addr, value, len);
     pcie_aer_write_config(dev, addr, value, len);
@@ -183,6 +193,7 @@ static void npu_init_bars(NpuState *s)
     pci_register_bar(dev, NPU_BAR_HBM,
                      PCI_BASE_ADDRESS_MEM_TYPE_64 |
                      PCI_BASE_ADDRESS_MEM_PREFETCH, &s->bar_hbm);
+    npu_inject_init(s);
 }
 
 static bool npu_init_pm(PCIDevice *dev, Error **errp)
@@ -242,9 +253,11 @@ static void npu_exit(PCIDevice *dev)
     qemu_del_vm_change_state_handler(s->vmstate);
     timer_del(&s->poll_timer);
     npu_call_unlocked(s, npu_core_free);
+    s->core = NULL;
     pcie_aer_exit(dev);
     pcie_cap_exit(dev);
     msix_uninit(dev, &s->bar_regs, &s->bar_regs);
+    npu_inject_exit(s);
     memory_region_del_subregion(&s->bar_regs, &s->regs);
     memory_region_del_subregion(&s->bar_hbm,
                                 host_memory_backend_get_memory(s->hostmem));
@@ -297,6 +310,7 @@ static void npu_class_init(ObjectClass *class, void *data)
 
     pc->realize = npu_realize;
     pc->exit = npu_exit;
+    pc->config_read = npu_read_config;
     pc->config_write = npu_write_config;
     pc->vendor_id = NPU_PCI_VENDOR_ID;
     pc->device_id = NPU_PCI_DEVICE_ID;
@@ -307,6 +321,7 @@ static void npu_class_init(ObjectClass *class, void *data)
     dc->vmsd = &npu_vmstate;
     device_class_set_legacy_reset(dc, npu_reset);
     device_class_set_props(dc, npu_properties);
+    npu_inject_class_init(class);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 

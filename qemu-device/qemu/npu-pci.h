@@ -26,6 +26,12 @@ struct NpuState {
     MemoryRegion bar_regs;
     MemoryRegion regs;
     MemoryRegion bar_hbm;
+    /* What there is to see of it once it has been removed */
+    MemoryRegion gone_regs;
+    MemoryRegion gone_hbm;
+    bool removed;
+    QEMUTimer gone_timer;
+    unsigned int gone_ticks;
     struct npu_core *core;
     VMChangeStateEntry *vmstate;
     bool paused;
@@ -42,5 +48,13 @@ extern const struct npu_host_ops npu_host_ops;
  * waiting for the BQL themselves.
  */
 void npu_call_unlocked(NpuState *s, void (*fn)(struct npu_core *core));
+
+/* Sync mode: nothing runs by itself, so see what is due, and come back. */
+void npu_poll(void *opaque);
+
+/* npu-inject.c */
+void npu_inject_class_init(ObjectClass *class);
+void npu_inject_init(NpuState *s);
+void npu_inject_exit(NpuState *s);
 
 #endif /* HW_MISC_NPU_PCI_H */

@@ -134,8 +134,50 @@ static void test_hang(bool sync)
 	fw_host_free(host);
 }
 
+static bool comes_to(struct fw_host *host, uint32_t status)
+{
+	int tries = 0;
+
+	while (!(fw_read(host, NPU_REG_DEV_STATUS) & status) && tries++ < 5000) {
+		if (host->sync)
+			npu_core_poll(host->core);
+		else
+			g_usleep(1000);
+	}
+	return fw_read(host, NPU_REG_DEV_STATUS) & status;
+}
+
+/* Faults on command, of the firmware that runs. */
+static void test_injected(bool sync)
+{
+	const char *mode = sync ? "sync" : "threaded";
+	struct fw_host *host = fw_host_identified(sync);
+	struct npu_admin_cmd cmd = { .opcode = NPU_ADMIN_QUEUE_QUERY };
+	struct fw_image good = fw_image_load();
+
+	npu_core_inject(host->core, NPU_INJECT_FW_CRASH, 1, NPU_INJECT_ANY);
+	ok(comes_to(host, NPU_DEV_STATUS_FW_DEAD) &&
+	   npu_core_injected(host->core, NPU_INJECT_FW_CRASH) == 1, "%s: crash on command", mode);
+	ok(fw_said(host, "E trap: illegal instruction (mcause 2)"), "it says so");
+	expect_recovery(host, mode);
+
+	npu_core_inject(host->core, NPU_INJECT_FW_HANG, 1, NPU_INJECT_ANY);
+	fw_admin_setup(host);
+	ok(fw_admin(host, cmd).status == FW_NO_COMPLETION &&
+	   npu_core_injected(host->core, NPU_INJECT_FW_HANG) == 1, "%s: hang on command", mode);
+	ok(!(fw_read(host, NPU_REG_DEV_STATUS) & NPU_DEV_STATUS_FW_DEAD), "which is no crash");
+	npu_core_inject(host->core, NPU_INJECT_BOOT_FAIL, 1, NPU_INJECT_ANY);
+	npu_core_reset(host->core);
+	ok(fw_boot(host, &good) == NPU_POST_ERR_DIGEST, "%s: boot fails on command", mode);
+	ok(fw_boot(host, &good) == NPU_POST_FW_READY, "%s: and not again", mode);
+	fw_image_free(&good);
+	fw_host_free(host);
+}
+
 int main(void)
 {
+	test_injected(true);
+	test_injected(false);
 	test_tiny_images();
 	test_real_crash();
 	test_hang(true);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fw_host.h"
+#include "npu_internal.h"
 #include "tap.h"
 
 static struct npu_fw_telemetry *telemetry(struct fw_host *host)
@@ -82,22 +83,22 @@ static void test_ras(void)
 	ok(ras->sequence && !ras->hbm_ce && !ras->hbm_ue && !ras->core_lost &&
 	   !ras->over_temperature && !ras->task_faults, "has no errors");
 
-	npu_core_inject_ras(host->core, NPU_CORE_RAS_HBM_CE, 99);
+	npu_ras_count(host->core, NPU_RAS_HBM_CE, 99);
 	npu_core_poll(host->core);
 	ok(ras->hbm_ce == 99, "corrected errors are counted");
 	expect_health(host, NPU_HEALTH_OK, "99 of them");
 	fw_write(host, NPU_REG_IRQ_CAUSE, UINT32_MAX);
-	npu_core_inject_ras(host->core, NPU_CORE_RAS_HBM_CE, 1);
+	npu_ras_count(host->core, NPU_RAS_HBM_CE, 1);
 	npu_core_poll(host->core);
 	expect_health(host, NPU_HEALTH_WARNING, "100 of them");
 	ok(fw_read(host, NPU_REG_IRQ_CAUSE) == NPU_IRQ_CAUSE_EVENT, "the host is told");
 	ok(fw_said(host, "W ras: health ok -> warning"), "the log tells");
 
-	npu_core_inject_ras(host->core, NPU_CORE_RAS_HBM_UE, 1);
+	npu_ras_count(host->core, NPU_RAS_HBM_UE, 1);
 	npu_core_poll(host->core);
 	ok(ras->hbm_ue == 1, "uncorrected errors are counted");
 	expect_health(host, NPU_HEALTH_ALARM, "one of them");
-	npu_core_inject_ras(host->core, NPU_CORE_RAS_CORE_LOST,
+	npu_ras_count(host->core, NPU_RAS_CORE_LOST,
 			    fw_read(host, NPU_REG_NUM_CORES));
 	npu_core_poll(host->core);
 	expect_health(host, NPU_HEALTH_CRITICAL, "all cores lost");

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """QEMU without a processor, driven by the qtest protocol: the test is the CPU."""
 
+import json
 import os
 import socket
 import subprocess
@@ -18,18 +19,27 @@ class Machine:
 
     def __init__(self, hbm="128M", options=""):
         ours, theirs = socket.socketpair()
+        monitor, qmp = socket.socketpair()
         self.qemu = subprocess.Popen(
             [os.path.join(BUILD, "qemu/qemu-system-x86_64"), "-L", os.path.join(BUILD, "qemu-roms"),
              "-M", "q35,sata=off", "-accel", "qtest", "-m", "64M", "-nodefaults",
              "-display", "none", "-chardev", f"socket,id=qtest,fd={theirs.fileno()}",
              "-qtest", "chardev:qtest", "-qtest-log", "none",
+             "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+             "-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control",
              "-object", f"memory-backend-memfd,id=hbm,size={hbm},share=on,reserve=off",
              "-device", "pcie-root-port,id=rp,bus=pcie.0,addr=3,chassis=1,slot=1",
              "-device", f"npu,id=npu,bus=rp,hbm=hbm{options}"],
-            pass_fds=[theirs.fileno()])
+            pass_fds=[theirs.fileno(), qmp.fileno()])
         theirs.close()
-        ours.settimeout(ANSWER_SECONDS)
+        qmp.close()
+        for sock in (ours, monitor):
+            sock.settimeout(ANSWER_SECONDS)
         self.file = ours.makefile("rw", buffering=1)
+        self.monitor = monitor.makefile("rw", buffering=1)
+        self.monitor.readline()
+        self.events = []
+        self.qmp("qmp_capabilities")
 
     def close(self):
         """Ends QEMU; false if it had ended by itself."""
@@ -46,6 +56,25 @@ class Machine:
         if not answer or answer[0] != "OK":
             raise RuntimeError(f"{words}: {answer}")
         return int(answer[1], 0) if len(answer) > 1 and len(answer[1]) <= 18 else answer[1:]
+
+    def qmp(self, command, **arguments):
+        """What the command returns; events that come meanwhile are kept."""
+        self.monitor.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        while True:
+            answer = json.loads(self.monitor.readline())
+            if "event" in answer:
+                self.events.append(answer["event"])
+            elif "error" in answer:
+                raise RuntimeError(answer["error"]["desc"])
+            else:
+                return answer["return"]
+
+    def set(self, name, value):
+        """A property of the NPU."""
+        self.qmp("qom-set", path="/machine/peripheral/npu", property=name, value=value)
+
+    def get(self, name):
+        return self.qmp("qom-get", path="/machine/peripheral/npu", property=name)
 
     def read(self, address, size):
         return self.command("read" + {1: "b", 2: "w", 4: "l", 8: "q"}[size], address)

@@ -6,10 +6,11 @@ import os
 import struct
 import sys
 
-from contract import load
-from machine import BUILD, HOLE, HOLE64, Machine, enumerate_bus
+from contract import TOP, load
+from machine import BUILD, HOLE, HOLE64, Function, Machine, enumerate_bus
 
 C = load()
+FAULTS = os.path.join(TOP, "docs/device-faults.md")
 HBM = 128 << 20
 ASQ, ACQ, MESSAGE = 0x100000, 0x101000, 0x102000
 POLLS = 5000
@@ -207,6 +208,127 @@ def test_rings_in_registers(npu):
     for _ in range(200):
         npu.machine.step()
     assert npu.reg("MAGIC") == C["MAGIC"]
+
+
+def struck(npu, fault):
+    return npu.machine.get("injected-" + fault), npu.machine.get("inject-" + fault)
+
+
+def test_inject_properties(npu):
+    """each fault has a property that arms it and one that counts; what is not a number is refused"""
+    names = {p["name"] for p in npu.machine.qmp("qom-list", path="/machine/peripheral/npu")}
+    faults = {n[7:] for n in names if n.startswith("inject-")} - {"removal"}
+    assert faults == {n[9:] for n in names if n.startswith("injected-")}
+    with open(FAULTS) as f:
+        documented = {line.split("|")[1].strip() for line in f if line.startswith("| ")}
+    assert faults <= documented, faults - documented
+    for fault in sorted(faults - {"hbm-poison"}):
+        npu.machine.set("inject-" + fault, "3@99")
+        assert struck(npu, fault) == (0, "3"), fault
+        npu.machine.set("inject-" + fault, "0")
+        assert struck(npu, fault) == (0, "0"), fault
+    for bad in ("", "x", "1@", "1@x", "1 2"):
+        try:
+            npu.machine.set("inject-irq-lost", bad)
+        except RuntimeError:
+            continue
+        raise AssertionError(f"takes {bad!r}")
+
+
+def test_inject_lost_interrupt(npu):
+    """a message is lost, the next one is sent"""
+    npu.boot()
+    npu.set_vector(masked=False)
+    npu.enable_msix()
+    npu.machine.set("inject-irq-lost", "1@0")
+    npu.submit_identify()
+    npu.wait("completion", npu.completion)
+    npu.wait("loss", lambda: struck(npu, "irq-lost") == (1, "0"))
+    assert npu.message() == 0
+    npu.submit_identify()
+    npu.wait("message", lambda: npu.message() == 0x5A)
+
+
+def test_inject_firmware(npu):
+    """the firmware crashes on command; a reset brings the device back"""
+    npu.boot()
+    npu.machine.set("inject-fw-crash", "1")
+    npu.wait("crash", lambda: npu.reg("DEV_STATUS") == C["DEV_STATUS_FW_DEAD"])
+    assert struck(npu, "fw-crash") == (1, "0")
+    npu.function_level_reset()
+    npu.boot()
+    npu.submit_identify()
+    npu.wait("completion", npu.completion)
+
+
+def test_inject_stuck_reset(npu):
+    """a reset does not end, a function level reset does"""
+    npu.machine.set("inject-reset-stuck", "1")
+    npu.set("DEV_CTRL", C["DEV_CTRL_RESET"])
+    npu.wait("loss", lambda: struck(npu, "reset-stuck") == (1, "0"))
+    for _ in range(20):
+        npu.machine.step()
+    assert npu.reg("DEV_STATUS") & C["DEV_STATUS_RESETTING"]
+    npu.function_level_reset()
+
+
+def test_inject_dead_registers(npu):
+    """registers read as all ones, as often as was asked for"""
+    npu.machine.set("inject-regs-dead", "2")
+    assert [npu.reg("MAGIC") for _ in range(3)] == [0xFFFFFFFF, 0xFFFFFFFF, C["MAGIC"]]
+
+
+def test_inject_bus_error(npu):
+    """the bus refuses a read of the admin ring: no answer; the next command has one"""
+    npu.boot()
+    npu.machine.set("inject-dma-error", "1")
+    npu.submit_identify()
+    npu.wait("loss", lambda: struck(npu, "dma-error") == (1, "0"))
+
+
+def deleted(npu):
+    npu.machine.qmp("query-status")
+    return "DEVICE_DELETED" in npu.machine.events
+
+
+def test_removal(npu):
+    """a device that falls off the bus reads as all ones and goes once the slot is off"""
+    port = Function(npu.machine, 0, 3)
+    slot = port.capability(0x10) + 0x18
+    npu.boot()
+    npu.machine.write(HOLE64, 8, 0x1234)
+    npu.machine.set("inject-removal", True)
+    assert npu.pci.read(0) == 0xFFFFFFFF
+    assert npu.reg("MAGIC") == 0xFFFFFFFF
+    assert npu.machine.read(HOLE64, 8) == 0xFFFFFFFFFFFFFFFF
+    assert port.read(slot + 2, 2) & 0x48 == 0x08, "the slot has not noticed"
+    for _ in range(3):
+        npu.machine.step(1000000000)
+    assert not deleted(npu)
+    port.write(slot, port.read(slot, 2) | 0x0700, 2)
+    npu.wait("deletion", lambda: deleted(npu))
+    npu.machine.qmp("device_add", driver="npu", id="npu", bus="rp", hbm="hbm")
+    assert port.read(slot + 2, 2) & 0x48 == 0x48, "no new device in the slot"
+
+
+def test_aer(npu):
+    """errors are reported by AER, as the device's registers say"""
+    aer = npu.pci.extended_capability(0x0001)
+    port = Function(npu.machine, 0, 3)
+    root = port.extended_capability(0x0001)
+    # Reporting, and SERR#, of the function and of the bridge on the way.
+    for function in (npu.pci, port):
+        control = function.capability(0x10) + 8
+        function.write(control, function.read(control, 2) | 7, 2)
+        function.write(0x04, 0x106, 2)
+    port.write(0x3E, 2, 2)
+    for error, bit, kind in (("COMP_TIME", 1 << 14, 0x20), ("DLP", 1 << 4, 0x40)):
+        port.write(root + 0x30, 0xFFFFFFFF)
+        answer = npu.machine.qmp("human-monitor-command",
+                                 **{"command-line": f"pcie_aer_inject_error npu {error}"})
+        assert answer.startswith("OK"), answer
+        assert npu.pci.read(aer + 4) & bit
+        assert port.read(root + 0x30) & 0x60 == kind, hex(port.read(root + 0x30))
 
 
 TESTS = [f for name, f in sorted(globals().items()) if name.startswith("test_")]

@@ -7,6 +7,10 @@ import json
 HELP = """\
 set NPU PROPERTY VALUE     set a property of an NPU (npu0 is the first) or of a path in QOM
 get NPU PROPERTY           read one
+fault NPU NAME [N [TARGET]]  have a fault happen the next N times that it can, 1 if not given; which
+                           there are, and what TARGET is: docs/device-faults.md
+count NPU NAME             how often it has happened
+pull NPU                   take it out without a warning, as if it had fallen off the bus
 unplug NPU                 ask the guest to give it up, as by the slot's attention button
 plug NPU                   put it, or one like it, into its slot again
 aer NPU ERROR              report a PCI Express error: RCVR is corrected, COMP_TIME not, DLP fatal;
@@ -66,7 +70,8 @@ class Control:
         self.leaving = set()
         self.wait_gone = None
         self.wake = False
-        self.verbs = {"set": self._set, "get": self._get, "unplug": self._unplug,
+        self.verbs = {"set": self._set, "get": self._get, "fault": self._fault,
+                      "count": self._count, "pull": self._pull, "unplug": self._unplug,
                       "plug": self._plug, "aer": self._aer, "wake": self._wake, "qmp": self._qmp}
 
     def from_guest(self):
@@ -131,6 +136,19 @@ class Control:
     def _get(self, npu, name):
         self._execute("qom-get", {"path": _path(npu), "property": name},
                       lambda value: "ok " + (value if isinstance(value, str) else json.dumps(value)))
+
+    def _fault(self, npu, name, times="1", target=None):
+        value = times if target is None else f"{times}@{target}"
+        self._execute("qom-set", {"path": _path(npu), "property": f"inject-{name}",
+                                  "value": value}, lambda _: "ok")
+
+    def _count(self, npu, name):
+        self._get(npu, f"injected-{name}")
+
+    def _pull(self, npu):
+        self.leaving.add(npu)
+        self._execute("qom-set", {"path": _path(npu), "property": "inject-removal", "value": True},
+                      lambda _: "ok")
 
     def _unplug(self, npu):
         self.leaving.add(npu)
