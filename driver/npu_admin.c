@@ -11,6 +11,7 @@
 #include "npu_fault.h"
 #include "npu_mmio.h"
 #include "npu_reset.h"
+#include "npu_trace.h"
 
 #define NPU_ADMIN_ENTRIES 64
 #define NPU_ADMIN_MASK (NPU_ADMIN_ENTRIES - 1)
@@ -169,19 +170,15 @@ static int npu_admin_wait(struct npu_device *npu)
 }
 
 /**
- * npu_admin_exec() - execute an admin command
+ * npu_admin_exec_untraced() - execute an admin command
  * @npu: device
  * @cmd: command
  * @reply: completion, or NULL
  *
- * A firmware that does not answer has the device reset; the caller gets the
- * error at once and must not take the command for done nor for not done.
- *
- * Return: 0 on success; -EBUSY, -ENOENT or -EINVAL if the firmware said so;
- * -ENODEV, -EIO or -ETIMEDOUT if it cannot be talked to.
+ * Return: see npu_admin_exec().
  */
-int npu_admin_exec(struct npu_device *npu, struct npu_admin_cmd *cmd,
-		   struct npu_admin_cqe *reply)
+static int npu_admin_exec_untraced(struct npu_device *npu, struct npu_admin_cmd *cmd,
+				   struct npu_admin_cqe *reply)
 {
 	u16 status;
 	int ret;
@@ -220,6 +217,27 @@ int npu_admin_exec(struct npu_device *npu, struct npu_admin_cmd *cmd,
 
 	drm_dbg(&npu->drm, "admin command %u for %u failed: %s\n", cmd->opcode,
 		le32_to_cpu(cmd->id), npu_status_name(status));
+	return ret;
+}
+
+/**
+ * npu_admin_exec() - execute an admin command
+ * @npu: device
+ * @cmd: command
+ * @reply: completion, or NULL
+ *
+ * A firmware that does not answer has the device reset; the caller gets the
+ * error at once and must not take the command for done nor for not done.
+ *
+ * Return: 0 on success; -EBUSY, -ENOENT or -EINVAL if the firmware said so;
+ * -ENODEV, -EIO or -ETIMEDOUT if it cannot be talked to.
+ */
+int npu_admin_exec(struct npu_device *npu, struct npu_admin_cmd *cmd,
+		   struct npu_admin_cqe *reply)
+{
+	int ret = npu_admin_exec_untraced(npu, cmd, reply);
+
+	trace_npu_fw_command(npu, cmd, ret);
 	return ret;
 }
 

@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "npu_fence.h"
+#include "npu_trace.h"
 
 static struct kmem_cache *npu_fence_cache;
 
@@ -140,6 +141,7 @@ void npu_fence_signal(struct npu_fence *fence, int error)
 	if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->base.flags)) {
 		if (error)
 			dma_fence_set_error(&fence->base, error);
+		trace_npu_job_done(fence, error);
 		dma_fence_signal_locked(&fence->base);
 	}
 	spin_unlock_irqrestore(&fence->lock, flags);

@@ -13,6 +13,7 @@
 #include "npu_irq.h"
 #include "npu_mmio.h"
 #include "npu_reset.h"
+#include "npu_trace.h"
 
 #define NPU_IRQ_CAUSES (NPU_IRQ_CAUSE_ADMIN | NPU_IRQ_CAUSE_EVENT | NPU_IRQ_CAUSE_FW_DEAD)
 
@@ -33,6 +34,7 @@ static irqreturn_t npu_irq_management(int irq, void *arg)
 		return IRQ_NONE;
 
 	npu_write(npu, NPU_REG_IRQ_CAUSE, cause);
+	trace_npu_fw_irq(npu, cause);
 
 	if (cause & NPU_IRQ_CAUSE_ADMIN)
 		npu_admin_process(npu);

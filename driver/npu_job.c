@@ -4,6 +4,7 @@
 #include "npu_fence.h"
 #include "npu_job.h"
 #include "npu_queue.h"
+#include "npu_trace.h"
 
 static struct kmem_cache *npu_job_cache;
 
@@ -96,6 +97,7 @@ static void npu_job_arm(struct npu_job *job)
 
 	npu_fence_init(job->fence, queue->fences);
 	atomic64_add(job->count, &queue->submitted);
+	trace_npu_job_queue(job);
 }
 
 /**

@@ -44,6 +44,17 @@ struct npu_job {
 	struct npu_job_entry single;
 };
 
+/**
+ * npu_job_finished() - the scheduler's fence of a job
+ * @job: job, armed
+ *
+ * Return: the fence, or NULL if the job passes the scheduler by.
+ */
+static inline const struct dma_fence *npu_job_finished(const struct npu_job *job)
+{
+	return job->scheduled ? &job->base.s_fence->finished : NULL;
+}
+
 extern const struct drm_sched_backend_ops npu_job_sched_ops;
 
 struct npu_job *npu_job_create(struct npu_queue *queue, u32 count);

@@ -17,6 +17,7 @@
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
+#include "npu_trace.h"
 #include "npu_vm.h"
 
 /**
@@ -577,6 +578,7 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 	dma_fence_get(&job->fence->base);
 	queue->inflight[(queue->tail - 1) & mask] = job->fence;
 
+	trace_npu_job_run(job);
 	dma_wmb(); /* entries are there before the doorbell rings */
 	npu_write(queue->npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
 
@@ -632,6 +634,9 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 
 	atomic64_add(le32_to_cpu(cqe->aicore_us), &queue->aicore_us);
 	atomic64_add(le32_to_cpu(cqe->sdma_us), &queue->sdma_us);
+
+	if (fault)
+		trace_npu_job_fault(queue, &queue->fault);
 
 	if (fence) {
 		npu_fence_signal(fence, npu_status_to_errno(status));
