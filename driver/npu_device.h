@@ -182,10 +182,8 @@ struct npu_file {
 	struct xarray vms;
 	/** @queues: queues by id */
 	struct xarray queues;
-	/** @aicore_us: AI core time of queues that are no more */
-	atomic64_t aicore_us;
-	/** @sdma_us: SDMA time of queues that are no more */
-	atomic64_t sdma_us;
+	/** @usage: of its queues, also of those that are no more */
+	struct npu_usage *usage;
 };
 
 /**

@@ -8,6 +8,7 @@
 #include "npu_gem.h"
 #include "npu_limits.h"
 #include "npu_queue.h"
+#include "npu_usage.h"
 #include "npu_vm.h"
 
 /* More would not fit the hardware anyway. */
@@ -29,16 +30,24 @@ int npu_file_open(struct drm_device *drm, struct drm_file *file)
 		return -ENOMEM;
 
 	nfile->npu = to_npu_device(drm);
+	nfile->usage = npu_usage_create();
+	if (!nfile->usage)
+		goto err_free;
+
 	nfile->process = npu_process_open(nfile->npu);
-	if (!nfile->process) {
-		kfree(nfile);
-		return -ENOMEM;
-	}
+	if (!nfile->process)
+		goto err_usage;
 
 	xa_init_flags(&nfile->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&nfile->queues, XA_FLAGS_ALLOC1);
 	file->driver_priv = nfile;
 	return 0;
+
+err_usage:
+	npu_usage_put(nfile->usage);
+err_free:
+	kfree(nfile);
+	return -ENOMEM;
 }
 
 /**
@@ -53,17 +62,13 @@ static void npu_file_retire_vm(struct npu_file *nfile, struct npu_vm *vm)
 }
 
 /**
- * npu_file_retire_queue() - destroy a queue and keep its usage counters
+ * npu_file_retire_queue() - destroy a queue
  * @nfile: file
  * @queue: queue, not in the file's table any more
  */
 static void npu_file_retire_queue(struct npu_file *nfile, struct npu_queue *queue)
 {
-	npu_queue_get(queue);
 	npu_queue_destroy(queue);
-	atomic64_add(atomic64_read(&queue->aicore_us), &nfile->aicore_us);
-	atomic64_add(atomic64_read(&queue->sdma_us), &nfile->sdma_us);
-	npu_queue_put(queue);
 	npu_process_uncharge(nfile->process, NPU_LIMIT_QUEUES, 1);
 }
 
@@ -88,6 +93,7 @@ void npu_file_postclose(struct drm_device *drm, struct drm_file *file)
 	xa_destroy(&nfile->vms);
 
 	npu_process_put(nfile->process);
+	npu_usage_put(nfile->usage);
 	kfree(nfile);
 }
 
@@ -100,23 +106,8 @@ void npu_file_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct drm_memory_stats hbm = {}, system = {};
 	struct npu_file *nfile = file->driver_priv;
-	struct npu_queue *queue;
-	unsigned long id;
-	u64 aicore, sdma;
 
-	xa_lock(&nfile->queues);
-	aicore = atomic64_read(&nfile->aicore_us);
-	sdma = atomic64_read(&nfile->sdma_us);
-	xa_for_each(&nfile->queues, id, queue) {
-		aicore += atomic64_read(&queue->aicore_us);
-		sdma += atomic64_read(&queue->sdma_us);
-	}
-	xa_unlock(&nfile->queues);
-
-	drm_printf(p, "drm-engine-aicore:\t%llu ns\n", aicore * NSEC_PER_USEC);
-	drm_printf(p, "drm-engine-capacity-aicore:\t%u\n", nfile->npu->info.num_cores);
-	drm_printf(p, "drm-engine-sdma:\t%llu ns\n", sdma * NSEC_PER_USEC);
-
+	npu_usage_print(p, nfile->usage, nfile->npu);
 	npu_gem_memory_stats(file, &hbm, &system);
 	drm_print_memory_stats(p, &hbm, DRM_GEM_OBJECT_RESIDENT, "hbm");
 	drm_print_memory_stats(p, &system, DRM_GEM_OBJECT_RESIDENT, "system");

@@ -208,7 +208,7 @@ static int npu_ioctl_queue_create(struct drm_device *drm, void *data, struct drm
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_queue_create *args = data;
 	struct npu_file *nfile = file->driver_priv;
-	struct npu_queue_params params = {};
+	struct npu_queue_params params = { .usage = nfile->usage };
 	struct npu_queue *queue;
 	struct npu_vm *vm;
 	int ret;

@@ -18,6 +18,7 @@
 #include "npu_queue.h"
 #include "npu_reset.h"
 #include "npu_trace.h"
+#include "npu_usage.h"
 #include "npu_vm.h"
 
 /**
@@ -297,6 +298,7 @@ static int npu_queue_alloc(struct npu_queue *queue)
 static void npu_queue_free(struct npu_queue *queue)
 {
 	npu_fence_context_put(queue->fences);
+	npu_usage_put(queue->params.usage);
 	kvfree(queue->inflight);
 	mutex_destroy(&queue->submit_lock);
 	kfree(queue);
@@ -353,6 +355,7 @@ struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 	queue->npu = npu;
 	queue->vm = vm;
 	queue->params = *params;
+	npu_usage_get(queue->params.usage);
 	queue->cq = npu_cq_pick(npu);
 	queue->resets = atomic_read(&npu->reset.count);
 	queue->pid = task_tgid_nr(current);
@@ -632,8 +635,8 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 	}
 	spin_unlock(&queue->lock);
 
-	atomic64_add(le32_to_cpu(cqe->aicore_us), &queue->aicore_us);
-	atomic64_add(le32_to_cpu(cqe->sdma_us), &queue->sdma_us);
+	if (queue->params.usage)
+		npu_usage_add(queue->params.usage, cqe);
 
 	if (fault)
 		trace_npu_job_fault(queue, &queue->fault);

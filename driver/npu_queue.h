@@ -24,6 +24,7 @@ struct npu_device;
 struct npu_fence;
 struct npu_fence_context;
 struct npu_job;
+struct npu_usage;
 struct npu_vm;
 
 /**
@@ -42,6 +43,8 @@ struct npu_queue_params {
 	u8 engine;
 	/** @internal: the driver's own; no fence of it leaves the driver */
 	bool internal;
+	/** @usage: where its use of engines is counted; NULL: nowhere */
+	struct npu_usage *usage;
 };
 
 /**
@@ -128,10 +131,6 @@ struct npu_queue {
 	atomic64_t submitted;
 	/** @completed: jobs that have ended */
 	atomic64_t completed;
-	/** @aicore_us: AI core time, summed over cores */
-	atomic64_t aicore_us;
-	/** @sdma_us: SDMA time */
-	atomic64_t sdma_us;
 };
 
 int npu_queue_module_init(void);
