@@ -11,10 +11,10 @@
 #include "npu_fault.h"
 #include "npu_mmio.h"
 #include "npu_reset.h"
+#include "npu_ring.h"
 #include "npu_trace.h"
 
 #define NPU_ADMIN_ENTRIES 64
-#define NPU_ADMIN_MASK (NPU_ADMIN_ENTRIES - 1)
 #define NPU_ADMIN_TIMEOUT_MS 5000
 
 static_assert(NPU_ADMIN_ENTRIES <= NPU_ADMIN_MAX_ENTRIES);
@@ -79,8 +79,8 @@ void npu_admin_process(struct npu_device *npu)
 
 	spin_lock_irqsave(&admin->lock, flags);
 	for (i = 0; i < NPU_ADMIN_ENTRIES; i++) {
-		struct npu_admin_cqe *cqe = &admin->cq[admin->head & NPU_ADMIN_MASK];
-		bool phase = !(admin->head & NPU_ADMIN_ENTRIES);
+		struct npu_admin_cqe *cqe = &admin->cq[npu_ring_slot(admin->head, NPU_ADMIN_ENTRIES)];
+		bool phase = npu_ring_phase(admin->head, NPU_ADMIN_ENTRIES);
 
 		if (!!(le16_to_cpu(READ_ONCE(cqe->flags)) & NPU_CQE_PHASE) != phase)
 			break;
@@ -136,7 +136,7 @@ static bool npu_admin_submit(struct npu_device *npu, struct npu_admin_cmd *cmd)
 	if (ok) {
 		reinit_completion(&admin->done);
 		cmd->cid = cpu_to_le16(++admin->cid);
-		admin->sq[admin->tail++ & NPU_ADMIN_MASK] = *cmd;
+		admin->sq[npu_ring_slot(admin->tail++, NPU_ADMIN_ENTRIES)] = *cmd;
 		admin->pending = true;
 		dma_wmb(); /* the command is there before the doorbell rings */
 		npu_write(npu, NPU_REG_ASQ_TAIL, admin->tail);

@@ -14,9 +14,9 @@
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
+#include "npu_ring.h"
 
 #define NPU_CQ_ENTRIES 4096
-#define NPU_CQ_MASK (NPU_CQ_ENTRIES - 1)
 /*
  * The phase bit tells new entries from old ones, so the device needs to know the
  * head only to see that there is room: save the doorbell most of the time.
@@ -137,8 +137,8 @@ static void npu_cq_process_locked(struct npu_cq *cq)
 
 	/* The device may write as fast as we read: at most one round. */
 	for (i = 0; i < NPU_CQ_ENTRIES; i++) {
-		struct npu_cqe *slot = &cq->ring[cq->head & NPU_CQ_MASK];
-		bool phase = !(cq->head & NPU_CQ_ENTRIES);
+		struct npu_cqe *slot = &cq->ring[npu_ring_slot(cq->head, NPU_CQ_ENTRIES)];
+		bool phase = npu_ring_phase(cq->head, NPU_CQ_ENTRIES);
 		struct npu_cqe cqe;
 
 		if (!!(le16_to_cpu(READ_ONCE(slot->flags)) & NPU_CQE_PHASE) != phase)
@@ -149,7 +149,7 @@ static void npu_cq_process_locked(struct npu_cq *cq)
 		cq->head++;
 		npu_cq_handle(cq, &cqe);
 
-		if (cq->head - cq->told >= NPU_CQ_TELL) {
+		if (npu_ring_used(cq->told, cq->head) >= NPU_CQ_TELL) {
 			cq->told = cq->head;
 			npu_write(cq->npu, NPU_DB_CQ_HEAD(cq->id), cq->told);
 		}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bitfield.h>
 #include <linux/dmapool.h>
 #include <linux/pci.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/visibility.h>
 #include <linux/minmax.h>
 
 #include <drm/ttm/ttm_tt.h>
@@ -72,6 +73,7 @@ void npu_extent_first(struct npu_device *npu, struct ttm_resource *res, struct t
 	extent->block = block;
 	npu_extent_load_hbm(extent, offset);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_extent_first);
 
 /**
  * npu_extent_advance() - go on by some bytes
@@ -94,3 +96,4 @@ void npu_extent_advance(struct npu_extent *extent, u64 bytes)
 		npu_extent_load_hbm(extent, 0);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_extent_advance);

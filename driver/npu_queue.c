@@ -17,6 +17,7 @@
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
+#include "npu_ring.h"
 #include "npu_trace.h"
 #include "npu_usage.h"
 #include "npu_vm.h"
@@ -111,7 +112,7 @@ static void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status st
  */
 static bool npu_queue_pop(struct npu_queue *queue, struct npu_fence **fence)
 {
-	u32 slot = queue->head & (queue->slots - 1);
+	u32 slot = npu_ring_slot(queue->head, queue->slots);
 
 	lockdep_assert_held(&queue->lock);
 
@@ -537,7 +538,8 @@ bool npu_queue_has_room(struct npu_queue *queue, u32 count)
 	lockdep_assert_held(&queue->submit_lock);
 
 	return !atomic_read_acquire(&queue->scheduled) &&
-	       READ_ONCE(queue->tail) - READ_ONCE(queue->head) + count <= queue->params.entries;
+	       npu_ring_has_room(READ_ONCE(queue->head), READ_ONCE(queue->tail),
+				 queue->params.entries, count);
 }
 
 /**
@@ -549,7 +551,6 @@ bool npu_queue_has_room(struct npu_queue *queue, u32 count)
  */
 int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 {
-	u32 mask = queue->slots - 1;
 	unsigned long flags;
 	int ret = 0;
 	u32 i;
@@ -569,7 +570,7 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 	for (i = 0; i < job->count; i++, queue->tail++) {
 		const struct npu_job_entry *entry = &job->entries[i];
 
-		queue->sq[queue->tail & mask] = (struct npu_sqe) {
+		queue->sq[npu_ring_slot(queue->tail, queue->slots)] = (struct npu_sqe) {
 			.opcode = entry->count ? NPU_SQE_EXEC : NPU_SQE_NOP,
 			.count = cpu_to_le32(entry->count),
 			.list = cpu_to_le64(entry->list),
@@ -579,7 +580,7 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 	}
 
 	dma_fence_get(&job->fence->base);
-	queue->inflight[(queue->tail - 1) & mask] = job->fence;
+	queue->inflight[npu_ring_slot(queue->tail - 1, queue->slots)] = job->fence;
 
 	trace_npu_job_run(job);
 	dma_wmb(); /* entries are there before the doorbell rings */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/visibility.h>
 #include <linux/err.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -54,6 +55,7 @@ void *npu_uapi_get_array(const struct drm_npu_array *array, u32 max_count, size_
 
 	return elements;
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_uapi_get_array);
 
 /**
  * npu_uapi_alloc_array() - memory for an array as long as one of user space
@@ -88,3 +90,4 @@ int npu_uapi_put_struct(u64 pointer, u32 *size, const void *src, size_t src_size
 	*size = min_t(size_t, *size, src_size);
 	return copy_to_user(u64_to_user_ptr(pointer), src, *size) ? -EFAULT : 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_uapi_put_struct);
