@@ -79,7 +79,8 @@ void npu_admin_process(struct npu_device *npu)
 
 	spin_lock_irqsave(&admin->lock, flags);
 	for (i = 0; i < NPU_ADMIN_ENTRIES; i++) {
-		struct npu_admin_cqe *cqe = &admin->cq[npu_ring_slot(admin->head, NPU_ADMIN_ENTRIES)];
+		u32 slot = npu_ring_slot(admin->head, NPU_ADMIN_ENTRIES);
+		struct npu_admin_cqe *cqe = &admin->cq[slot];
 		bool phase = npu_ring_phase(admin->head, NPU_ADMIN_ENTRIES);
 
 		if (!!(le16_to_cpu(READ_ONCE(cqe->flags)) & NPU_CQE_PHASE) != phase)

@@ -5,9 +5,9 @@
 #include <linux/types.h>
 
 /*
- * Indices of rings count on for ever, modulo 2^32, and are cut down where a slot is wanted: full and
- * empty rings then look different, and an index that the other side made up is told from one that it
- * can have. The number of slots is a power of two.
+ * Indices of rings count on for ever, modulo 2^32, and are cut down where a slot is wanted: full
+ * and empty rings then look different, and an index that the other side made up is told from one
+ * that it can have. The number of slots is a power of two.
  */
 
 /**

@@ -15,8 +15,9 @@ mirror()
 	rm -rf "$work"
 	mkdir -p "$work"
 	ln -s "$top/include" "$top/uapi" "$work/"
-	mkdir "$work/driver"
-	ln -s "$top"/driver/* "$work/driver/"
+	mkdir -p "$work/driver/tests"
+	ln -s "$top"/driver/*.[ch] "$work/driver/"
+	ln -s "$top"/driver/tests/*.[ch] "$work/driver/tests/"
 	ln -s "$top/Kbuild" "$work/Kbuild"
 }
 
@@ -38,7 +39,7 @@ checkpatch()
 
 check "gcc W=1" builds_silently W=1 modules
 check "sparse" builds_silently C=2 CF=-D__CHECK_ENDIAN__ modules
-for file in "$top"/driver/*.[ch]; do
+for file in "$top"/driver/*.[ch] "$top"/driver/tests/*.[ch]; do
 	check "checkpatch $(basename "$file")" checkpatch "$file"
 done
 done_testing
