@@ -40,7 +40,9 @@ static int npu_uapi_test_init(struct kunit *test)
 
 static void npu_uapi_put(struct kunit *test, size_t offset, const void *data, size_t size)
 {
-	KUNIT_ASSERT_EQ(test, 0, copy_to_user((u8 __user __force *)test->priv + offset, data, size));
+	u8 __user *to = (u8 __user __force *)test->priv + offset;
+
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(to, data, size));
 }
 
 static struct npu_uapi_v1 *npu_uapi_get(struct kunit *test, u32 count, u32 stride,
