@@ -162,9 +162,11 @@ static int npu_admin_wait(struct npu_device *npu)
 		npu_admin_process(npu);
 		if (!try_wait_for_completion(&admin->done)) {
 			npu_admin_fail(npu);
+			npu->reset.fw_silent = true;
 			return -ETIMEDOUT;
 		}
-		drm_warn(&npu->drm, "interrupt of the admin queue was lost\n");
+		drm_err_ratelimited(&npu->drm, "interrupt of the admin queue was lost\n");
+		atomic64_inc(&npu->recovery.lost_interrupts);
 	}
 
 	return admin->failed ? -EIO : 0;
@@ -269,5 +271,12 @@ int npu_admin_identify(struct npu_device *npu)
 
 	npu->fw.abi_major = le16_to_cpu(reply.identity.abi_major);
 	npu->fw.abi_minor = le16_to_cpu(reply.identity.abi_minor);
+
+	if (atomic_read(&npu->reset.count) && npu->fw.abi_minor >= 1 &&
+	    !(le32_to_cpu(reply.identity.flags) & NPU_IDENTITY_HBM_KEPT)) {
+		drm_err(&npu->drm, "HBM has lost its contents, and with them all buffers\n");
+		return -EIO;
+	}
+
 	return 0;
 }

@@ -123,8 +123,46 @@ static void npu_cq_handle(struct npu_cq *cq, const struct npu_cqe *cqe)
 	if (!queue || queue->cq != cq || npu_queue_complete(queue, cqe)) {
 		drm_err_ratelimited(&npu->drm, "completion ring %u: bad entry for queue %u\n",
 				    cq->id, id);
+		atomic64_inc(&npu->recovery.bad_completions);
 		npu_reset_schedule(npu, "completion ring is corrupt");
 	}
+}
+
+/**
+ * npu_cq_valid() - has the device written an entry?
+ * @slot: where
+ * @index: free-running index of it
+ *
+ * Return: true if the entry can be read.
+ */
+static bool npu_cq_valid(const struct npu_cqe *slot, u32 index)
+{
+	bool phase = npu_ring_phase(index, NPU_CQ_ENTRIES);
+
+	if (!!(le16_to_cpu(READ_ONCE(slot->flags)) & NPU_CQE_PHASE) != phase)
+		return false;
+
+	dma_rmb(); /* the rest was written before the phase */
+	return true;
+}
+
+/**
+ * npu_cq_pending() - is there an entry that nobody has handled?
+ * @cq: completion ring
+ * @head: set to its index, if so
+ *
+ * Return: true if so.
+ */
+bool npu_cq_pending(struct npu_cq *cq, u32 *head)
+{
+	bool pending;
+
+	spin_lock_irq(&cq->lock);
+	*head = cq->head;
+	pending = npu_cq_valid(&cq->ring[npu_ring_slot(cq->head, NPU_CQ_ENTRIES)], cq->head);
+	spin_unlock_irq(&cq->lock);
+
+	return pending;
 }
 
 /**
@@ -138,13 +176,11 @@ static void npu_cq_process_locked(struct npu_cq *cq)
 	/* The device may write as fast as we read: at most one round. */
 	for (i = 0; i < NPU_CQ_ENTRIES; i++) {
 		struct npu_cqe *slot = &cq->ring[npu_ring_slot(cq->head, NPU_CQ_ENTRIES)];
-		bool phase = npu_ring_phase(cq->head, NPU_CQ_ENTRIES);
 		struct npu_cqe cqe;
 
-		if (!!(le16_to_cpu(READ_ONCE(slot->flags)) & NPU_CQE_PHASE) != phase)
+		if (!npu_cq_valid(slot, cq->head))
 			break;
 
-		dma_rmb(); /* the rest was written before the phase */
 		cqe = *slot;
 		cq->head++;
 		npu_cq_handle(cq, &cqe);

@@ -20,6 +20,7 @@
 #include "npu_fw.h"
 #include "npu_hbm.h"
 #include "npu_limits.h"
+#include "npu_recovery.h"
 
 #define DRIVER_NAME "npu"
 #define DRIVER_DESC "NPU accelerator"
@@ -94,6 +95,12 @@ struct npu_reset {
 	struct work_struct work;
 	/** @count: resets since the driver was bound */
 	atomic_t count;
+	/** @fw_silent: the firmware is not to be heard any more */
+	bool fw_silent;
+	/** @pci_state: configuration of the function while it was known to be good */
+	struct pci_saved_state *pci_state;
+	/** @wedged: tells user space that the device has been given up */
+	struct work_struct wedged;
 };
 
 /**
@@ -122,8 +129,10 @@ struct npu_device {
 	struct npu_fw fw;
 	/** @admin: admin queue */
 	struct npu_admin admin;
-	/** @reset: recovery */
+	/** @reset: of the whole device */
 	struct npu_reset reset;
+	/** @recovery: what recovery has done */
+	struct npu_recovery recovery;
 
 	/** @num_vectors: MSI-X vectors in use, the management vector included */
 	unsigned int num_vectors;

@@ -78,6 +78,25 @@ int npu_status_to_errno(u32 status)
 }
 
 /**
+ * npu_status_is_guilty() - is a queue itself to blame for its failed job?
+ * @status: enum npu_status, as the device wrote it
+ *
+ * Return: false if hardware failed under it.
+ */
+bool npu_status_is_guilty(u32 status)
+{
+	switch (status) {
+	case NPU_ST_ABORTED:
+	case NPU_ST_BUS:
+	case NPU_ST_HBM_ECC:
+	case NPU_ST_CORE_LOST:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/**
  * npu_fault_report() - say in the log what stopped a queue
  * @queue: queue
  * @fault: fault record

@@ -107,6 +107,7 @@ int npu_fw_init(struct npu_device *npu)
 	struct npu_fw *fw = &npu->fw;
 	int ret;
 
+	ratelimit_state_init(&fw->health_ratelimit, 60 * HZ, 5);
 	INIT_DELAYED_WORK(&fw->watch, npu_fw_watch_work);
 	ret = devm_add_action(npu->drm.dev, npu_fw_stop_watch, fw);
 	if (ret)
@@ -330,6 +331,9 @@ static void npu_fw_log_health(struct npu_device *npu)
 		return;
 
 	npu->fw.health = health;
+	if (!__ratelimit(&npu->fw.health_ratelimit))
+		return;
+
 	drm_notice(&npu->drm, "health: %s (HBM errors: %llu corrected, %llu not; lost cores: %llu)\n",
 		   names[health], le64_to_cpu(ras.hbm_ce), le64_to_cpu(ras.hbm_ue),
 		   le64_to_cpu(ras.core_lost));
@@ -355,6 +359,7 @@ static void npu_fw_watch_work(struct work_struct *work)
 		fw->heartbeat_at = jiffies;
 	} else if (time_after(jiffies, fw->heartbeat_at +
 			      msecs_to_jiffies(NPU_FW_HEARTBEAT_TIMEOUT_MS))) {
+		npu->reset.fw_silent = true;
 		npu_reset_schedule(npu, "no heartbeat from the firmware");
 		fw->heartbeat_at = jiffies;
 	}

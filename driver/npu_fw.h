@@ -2,6 +2,7 @@
 #ifndef __NPU_FW_DRV_H__
 #define __NPU_FW_DRV_H__
 
+#include <linux/ratelimit.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -36,6 +37,8 @@ struct npu_fw {
 	unsigned long heartbeat_at;
 	/** @health: enum npu_health as last logged */
 	u32 health;
+	/** @health_ratelimit: limits messages about it */
+	struct ratelimit_state health_ratelimit;
 };
 
 int npu_fw_init(struct npu_device *npu);

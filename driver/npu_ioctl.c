@@ -85,6 +85,8 @@ static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file
 
 	if (NPU_BAD_ARG(npu, args->flags))
 		return -EINVAL;
+	if (READ_ONCE(npu->state) == NPU_DEVICE_WEDGED)
+		return -EIO;
 
 	vm = npu_file_get_vm(file->driver_priv, args->vm_id);
 	if (NPU_BAD_ARG(npu, !vm))

@@ -24,6 +24,7 @@ static struct npu_job *to_npu_job(struct drm_sched_job *base)
 static void npu_job_free(struct npu_job *job)
 {
 	npu_queue_put(job->queue);
+	dma_fence_put(job->before);
 	if (job->entries != &job->single)
 		kvfree(job->entries);
 	kmem_cache_free(npu_job_cache, job);
@@ -104,7 +105,8 @@ static void npu_job_arm(struct npu_job *job)
  * npu_job_start() - put a job on its queue's ring
  * @job: job, armed
  *
- * If the queue has been stopped the job's fence is signalled with an error.
+ * If the queue has been stopped the job's fence is signalled with an error, that of the part
+ * before it if this is why.
  */
 static void npu_job_start(struct npu_job *job)
 {
@@ -114,6 +116,8 @@ static void npu_job_start(struct npu_job *job)
 	cookie = dma_fence_begin_signalling();
 	ret = npu_queue_push(job->queue, job);
 	if (ret) {
+		if (job->before && dma_fence_get_status(job->before) < 0)
+			ret = dma_fence_get_status(job->before);
 		atomic64_add(job->count, &job->queue->completed);
 		npu_fence_signal(job->fence, ret);
 	}
@@ -123,7 +127,7 @@ static void npu_job_start(struct npu_job *job)
 /**
  * npu_job_push() - give a job to the scheduler
  * @job: job, prepared by npu_job_schedule()
- * @out: set to its fence, a reference, if not NULL
+ * @out: set to its fence, a reference
  *
  * Called under &npu_queue.submit_lock.
  */
@@ -131,8 +135,7 @@ void npu_job_push(struct npu_job *job, struct dma_fence **out)
 {
 	drm_sched_job_arm(&job->base);
 	npu_job_arm(job);
-	if (out)
-		*out = dma_fence_get(&job->fence->base);
+	*out = dma_fence_get(&job->fence->base);
 	atomic_inc(&job->queue->scheduled);
 	drm_sched_entity_push_job(&job->base);
 }

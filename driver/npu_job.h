@@ -34,6 +34,8 @@ struct npu_job {
 	struct npu_queue *queue;
 	/** @fence: hardware fence, initialised when the job is armed */
 	struct npu_fence *fence;
+	/** @before: fence of the part before it, if the ring was too small for all */
+	struct dma_fence *before;
 	/** @patience: jiffies that it may take without any progress */
 	unsigned long patience;
 	/** @count: number of @entries */

@@ -167,6 +167,23 @@ static int npu_query_limits(struct npu_device *npu, struct npu_process *process,
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
 }
 
+static int npu_query_resets(struct npu_device *npu, struct drm_npu_dev_query *args)
+{
+	const struct npu_recovery *recovery = &npu->recovery;
+	struct drm_npu_dev_resets reply = {
+		.tasks = atomic64_read(&recovery->tasks),
+		.queues = atomic64_read(&recovery->queues),
+		.cores = atomic64_read(&recovery->cores),
+		.devices = atomic_read(&npu->reset.count),
+		.lost_interrupts = atomic64_read(&recovery->lost_interrupts),
+		.bad_completions = atomic64_read(&recovery->bad_completions),
+		.firmware_crashes = atomic64_read(&recovery->firmware_crashes),
+		.wedged = READ_ONCE(npu->state) == NPU_DEVICE_WEDGED,
+	};
+
+	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
+}
+
 /**
  * npu_query_ioctl() - DRM_IOCTL_NPU_DEV_QUERY
  * @drm: DRM device
@@ -194,6 +211,8 @@ int npu_query_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 		return npu_query_telemetry(npu, args);
 	case DRM_NPU_DEV_QUERY_LIMITS:
 		return npu_query_limits(npu, nfile->process, args);
+	case DRM_NPU_DEV_QUERY_RESETS:
+		return npu_query_resets(npu, args);
 	default:
 		return NPU_BAD_ARG(npu, "type is unknown") ? -EINVAL : 0;
 	}

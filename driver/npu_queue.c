@@ -16,6 +16,7 @@
 #include "npu_job.h"
 #include "npu_mmio.h"
 #include "npu_queue.h"
+#include "npu_recovery.h"
 #include "npu_reset.h"
 #include "npu_ring.h"
 #include "npu_trace.h"
@@ -31,11 +32,6 @@
  * device neither runs nor completes anything of it; and the fences in flight are
  * signalled. The structure lives on for as long as a job refers to it.
  */
-
-/* How long the watchdog waits beyond the time-out that the hardware enforces. */
-#define NPU_QUEUE_BACKSTOP_MS 10000
-
-static void npu_queue_watch(struct work_struct *work);
 
 /* Queues may be released after their device has gone, but not after the module. */
 static struct workqueue_struct *npu_queue_release_wq;
@@ -86,11 +82,13 @@ int npu_queue_init_device(struct npu_device *npu)
  * npu_queue_stop() - write no more entries
  * @queue: queue
  * @status: why, for user space
- * @error: for the fences of jobs that come too late
+ * @first: error of the oldest job in the ring, which is the one that runs
+ * @others: error of those behind it, and of those that come too late
  *
  * The first reason counts.
  */
-static void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status status, int error)
+void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status status, int first,
+		    int others)
 {
 	unsigned long flags;
 
@@ -98,8 +96,24 @@ static void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status st
 	if (!queue->stopped) {
 		queue->stopped = true;
 		queue->status = status;
+		queue->guilty = status == DRM_NPU_QUEUE_TIMEOUT;
+		queue->first_error = first;
 	}
-	queue->error = error;
+	queue->error = others;
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/**
+ * npu_queue_set_recovery() - note how far it went to stop a queue
+ * @queue: queue
+ * @recovery: step
+ */
+void npu_queue_set_recovery(struct npu_queue *queue, enum drm_npu_recovery recovery)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->recovery = recovery;
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
@@ -202,29 +216,27 @@ static int npu_queue_attach(struct npu_queue *queue)
 /**
  * npu_queue_detached() - the hardware has let go of the queue
  * @queue: queue, stopped
- * @first: error of the job that was running
- * @others: error of those behind it
  */
-static void npu_queue_detached(struct npu_queue *queue, int first, int others)
+static void npu_queue_detached(struct npu_queue *queue)
 {
 	if (!queue->attached)
 		return;
 
 	npu_cq_set_queue(queue->cq, queue->hw_id, NULL);
 	queue->attached = false;
-	npu_queue_cancel(queue, first, others);
+	npu_queue_cancel(queue, queue->first_error, queue->error);
 }
 
 /**
  * npu_queue_detach() - destroy the hardware queue
  * @queue: queue, stopped
- * @first: error of the job that was running
- * @others: error of those behind it
+ *
+ * A core that does not let go of it is reset, and only if that does not help the device.
  *
  * Return: 0 on success; a negative error code if the firmware has not done it, and
  * a reset, which has been scheduled, will.
  */
-static int npu_queue_detach(struct npu_queue *queue, int first, int others)
+int npu_queue_detach(struct npu_queue *queue)
 {
 	struct npu_admin_cmd cmd = {
 		.opcode = NPU_ADMIN_QUEUE_DESTROY,
@@ -238,12 +250,14 @@ static int npu_queue_detach(struct npu_queue *queue, int first, int others)
 		return 0;
 
 	ret = npu_admin_exec(queue->npu, &cmd, NULL);
+	if (ret == -EBUSY && npu_recovery_reset_cores(queue))
+		ret = npu_admin_exec(queue->npu, &cmd, NULL);
 	if (ret) {
 		npu_reset_schedule(queue->npu, "a queue cannot be destroyed");
 		return ret;
 	}
 
-	npu_queue_detached(queue, first, others);
+	npu_queue_detached(queue);
 	return 0;
 }
 
@@ -352,7 +366,7 @@ struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 	mutex_init(&queue->submit_lock);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->node);
-	INIT_DELAYED_WORK(&queue->watchdog, npu_queue_watch);
+	npu_recovery_init_queue(queue);
 	queue->npu = npu;
 	queue->vm = vm;
 	queue->params = *params;
@@ -455,11 +469,11 @@ void npu_queue_destroy(struct npu_queue *queue)
 	queue->closed = true;
 	mutex_unlock(&queue->submit_lock);
 
-	npu_queue_stop(queue, DRM_NPU_QUEUE_OK, -ECANCELED);
-	cancel_delayed_work_sync(&queue->watchdog);
+	npu_queue_stop(queue, DRM_NPU_QUEUE_OK, -ECANCELED, -ECANCELED);
+	cancel_delayed_work_sync(&queue->watch.work);
 
 	mutex_lock(&npu->hw_lock);
-	ret = npu_queue_detach(queue, -ECANCELED, -ECANCELED);
+	ret = npu_queue_detach(queue);
 	mutex_unlock(&npu->hw_lock);
 	if (ret)
 		npu_reset_wait(npu);
@@ -490,6 +504,8 @@ void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state
 
 	spin_lock_irq(&queue->lock);
 	state->state = queue->status;
+	state->recovery = queue->recovery;
+	state->guilty = queue->guilty;
 	state->fault_status = le32_to_cpu(fault->status);
 	state->fault_command = le32_to_cpu(fault->command);
 	state->fault_access = fault->access;
@@ -501,26 +517,10 @@ void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state
 	state->fault_tag = le64_to_cpu(fault->tag);
 	state->fault_timestamp = le64_to_cpu(fault->timestamp);
 	spin_unlock_irq(&queue->lock);
-}
 
-/**
- * npu_queue_backstop() - how long the hardware's own time-out gets
- * @queue: queue
- *
- * Return: jiffies.
- */
-static unsigned long npu_queue_backstop(const struct npu_queue *queue)
-{
-	return msecs_to_jiffies(queue->params.timeout_ms + NPU_QUEUE_BACKSTOP_MS);
-}
-
-/**
- * npu_queue_arm_watchdog() - have the queue looked after
- * @queue: queue
- */
-static void npu_queue_arm_watchdog(struct npu_queue *queue)
-{
-	queue_delayed_work(queue->npu->reset.wq, &queue->watchdog, npu_queue_backstop(queue));
+	if (state->recovery == DRM_NPU_RECOVERY_DEVICE &&
+	    READ_ONCE(queue->npu->state) == NPU_DEVICE_WEDGED)
+		state->recovery = DRM_NPU_RECOVERY_WEDGED;
 }
 
 /**
@@ -577,6 +577,7 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 			.cookie = cpu_to_le64(queue->tail),
 			.timeout_us = cpu_to_le32(entry->timeout_us),
 		};
+		queue->commands += entry->count;
 	}
 
 	dma_fence_get(&job->fence->base);
@@ -587,10 +588,24 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 	npu_write(queue->npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
 
 	/* Not only if it is not pending: that would be no barrier against it looking now. */
-	npu_queue_arm_watchdog(queue);
+	npu_recovery_watch(queue);
 out:
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return ret;
+}
+
+/**
+ * npu_queue_ring_again() - tell the device of all entries, in case that it missed the doorbell
+ * @queue: queue
+ */
+void npu_queue_ring_again(struct npu_queue *queue)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (!queue->stopped)
+		npu_write(queue->npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
+	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
 /**
@@ -602,9 +617,13 @@ static void npu_queue_fault(struct npu_queue *queue, u16 status)
 {
 	queue->stopped = true;
 	queue->error = -ECANCELED;
+	queue->first_error = -ECANCELED;
 	queue->status = status == NPU_ST_TIMEOUT ? DRM_NPU_QUEUE_TIMEOUT : DRM_NPU_QUEUE_FAULT;
+	queue->recovery = DRM_NPU_RECOVERY_TASK;
+	queue->guilty = npu_status_is_guilty(status);
 	queue->fault = *queue->fault_block;
 	queue->fault.status = cpu_to_le32(status);
+	atomic64_inc(&queue->npu->recovery.tasks);
 }
 
 /**
@@ -658,116 +677,6 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 }
 
 /**
- * npu_queue_check_progress() - has the device done something for a queue?
- * @queue: queue
- * @busy: set if it is at a command, whose time-out it counts
- *
- * Return: true if commands have ended since the last call, or if there is no answer:
- * then a reset is on its way, and the queue not to blame.
- */
-static bool npu_queue_check_progress(struct npu_queue *queue, bool *busy)
-{
-	struct npu_admin_cmd cmd = {
-		.opcode = NPU_ADMIN_QUEUE_QUERY,
-		.id = cpu_to_le32(queue->hw_id),
-	};
-	struct npu_device *npu = queue->npu;
-	struct npu_admin_cqe reply;
-	bool progress = true;
-
-	*busy = false;
-
-	mutex_lock(&npu->hw_lock);
-	if (queue->attached && !npu_admin_exec(npu, &cmd, &reply)) {
-		u64 tasks = le64_to_cpu(reply.queue.tasks);
-		u32 state = le32_to_cpu(reply.queue.state);
-
-		progress = tasks != queue->progress;
-		queue->progress = tasks;
-		*busy = state == NPU_QUEUE_RUNNING || state == NPU_QUEUE_WAITING;
-	}
-	mutex_unlock(&npu->hw_lock);
-
-	return progress;
-}
-
-/**
- * npu_queue_time_out() - stop a queue that gets nowhere
- * @queue: queue
- */
-static void npu_queue_time_out(struct npu_queue *queue)
-{
-	struct npu_device *npu = queue->npu;
-
-	drm_warn(&npu->drm, "%s[%d] queue %u stopped: no progress\n", queue->comm, queue->pid,
-		 queue->hw_id);
-
-	npu_queue_stop(queue, DRM_NPU_QUEUE_TIMEOUT, -ECANCELED);
-
-	mutex_lock(&npu->hw_lock);
-	npu_queue_detach(queue, -ETIME, -ECANCELED);
-	mutex_unlock(&npu->hw_lock);
-}
-
-/**
- * npu_queue_hangs() - is what is in the ring to be stopped?
- * @queue: queue
- *
- * The hardware times commands; this is for the case that it does not.
- *
- * Return: true if the device neither ends a job nor gets on with it.
- */
-static bool npu_queue_hangs(struct npu_queue *queue)
-{
-	unsigned long moved = READ_ONCE(queue->moved);
-	unsigned long stuck = jiffies - moved;
-	u32 head = READ_ONCE(queue->head);
-	unsigned long patience;
-	bool busy;
-
-	if (stuck < npu_queue_backstop(queue))
-		return false;
-
-	npu_cq_process(queue->cq);
-	if (READ_ONCE(queue->head) != head) {
-		drm_warn(&queue->npu->drm, "interrupt of completion ring %u was lost\n",
-			 queue->cq->id);
-		return false;
-	}
-
-	if (npu_queue_check_progress(queue, &busy))
-		return false;
-
-	patience = READ_ONCE(queue->patience);
-	/* A user's command may have a time-out of its own, which only the device has seen. */
-	if (busy && !queue->params.internal)
-		patience = usecs_to_jiffies(U32_MAX);
-	return stuck >= npu_queue_backstop(queue) + patience;
-}
-
-/**
- * npu_queue_watch() - look whether the oldest entry of the ring gets on
- * @work: &npu_queue.watchdog
- *
- * A job that takes long and makes progress is left alone.
- */
-static void npu_queue_watch(struct work_struct *work)
-{
-	struct npu_queue *queue = container_of(to_delayed_work(work), struct npu_queue, watchdog);
-	bool cookie;
-
-	if (READ_ONCE(queue->head) == READ_ONCE(queue->tail))
-		return;
-
-	cookie = dma_fence_begin_signalling();
-	if (npu_queue_hangs(queue))
-		npu_queue_time_out(queue);
-	else
-		npu_queue_arm_watchdog(queue);
-	dma_fence_end_signalling(cookie);
-}
-
-/**
  * npu_queue_stop_all() - stop every queue of a device
  * @npu: device
  * @error: for the fences of jobs that come too late
@@ -779,12 +688,14 @@ void npu_queue_stop_all(struct npu_device *npu, int error)
 	lockdep_assert_held(&npu->hw_lock);
 
 	list_for_each_entry(queue, &npu->queues, node)
-		npu_queue_stop(queue, DRM_NPU_QUEUE_LOST, error);
+		npu_queue_stop(queue, DRM_NPU_QUEUE_LOST, error, error);
 }
 
 /**
  * npu_queue_detach_all() - the hardware has lost every queue
  * @npu: device, quiet
+ *
+ * Those that a fault of their own has ended before stay as they are.
  */
 void npu_queue_detach_all(struct npu_device *npu)
 {
@@ -792,8 +703,12 @@ void npu_queue_detach_all(struct npu_device *npu)
 
 	lockdep_assert_held(&npu->hw_lock);
 
-	list_for_each_entry(queue, &npu->queues, node)
-		npu_queue_detached(queue, queue->error, queue->error);
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (queue->attached && (queue->status == DRM_NPU_QUEUE_LOST ||
+					READ_ONCE(queue->head) != READ_ONCE(queue->tail)))
+			npu_queue_set_recovery(queue, DRM_NPU_RECOVERY_DEVICE);
+		npu_queue_detached(queue);
+	}
 }
 
 /**

@@ -16,6 +16,8 @@
 
 #include <drm/npu_accel.h>
 
+#include "npu_recovery.h"
+
 /* The hardware's ring is twice what user space sees, see &npu_queue.slots. */
 #define NPU_QUEUE_MAX_ENTRIES (NPU_SQ_MAX_ENTRIES / 2)
 
@@ -114,19 +116,25 @@ struct npu_queue {
 	bool stopped;
 	/** @error: of fences of jobs that come too late */
 	int error;
+	/** @first_error: of the fence of the job that was the oldest when it was stopped */
+	int first_error;
 	/** @status: as user space sees it */
 	enum drm_npu_queue_status status;
+	/** @recovery: how far it had to go to stop the queue */
+	enum drm_npu_recovery recovery;
+	/** @guilty: it was stopped for what it did itself */
+	bool guilty;
+	/** @commands: commands that it was ever given */
+	u64 commands;
 	/** @fault: copy of @fault_block when the queue was stopped by a fault */
 	struct npu_fault fault;
 
-	/** @moved: jiffies when @head last moved, or the ring was last empty */
+	/** @moved: jiffies when something last ended, or the ring was last empty */
 	unsigned long moved;
 	/** @patience: jiffies that what is in the ring may take without any progress */
 	unsigned long patience;
-	/** @watchdog: looks after what is in the ring, pending while something is */
-	struct delayed_work watchdog;
-	/** @progress: commands done when @watchdog last looked */
-	u64 progress;
+	/** @watch: looks after what is in the ring */
+	struct npu_watch watch;
 	/** @submitted: jobs accepted */
 	atomic64_t submitted;
 	/** @completed: jobs that have ended */
@@ -148,7 +156,12 @@ void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state
 bool npu_queue_has_room(struct npu_queue *queue, u32 count);
 int npu_queue_push(struct npu_queue *queue, struct npu_job *job);
 int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe);
+void npu_queue_ring_again(struct npu_queue *queue);
 
+void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status status, int first,
+		    int others);
+int npu_queue_detach(struct npu_queue *queue);
+void npu_queue_set_recovery(struct npu_queue *queue, enum drm_npu_recovery recovery);
 void npu_queue_stop_all(struct npu_device *npu, int error);
 void npu_queue_detach_all(struct npu_device *npu);
 void npu_queue_free_all(struct npu_device *npu);

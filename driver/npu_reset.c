@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-fence.h>
+#include <linux/kobject.h>
 #include <linux/pci.h>
+#include <linux/slab.h>
 
+#include <drm/drm_file.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 
@@ -21,14 +24,18 @@
  * DOC: Reset
  *
  * A reset loses queues, and nothing else: their fences are signalled with an
- * error, and whoever uses one finds it %DRM_NPU_QUEUE_LOST. HBM keeps its
- * contents, so that VMs and buffers stay what they were; contexts are set again.
+ * error, and whoever uses one finds it %DRM_NPU_QUEUE_LOST, but for the one that
+ * made it necessary. HBM keeps its contents, so that VMs and buffers stay what they
+ * were; contexts are set again.
  *
- * A reset that fails leaves the device wedged, with bus mastering off so that
- * memory can be freed.
+ * A reset that fails, by register and as FLR, leaves the device wedged, with bus
+ * mastering off so that memory can be freed.
  */
 
 #define NPU_RESET_TIMEOUT_US (5 * USEC_PER_SEC)
+
+/* What may help then, in the words of drm-uapi.rst. */
+#define NPU_RESET_WEDGED_RECOVERY "rebind,bus-reset"
 
 /**
  * npu_reset_wait_ready() - wait until the device has come out of reset
@@ -50,6 +57,27 @@ static int npu_reset_wait_ready(struct npu_device *npu)
 }
 
 /**
+ * npu_reset_flr() - function level reset
+ * @npu: device, of which nothing may be readable
+ *
+ * Return: 0 when no engine does anything any more, a negative error code otherwise.
+ */
+static int npu_reset_flr(struct npu_device *npu)
+{
+	int ret;
+
+	if (!pci_device_is_present(npu->pdev))
+		return -ENODEV;
+
+	ret = pcie_reset_flr(npu->pdev, PCI_RESET_DO_RESET);
+	/* Not as it is now, which may be all ones. */
+	if (!pci_load_saved_state(npu->pdev, npu->reset.pci_state))
+		pci_restore_state(npu->pdev);
+
+	return ret ?: npu_reset_wait_ready(npu);
+}
+
+/**
  * npu_reset_hw() - reset the device, by function level reset if need be
  * @npu: device
  *
@@ -65,11 +93,7 @@ static int npu_reset_hw(struct npu_device *npu)
 		return ret;
 
 	drm_err(&npu->drm, "device does not come out of reset, trying FLR\n");
-	pci_save_state(npu->pdev);
-	ret = pcie_reset_flr(npu->pdev, PCI_RESET_DO_RESET);
-	pci_restore_state(npu->pdev);
-
-	return ret ?: npu_reset_wait_ready(npu);
+	return npu_reset_flr(npu);
 }
 
 /**
@@ -105,6 +129,22 @@ static int npu_reset_boot(struct npu_device *npu)
 }
 
 /**
+ * npu_reset_wedged_work() - tell user space that the device has been given up
+ * @work: &npu_reset.wedged
+ *
+ * In the form of drm_dev_wedged_event(), which knows only devices with a primary node.
+ */
+static void npu_reset_wedged_work(struct work_struct *work)
+{
+	struct npu_device *npu = container_of(work, struct npu_device, reset.wedged);
+	char event[32], *envp[] = { event, NULL };
+
+	snprintf(event, sizeof(event), "WEDGED=%s", NPU_RESET_WEDGED_RECOVERY);
+
+	kobject_uevent_env(&npu->drm.accel->kdev->kobj, KOBJ_CHANGE, envp);
+}
+
+/**
  * npu_reset_wedge() - give the device up
  * @npu: device
  */
@@ -112,7 +152,21 @@ static void npu_reset_wedge(struct npu_device *npu)
 {
 	pci_clear_master(npu->pdev);
 	npu->state = NPU_DEVICE_WEDGED;
+	queue_work(system_wq, &npu->reset.wedged);
 	drm_err(&npu->drm, "device is wedged, unbind and bind the driver to recover\n");
+}
+
+/**
+ * npu_reset_count_crash() - is it for the firmware that the device is reset?
+ * @npu: device
+ */
+static void npu_reset_count_crash(struct npu_device *npu)
+{
+	u32 status = npu_read(npu, NPU_REG_DEV_STATUS);
+
+	if (npu->reset.fw_silent || (status != ~0U && (status & NPU_DEV_STATUS_FW_DEAD)))
+		atomic64_inc(&npu->recovery.firmware_crashes);
+	npu->reset.fw_silent = false;
 }
 
 /**
@@ -127,6 +181,7 @@ static int npu_reset_begin(struct npu_device *npu)
 
 	npu->state = NPU_DEVICE_RESETTING;
 	atomic_inc(&npu->reset.count);
+	npu_reset_count_crash(npu);
 
 	npu_queue_stop_all(npu, -ECANCELED);
 	npu_irq_disable(npu);
@@ -145,8 +200,17 @@ static int npu_reset_begin(struct npu_device *npu)
  */
 static void npu_reset_finish(struct npu_device *npu)
 {
+	int ret;
+
 	npu_irq_enable(npu);
-	if (npu_reset_boot(npu)) {
+	ret = npu_reset_boot(npu);
+	if (ret && ret != -ENODEV) {
+		drm_err(&npu->drm, "device does not come up, trying FLR\n");
+		ret = npu_reset_flr(npu);
+		npu_irq_unmask(npu);
+		ret = ret ?: npu_reset_boot(npu);
+	}
+	if (ret) {
 		npu_irq_disable(npu);
 		npu_reset_wedge(npu);
 		return;
@@ -173,6 +237,14 @@ static void npu_reset_destroy_wq(struct drm_device *drm, void *wq)
 	destroy_workqueue(wq);
 }
 
+static void npu_reset_fini(void *arg)
+{
+	struct npu_device *npu = arg;
+
+	cancel_work_sync(&npu->reset.wedged);
+	kfree(npu->reset.pci_state);
+}
+
 /**
  * npu_reset_init() - set up the reset work
  * @npu: device
@@ -181,8 +253,19 @@ static void npu_reset_destroy_wq(struct drm_device *drm, void *wq)
  */
 int npu_reset_init(struct npu_device *npu)
 {
+	int ret;
+
 	npu->state = NPU_DEVICE_RESETTING;
 	INIT_WORK(&npu->reset.work, npu_reset_work);
+	INIT_WORK(&npu->reset.wedged, npu_reset_wedged_work);
+
+	pci_save_state(npu->pdev);
+	npu->reset.pci_state = pci_store_saved_state(npu->pdev);
+	ret = devm_add_action_or_reset(npu->drm.dev, npu_reset_fini, npu);
+	if (ret)
+		return ret;
+	if (!npu->reset.pci_state)
+		return -ENOMEM;
 
 	npu->reset.wq = alloc_ordered_workqueue("npu-reset", WQ_MEM_RECLAIM);
 	if (!npu->reset.wq)

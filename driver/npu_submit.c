@@ -247,8 +247,11 @@ static int npu_submit_ctx_push(struct npu_submit_ctx *ctx, struct dma_fence **ou
 		return -ECANCELED;
 	}
 
-	for (i = 0; i < ctx->num_jobs; i++)
-		npu_job_push(ctx->jobs[i], i + 1 == ctx->num_jobs ? out : NULL);
+	*out = NULL;
+	for (i = 0; i < ctx->num_jobs; i++) {
+		ctx->jobs[i]->before = *out;
+		npu_job_push(ctx->jobs[i], out);
+	}
 	mutex_unlock(&queue->submit_lock);
 
 	/* They belong to the scheduler now. */
@@ -337,6 +340,8 @@ int npu_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 
 	if (NPU_BAD_ARG(ctx.npu, args->flags))
 		return -EINVAL;
+	if (READ_ONCE(ctx.npu->state) == NPU_DEVICE_WEDGED)
+		return -EIO;
 
 	ctx.queue = npu_file_get_queue(file->driver_priv, args->queue_id);
 	if (NPU_BAD_ARG(ctx.npu, !ctx.queue))

@@ -10,6 +10,9 @@
 
 #define NPU_SYNC_MAX 256
 
+/* How much of a timeline is looked at to see whether it is all of one context. */
+#define NPU_SYNC_MAX_LINKS 64
+
 /**
  * npu_syncs_init() - copy and check the waits and signals of a call
  * @syncs: waits and signals, zeroed; to be freed by npu_syncs_fini() whatever this returns
@@ -89,6 +92,34 @@ static int npu_syncs_find_signals(struct npu_syncs *syncs)
 }
 
 /**
+ * npu_sync_needs_wait() - is there something to wait for?
+ * @fence: fence of a syncobj, or of a point of its timeline
+ * @context: fence context whose order is kept anyway
+ *
+ * A point of a timeline stands for all before it: a few are looked at.
+ *
+ * Return: true if @fence may stand for one of another context that has not signalled.
+ */
+static bool npu_sync_needs_wait(struct dma_fence *fence, u64 context)
+{
+	unsigned int links = 0;
+	struct dma_fence *link;
+
+	dma_fence_chain_for_each(link, fence) {
+		struct dma_fence *inner = dma_fence_chain_contained(link);
+
+		if (inner->context == context && ++links < NPU_SYNC_MAX_LINKS)
+			continue;
+		if (!dma_fence_is_signaled(inner)) {
+			dma_fence_put(link);
+			return true;
+		}
+	}
+
+	return false;
+}
+
+/**
  * npu_syncs_find_waits() - look up the fences to wait for
  * @syncs: waits and signals
  * @context: fence context whose order is kept anyway
@@ -120,10 +151,10 @@ static int npu_syncs_find_waits(struct npu_syncs *syncs, u64 context)
 		if (NPU_BAD_ARG(syncs->npu, ret))
 			return ret;
 
-		if (fence->context == context || dma_fence_is_signaled(fence))
-			dma_fence_put(fence);
-		else
+		if (npu_sync_needs_wait(fence, context))
 			syncs->waits[syncs->num_waits++] = fence;
+		else
+			dma_fence_put(fence);
 	}
 
 	return 0;

@@ -214,7 +214,8 @@ uint32_t npu_queue_destroy(struct npu_core *core, uint32_t id)
 	if (!queue) {
 		ret = NPU_ST_ADMIN_NOENT;
 	} else if (queue->pending_cmd == NPU_MCU_Q_CMD_DESTROY) {
-		ret = NPU_ST_ADMIN_BUSY;
+		/* The wait for it goes on. */
+		ret = NPU_MCU_BUSY;
 	} else {
 		/* A suspend that is pending has lost its point. */
 		npu_store(&queue->stop, true);

@@ -29,7 +29,7 @@ extern "C" {
  *   DRM_IOCTL_SYNCOBJ_WAIT, _TIMELINE_WAIT or _EVENTFD of the DRM core.
  * - A handle or id that is not there gives ENOENT. EINTR and EAGAIN are restarted
  *   by libdrm's drmIoctl(). ENODEV: the device is gone. EIO: it is wedged, and
- *   makes no queue or VM any more. ECANCELED: the queue was stopped, by a fault or
+ *   neither makes a queue or VM nor takes jobs or binds any more. ECANCELED: the queue was stopped, by a fault or
  *   with the device, see DRM_NPU_QUEUE_GET_STATE.
  * - A failed call changes nothing, unless its description says otherwise.
  *
@@ -650,7 +650,7 @@ enum drm_npu_queue_status {
 	DRM_NPU_QUEUE_FAULT,
 	/** @DRM_NPU_QUEUE_TIMEOUT: stopped, a command took too long */
 	DRM_NPU_QUEUE_TIMEOUT,
-	/** @DRM_NPU_QUEUE_LOST: stopped by a device reset, not through its own fault */
+	/** @DRM_NPU_QUEUE_LOST: stopped by recovery, not through its own fault */
 	DRM_NPU_QUEUE_LOST,
 };
 

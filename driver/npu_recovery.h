@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_RECOVERY_H__
+#define __NPU_RECOVERY_H__
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct npu_queue;
+
+/**
+ * struct npu_recovery - what recovery has done since the driver was bound
+ *
+ * Resets of the device are &npu_reset.count.
+ */
+struct npu_recovery {
+	/** @tasks: tasks stopped by a fault or a time-out */
+	atomic64_t tasks;
+	/** @queues: queues reset */
+	atomic64_t queues;
+	/** @cores: AI cores reset */
+	atomic64_t cores;
+	/** @lost_interrupts: completions found without an interrupt */
+	atomic64_t lost_interrupts;
+	/** @bad_completions: completions that made no sense, or never came */
+	atomic64_t bad_completions;
+	/** @firmware_crashes: times that the firmware died */
+	atomic64_t firmware_crashes;
+};
+
+/**
+ * struct npu_watch - looks after what is in the ring of a queue
+ */
+struct npu_watch {
+	/** @work: pending while something is in the ring */
+	struct delayed_work work;
+	/** @head: of the queue when it was last looked at */
+	u32 head;
+	/** @cq_head: entry of the completion ring that nobody had handled then */
+	u32 cq_head;
+	/** @cq_pending: there was one */
+	bool cq_pending;
+	/** @missing: the device had completed then what we have not seen */
+	bool missing;
+	/** @progress: commands done then */
+	u64 progress;
+};
+
+void npu_recovery_init_queue(struct npu_queue *queue);
+void npu_recovery_watch(struct npu_queue *queue);
+bool npu_recovery_reset_cores(struct npu_queue *queue);
+
+#endif /* __NPU_RECOVERY_H__ */
