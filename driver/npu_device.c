@@ -10,11 +10,11 @@
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
 
-#include "npu_clear.h"
 #include "npu_buffers.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_irq.h"
+#include "npu_migrate.h"
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
@@ -144,10 +144,6 @@ static int npu_device_init_software(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	ret = drmm_mutex_init(drm, &npu->contention);
-	if (ret)
-		return ret;
-
 	INIT_LIST_HEAD(&npu->vms);
 	INIT_LIST_HEAD(&npu->queues);
 	ida_init(&npu->context_ida);
@@ -228,7 +224,7 @@ int npu_device_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	return npu_clear_init(npu);
+	return npu_migrate_init(npu);
 }
 
 /**
@@ -240,8 +236,9 @@ int npu_device_init(struct npu_device *npu)
  */
 void npu_device_unplug(struct npu_device *npu)
 {
-	drm_dev_unplug(&npu->drm);
-
+	/* First what calls may wait for: jobs that keep memory from being moved. */
 	npu_reset_unplug(npu);
+
+	drm_dev_unplug(&npu->drm);
 	ttm_device_clear_dma_mappings(&npu->ttm);
 }

@@ -16,9 +16,10 @@
 
 #include "npu_admin.h"
 #include "npu_buffers.h"
-#include "npu_clear.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
+#include "npu_migrate.h"
+#include "npu_room.h"
 #include "npu_limits.h"
 #include "npu_recovery.h"
 
@@ -145,10 +146,10 @@ struct npu_device {
 	struct ttm_device ttm;
 	/** @hbm: device memory */
 	struct npu_hbm hbm;
-	/** @clear: clears it */
-	struct npu_clear clear;
-	/** @contention: who brings back memory while others want room as well */
-	struct mutex contention;
+	/** @room: who gets room in it */
+	struct npu_room room;
+	/** @migrate: clears and copies it */
+	struct npu_migrate migrate;
 	/** @sys_man: manager of system memory that the device can reach */
 	struct ttm_resource_manager sys_man;
 

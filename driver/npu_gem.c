@@ -6,6 +6,7 @@
 #include <linux/vmalloc.h>
 
 #include <drm/drm_drv.h>
+#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem_ttm_helper.h>
 #include <drm/drm_prime.h>
@@ -18,6 +19,7 @@
 #include "npu_hbm.h"
 #include "npu_limits.h"
 #include "npu_resident.h"
+#include "npu_room.h"
 #include "npu_ttm.h"
 #include "npu_uapi.h"
 #include "npu_vm.h"
@@ -333,6 +335,7 @@ static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placem
 
 	bo->placement = placement;
 	bo->flags = flags;
+	bo->ttm.priority = NPU_GEM_EVICT_NORMAL;
 	mutex_init(&bo->gpuva_lock);
 	drm_gem_private_object_init(&npu->drm, &bo->ttm.base, size);
 	bo->ttm.base.funcs = &npu_gem_funcs;
@@ -345,15 +348,16 @@ static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placem
  * npu_gem_init() - give a buffer memory
  * @npu: device
  * @bo: buffer, freed on failure
+ * @mem_type: where
  * @sgt: pages of an imported buffer, or NULL
  * @resv: lock that the buffer shares, held, or NULL
  *
  * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
  */
-static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, struct sg_table *sgt,
-			struct dma_resv *resv)
+static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, u32 mem_type,
+			struct sg_table *sgt, struct dma_resv *resv)
 {
-	const struct ttm_place place = { .mem_type = bo->placement };
+	const struct ttm_place place = { .mem_type = mem_type };
 	struct ttm_placement places = { .num_placement = 1, .placement = &place };
 	struct ttm_operation_ctx ctx = {
 		.interruptible = true,
@@ -361,13 +365,12 @@ static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, struct sg_tab
 		.resv = resv,
 		.allow_res_evict = resv,
 	};
-	u32 placement = bo->placement;
 	int ret;
 
 	ret = ttm_bo_init_reserved(&npu->ttm, &bo->ttm, sgt ? ttm_bo_type_sg : ttm_bo_type_device,
 				   &places, 0, &ctx, sgt, resv, npu_gem_destroy);
 	/* TTM says ENOMEM for any memory. */
-	if (ret == -ENOMEM && placement == NPU_PL_HBM)
+	if (ret == -ENOMEM && mem_type == NPU_PL_HBM)
 		ret = -ENOSPC;
 	if (!ret && !resv)
 		ttm_bo_unreserve(&bo->ttm);
@@ -375,25 +378,98 @@ static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, struct sg_tab
 }
 
 /**
- * npu_gem_init_private() - give a buffer of a VM's own memory
- * @vm: address space
- * @bo: buffer, freed on failure
+ * npu_gem_create_at() - create a buffer in some place
+ * @npu: device
+ * @size: bytes
+ * @placement: where it belongs
+ * @flags: DRM_NPU_BO_*
+ * @vm: the only VM that it is for, or NULL
+ * @mem_type: where it shall be
  *
- * Return: 0 on success, a negative error code otherwise.
+ * Return: the buffer, or an error pointer.
  */
-static int npu_gem_init_private(struct npu_vm *vm, struct npu_bo *bo)
+static struct npu_bo *npu_gem_create_at(struct npu_device *npu, u64 size, u32 placement, u32 flags,
+					struct npu_vm *vm, u32 mem_type)
 {
-	struct dma_resv *resv = drm_gpuvm_resv(&vm->base);
+	struct dma_resv *resv;
+	struct npu_bo *bo;
 	int ret;
+
+	bo = npu_gem_alloc(npu, size, placement, flags);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+
+	if (!vm) {
+		ret = npu_gem_init(npu, bo, mem_type, NULL, NULL);
+		return ret ? ERR_PTR(ret) : bo;
+	}
 
 	bo->owner = vm->base.r_obj;
 	drm_gem_object_get(bo->owner);
+	resv = drm_gpuvm_resv(&vm->base);
 
 	dma_resv_lock(resv, NULL);
-	ret = npu_gem_init(vm->npu, bo, NULL, resv);
+	ret = npu_gem_init(npu, bo, mem_type, NULL, resv);
 	dma_resv_unlock(resv);
 
+	return ret ? ERR_PTR(ret) : bo;
+}
+
+/**
+ * npu_gem_try_bring_back() - lock a buffer and bring it to where it belongs
+ * @bo: buffer
+ *
+ * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
+ */
+static int npu_gem_try_bring_back(struct npu_bo *bo)
+{
+	struct drm_exec exec;
+	int ret = 0;
+
+	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, 1);
+	drm_exec_until_all_locked(&exec) {
+		ret = drm_exec_lock_obj(&exec, bo->owner ?: &bo->ttm.base);
+		drm_exec_retry_on_contention(&exec);
+		if (ret)
+			break;
+	}
+	if (!ret)
+		ret = npu_gem_bring_back(bo, bo->ttm.base.resv);
+	drm_exec_fini(&exec);
+
 	return ret;
+}
+
+/**
+ * npu_gem_create_contended() - create a buffer in HBM when others are in its way
+ * @npu: device
+ * @size: bytes
+ * @flags: DRM_NPU_BO_*
+ * @vm: the only VM that it is for, or NULL
+ *
+ * Return: the buffer, or an error pointer: -ENOSPC without room in HBM.
+ */
+static struct npu_bo *npu_gem_create_contended(struct npu_device *npu, u64 size, u32 flags,
+					       struct npu_vm *vm)
+{
+	struct npu_room_claim claim;
+	struct npu_bo *bo;
+	int ret;
+
+	/* No memory is in this place yet. */
+	bo = npu_gem_create_at(npu, size, NPU_PL_HBM, flags, vm, TTM_PL_SYSTEM);
+	if (IS_ERR(bo))
+		return bo;
+
+	npu_room_claim_begin(&claim, npu, size);
+	do {
+		ret = npu_room_claim_lock(&claim) ?: npu_gem_try_bring_back(bo);
+	} while (npu_room_claim_again(&claim, &ret));
+	if (!ret)
+		return bo;
+
+	drm_gem_object_put(&bo->ttm.base);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -410,7 +486,6 @@ struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u
 			      struct npu_vm *vm)
 {
 	struct npu_bo *bo;
-	int ret;
 
 	if (placement == NPU_PL_HBM && size > npu->hbm.manager.size)
 		return ERR_PTR(-ENOSPC);
@@ -418,12 +493,26 @@ struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u
 	if (placement == NPU_PL_SYSTEM && size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
-	bo = npu_gem_alloc(npu, size, placement, flags);
-	if (!bo)
-		return ERR_PTR(-ENOMEM);
+	bo = npu_gem_create_at(npu, size, placement, flags, vm, placement);
+	return bo == ERR_PTR(-ENOSPC) ? npu_gem_create_contended(npu, size, flags, vm) : bo;
+}
 
-	ret = vm ? npu_gem_init_private(vm, bo) : npu_gem_init(npu, bo, NULL, NULL);
-	return ret ? ERR_PTR(ret) : bo;
+/**
+ * npu_gem_set_priority() - say how soon a buffer is to be moved when room is needed
+ * @bo: buffer, locked
+ * @priority: NPU_GEM_EVICT_*
+ */
+void npu_gem_set_priority(struct npu_bo *bo, unsigned int priority)
+{
+	struct ttm_lru_bulk_move *bulk = bo->ttm.bulk_move;
+
+	/* Both lists that it may be on go by priority. */
+	ttm_bo_set_bulk_move(&bo->ttm, NULL);
+	spin_lock(&bo->ttm.bdev->lru_lock);
+	bo->ttm.priority = priority;
+	ttm_bo_move_to_lru_tail(&bo->ttm);
+	spin_unlock(&bo->ttm.bdev->lru_lock);
+	ttm_bo_set_bulk_move(&bo->ttm, bulk);
 }
 
 /**
@@ -448,20 +537,33 @@ struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
 		return ERR_PTR(-ENOMEM);
 
 	dma_resv_lock(resv, NULL);
-	ret = npu_gem_init(to_npu_device(drm), bo, sgt, resv);
+	ret = npu_gem_init(to_npu_device(drm), bo, NPU_PL_SYSTEM, sgt, resv);
 	dma_resv_unlock(resv);
 
 	return ret ? ERR_PTR(ret) : &bo->ttm.base;
 }
 
 /**
- * npu_gem_leave() - a buffer is about to leave the place where it is
- * @tbo: buffer, locked and idle
+ * npu_gem_is_reachable() - may jobs be using a buffer where it is?
+ * @tbo: buffer, locked
+ *
+ * The lock of a VM's buffers knows of all its jobs, also of those that cannot.
+ *
+ * Return: true if so.
  */
-void npu_gem_leave(struct ttm_buffer_object *tbo)
+bool npu_gem_is_reachable(const struct ttm_buffer_object *tbo)
 {
-	if (tbo->destroy == npu_gem_destroy)
-		npu_resident_zap(ttm_to_npu_bo(tbo));
+	return tbo->destroy == npu_gem_destroy && container_of(tbo, struct npu_bo, ttm)->reachable;
+}
+
+/**
+ * npu_gem_leave() - a buffer is about to leave the place where it is
+ * @tbo: buffer, locked, reachable and idle
+ * @evict: it has to make room
+ */
+void npu_gem_leave(struct ttm_buffer_object *tbo, bool evict)
+{
+	npu_resident_zap(ttm_to_npu_bo(tbo), evict);
 }
 
 /**

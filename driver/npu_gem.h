@@ -20,6 +20,18 @@ struct npu_vm;
 struct sg_table;
 
 /**
+ * enum npu_gem_evict - order in which buffers are moved to make room
+ */
+enum npu_gem_evict {
+	/** @NPU_GEM_EVICT_FIRST: before others */
+	NPU_GEM_EVICT_FIRST = 0,
+	/** @NPU_GEM_EVICT_NORMAL: in the order of their use */
+	NPU_GEM_EVICT_NORMAL,
+	/** @NPU_GEM_EVICT_LAST: after others */
+	NPU_GEM_EVICT_LAST,
+};
+
+/**
  * struct npu_bo - buffer object
  */
 struct npu_bo {
@@ -31,6 +43,8 @@ struct npu_bo {
 	u32 mem_type;
 	/** @flags: DRM_NPU_BO_* */
 	u32 flags;
+	/** @reachable: entries of VMs may point to where it is, under its lock */
+	bool reachable;
 	/** @owner: whose reservation lock it shares, if it is private to a VM */
 	struct drm_gem_object *owner;
 	/** @process: that created or imported it */
@@ -72,10 +86,12 @@ struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u
 struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
 					       struct dma_buf_attachment *attach,
 					       struct sg_table *sgt);
+void npu_gem_set_priority(struct npu_bo *bo, unsigned int priority);
 bool npu_gem_in_place(struct npu_bo *bo);
 int npu_gem_bring_back(struct npu_bo *bo, struct dma_resv *resv);
 void npu_gem_extents(struct npu_bo *bo, u64 offset, u64 size, struct npu_extent *extent);
-void npu_gem_leave(struct ttm_buffer_object *tbo);
+bool npu_gem_is_reachable(const struct ttm_buffer_object *tbo);
+void npu_gem_leave(struct ttm_buffer_object *tbo, bool evict);
 void npu_gem_moved(struct ttm_buffer_object *tbo, u32 mem_type);
 void npu_gem_memory_stats(struct drm_file *file, struct drm_memory_stats *hbm,
 			  struct drm_memory_stats *system);

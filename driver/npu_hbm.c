@@ -207,6 +207,19 @@ u64 npu_hbm_used(struct npu_device *npu)
 }
 
 /**
+ * npu_hbm_movable() - device memory that is free, or in use by buffers
+ * @npu: device
+ *
+ * Return: bytes, all but those of page tables.
+ */
+u64 npu_hbm_movable(struct npu_device *npu)
+{
+	u64 tables = npu_hbm_used(npu) - ttm_resource_manager_usage(&npu->hbm.manager);
+
+	return npu->hbm.manager.size - tables;
+}
+
+/**
  * npu_hbm_map() - find and map device memory
  * @npu: device
  *

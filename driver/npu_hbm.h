@@ -46,6 +46,7 @@ struct npu_hbm_resource {
 
 int npu_hbm_init(struct npu_device *npu);
 u64 npu_hbm_used(struct npu_device *npu);
+u64 npu_hbm_movable(struct npu_device *npu);
 
 struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_resv *resv);
 void npu_hbm_free_page(struct npu_device *npu, struct drm_buddy_block *block);

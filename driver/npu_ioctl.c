@@ -15,6 +15,7 @@
 #include "npu_limits.h"
 #include "npu_query.h"
 #include "npu_queue.h"
+#include "npu_resident.h"
 #include "npu_submit.h"
 #include "npu_uapi.h"
 #include "npu_vm.h"
@@ -72,6 +73,30 @@ static int npu_ioctl_vm_destroy(struct drm_device *drm, void *data, struct drm_f
 		return -EINVAL;
 
 	return npu_file_destroy_vm(file->driver_priv, args->id);
+}
+
+static int npu_ioctl_vm_get_state(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct npu_device *npu = to_npu_device(drm);
+	struct drm_npu_vm_get_state state = {};
+	struct drm_npu_vm_get_state *args = data;
+	struct npu_vm *vm;
+	int ret;
+
+	if (NPU_BAD_ARG(npu, args->pad))
+		return -EINVAL;
+
+	vm = npu_file_get_vm(file->driver_priv, args->id);
+	if (NPU_BAD_ARG(npu, !vm))
+		return -ENOENT;
+
+	state.id = args->id;
+	ret = npu_resident_get_state(vm, &state);
+	if (!ret)
+		*args = state;
+
+	npu_vm_put(vm);
+	return ret;
 }
 
 static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file *file)
@@ -281,6 +306,7 @@ const struct drm_ioctl_desc npu_ioctls[DRM_NPU_PERF_OPEN + 1] = {
 	DRM_IOCTL_DEF_DRV(NPU_VM_CREATE, npu_ioctl_vm_create, 0),
 	DRM_IOCTL_DEF_DRV(NPU_VM_DESTROY, npu_ioctl_vm_destroy, 0),
 	DRM_IOCTL_DEF_DRV(NPU_VM_BIND, npu_ioctl_vm_bind, 0),
+	DRM_IOCTL_DEF_DRV(NPU_VM_GET_STATE, npu_ioctl_vm_get_state, 0),
 	DRM_IOCTL_DEF_DRV(NPU_BO_CREATE, npu_ioctl_bo_create, 0),
 	DRM_IOCTL_DEF_DRV(NPU_BO_MMAP_OFFSET, npu_ioctl_bo_mmap_offset, 0),
 	DRM_IOCTL_DEF_DRV(NPU_QUEUE_CREATE, npu_ioctl_queue_create, 0),

@@ -13,6 +13,7 @@
 #include "npu_mmio.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
+#include "npu_room.h"
 #include "npu_vm.h"
 
 /**
@@ -99,7 +100,17 @@ static void npu_pt_destroy(struct npu_device *npu, struct npu_pt *pt)
  */
 struct npu_pt *npu_pt_create_root(struct npu_device *npu)
 {
-	struct npu_pt *root = npu_pt_create(npu, NPU_PT_LEVELS - 1, NULL);
+	struct npu_room_claim claim;
+	struct npu_pt *root;
+	int ret;
+
+	npu_room_claim_begin(&claim, npu, PAGE_SIZE);
+	do {
+		root = npu_pt_create(npu, NPU_PT_LEVELS - 1, NULL);
+		ret = PTR_ERR_OR_ZERO(root);
+	} while (npu_room_claim_again(&claim, &ret));
+	if (ret)
+		return ERR_PTR(ret);
 
 	wmb(); /* empty before the device learns of it */
 	return root;

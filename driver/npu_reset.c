@@ -372,7 +372,7 @@ void npu_reset_done(struct npu_device *npu)
 
 /**
  * npu_reset_unplug() - take the device down for good
- * @npu: device, unplugged
+ * @npu: device
  */
 void npu_reset_unplug(struct npu_device *npu)
 {

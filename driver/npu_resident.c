@@ -9,6 +9,7 @@
 #include "npu_gem.h"
 #include "npu_pt.h"
 #include "npu_resident.h"
+#include "npu_room.h"
 #include "npu_vm.h"
 
 /**
@@ -23,18 +24,13 @@
  * one lock that only this VM knows, and no allocation.
  *
  * A buffer that is moved loses its entries in all VMs, npu_resident_zap(), and is put
- * on their lists of evicted buffers.
+ * on their lists of evicted buffers. When memory is short, VMs take it from each other.
  *
- * When memory is short, VMs take it from each other. One that finds no room may have met
- * buffers which another had locked for a moment: it tries again, one VM at a time. So
- * ENOSPC tells that its own memory does not fit beside what is pinned.
+ * ENOSPC tells that the memory of the VM does not fit beside what is pinned.
  */
 
 /* A VM that submits all the time need not say each time that it is in use. */
 #define NPU_RESIDENT_LRU_MS 10
-
-/* Others hold their locks only for moments. */
-#define NPU_RESIDENT_TRIES 8
 
 /**
  * npu_resident_remap() - write the entries of a buffer's mappings again
@@ -50,6 +46,7 @@ static int npu_resident_remap(struct drm_gpuvm_bo *vm_bo)
 	struct drm_gpuva *va;
 	int ret = 0;
 
+	bo->reachable = true;
 	npu_pt_update_begin(&update, vm);
 	drm_gpuvm_bo_for_each_va(va, vm_bo) {
 		struct npu_vma *vma = to_npu_vma(va);
@@ -101,13 +98,60 @@ static int npu_resident_lock(struct npu_resident *resident)
 	resident->exec = (struct drm_gpuvm_exec) {
 		.vm = &resident->vm->base,
 		.flags = DRM_EXEC_INTERRUPTIBLE_WAIT,
-		.num_fences = 1,
+		/* One is for moves: TTM notes them with a fence. */
+		.num_fences = 2,
 	};
 	return drm_gpuvm_exec_lock(&resident->exec);
 }
 
 /**
- * npu_resident_bring_back() - lock all buffers of a VM and bring back those that were moved
+ * npu_resident_try() - lock all buffers of a VM and bring back those that were moved
+ * @resident: memory of the VM
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_resident_try(struct npu_resident *resident)
+{
+	struct npu_vm *vm = resident->vm;
+	int ret;
+
+	ret = npu_resident_lock(resident);
+	if (ret)
+		return ret;
+
+	vm->validating = true;
+	ret = drm_gpuvm_validate(&vm->base, &resident->exec.exec);
+	vm->validating = false;
+	if (ret)
+		npu_resident_end(resident);
+	return ret;
+}
+
+/**
+ * npu_resident_bytes() - HBM that all of a VM's memory takes
+ * @vm: address space, locked
+ *
+ * Return: bytes.
+ */
+static u64 npu_resident_bytes(struct npu_vm *vm)
+{
+	struct drm_gpuva *va;
+	u64 bytes = 0;
+
+	drm_gpuvm_for_each_va(va, &vm->base) {
+		struct drm_gem_object *obj = va->gem.obj;
+
+		/* A buffer counts once, however often it is mapped. */
+		if (obj && to_npu_bo(obj)->placement == NPU_PL_HBM &&
+		    list_is_first(&va->gem.entry, &va->vm_bo->list.gpuva))
+			bytes += obj->size;
+	}
+
+	return bytes;
+}
+
+/**
+ * npu_resident_bring_back() - npu_resident_try(), and again while that may help
  * @resident: memory of the VM
  *
  * Return: 0 on success, a negative error code otherwise.
@@ -115,46 +159,19 @@ static int npu_resident_lock(struct npu_resident *resident)
 static int npu_resident_bring_back(struct npu_resident *resident)
 {
 	struct npu_vm *vm = resident->vm;
+	struct npu_room_claim claim;
 	int ret;
 
+	/* Tables are made. */
 	ret = mutex_lock_interruptible(&vm->lock);
 	if (ret)
 		return ret;
 
-	ret = npu_resident_lock(resident);
-	if (ret)
-		goto out;
-
-	vm->validating = true;
-	ret = drm_gpuvm_validate(&vm->base, &resident->exec.exec);
-	vm->validating = false;
-	if (ret)
-		npu_resident_end(resident);
-out:
+	npu_room_claim_begin(&claim, vm->npu, npu_resident_bytes(vm));
+	do {
+		ret = npu_room_claim_lock(&claim) ?: npu_resident_try(resident);
+	} while (npu_room_claim_again(&claim, &ret));
 	mutex_unlock(&vm->lock);
-	return ret;
-}
-
-/**
- * npu_resident_compete() - npu_resident_bring_back(), when others want room as well
- * @resident: memory of the VM
- *
- * Return: 0 on success, a negative error code otherwise.
- */
-static int npu_resident_compete(struct npu_resident *resident)
-{
-	struct npu_device *npu = resident->vm->npu;
-	unsigned int tries;
-	int ret;
-
-	ret = npu_resident_bring_back(resident);
-	for (tries = 1; ret == -ENOSPC && tries < NPU_RESIDENT_TRIES; tries++) {
-		ret = mutex_lock_interruptible(&npu->contention);
-		if (ret)
-			break;
-		ret = npu_resident_bring_back(resident);
-		mutex_unlock(&npu->contention);
-	}
 
 	return ret;
 }
@@ -194,16 +211,17 @@ int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm)
 		return ret;
 	npu_resident_end(resident);
 
-	return npu_resident_compete(resident);
+	return npu_resident_bring_back(resident);
 }
 
 /**
  * npu_resident_used() - a VM has been used: its memory is the last to be moved
- * @vm: address space, locked
+ * @vm: address space, it and all it maps locked
  */
 static void npu_resident_used(struct npu_vm *vm)
 {
 	struct ttm_device *bdev = &vm->npu->ttm;
+	struct drm_gpuvm_bo *vm_bo;
 
 	if (time_before(jiffies, vm->lru_moved + msecs_to_jiffies(NPU_RESIDENT_LRU_MS)))
 		return;
@@ -211,6 +229,8 @@ static void npu_resident_used(struct npu_vm *vm)
 	vm->lru_moved = jiffies;
 	spin_lock(&bdev->lru_lock);
 	ttm_lru_bulk_move_tail(&vm->lru);
+	list_for_each_entry(vm_bo, &vm->base.extobj.list, list.entry.extobj)
+		ttm_bo_move_to_lru_tail(&to_npu_bo(vm_bo->obj)->ttm);
 	spin_unlock(&bdev->lru_lock);
 }
 
@@ -270,8 +290,9 @@ static void npu_resident_zap_vma(struct npu_vm *vm, struct npu_vma *vma)
 /**
  * npu_resident_zap() - take a buffer away from all VMs
  * @bo: buffer, locked and idle
+ * @evict: it has to make room
  */
-void npu_resident_zap(struct npu_bo *bo)
+void npu_resident_zap(struct npu_bo *bo, bool evict)
 {
 	struct drm_gpuvm_bo *vm_bo;
 	struct drm_gpuva *va;
@@ -280,11 +301,46 @@ void npu_resident_zap(struct npu_bo *bo)
 	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->ttm.base) {
 		struct npu_vm *vm = to_npu_vm(vm_bo->vm);
 
+		if (evict)
+			atomic64_inc(&vm->evictions);
 		drm_gpuvm_bo_evict(vm_bo, true);
 		drm_gpuvm_bo_for_each_va(va, vm_bo)
 			npu_resident_zap_vma(vm, to_npu_vma(va));
 	}
 	mutex_unlock(&bo->gpuva_lock);
+	bo->reachable = false;
+}
+
+/**
+ * npu_resident_get_state() - tell user space how much of a VM's memory is in place
+ * @vm: address space
+ * @state: its state
+ *
+ * Return: 0 on success, -ENOENT if it has been destroyed, a negative error code otherwise.
+ */
+int npu_resident_get_state(struct npu_vm *vm, struct drm_npu_vm_get_state *state)
+{
+	struct drm_gpuva *va;
+	int ret;
+
+	ret = mutex_lock_interruptible(&vm->lock);
+	if (ret)
+		return ret;
+
+	drm_gpuvm_for_each_va(va, &vm->base) {
+		if (!va->gem.obj)
+			continue;
+
+		state->mapped += va->va.range;
+		if (!READ_ONCE(va->vm_bo->evicted))
+			state->resident += va->va.range;
+	}
+	state->evictions = atomic64_read(&vm->evictions);
+	if (vm->destroyed)
+		ret = -ENOENT;
+	mutex_unlock(&vm->lock);
+
+	return ret;
 }
 
 /**

@@ -6,6 +6,8 @@
 
 #include <drm/drm_gpuvm.h>
 
+#include <drm/npu_accel.h>
+
 struct dma_fence;
 struct npu_bo;
 struct npu_vm;
@@ -26,8 +28,9 @@ int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm);
 void npu_resident_commit(struct npu_resident *resident, struct dma_fence *fence);
 void npu_resident_end(struct npu_resident *resident);
 
+int npu_resident_get_state(struct npu_vm *vm, struct drm_npu_vm_get_state *state);
 int npu_resident_validate(struct drm_gpuvm_bo *vm_bo, struct drm_exec *exec);
-void npu_resident_zap(struct npu_bo *bo);
+void npu_resident_zap(struct npu_bo *bo, bool evict);
 void npu_resident_displaced(struct npu_bo *bo);
 
 #endif /* __NPU_RESIDENT_H__ */

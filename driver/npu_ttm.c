@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/highmem.h>
+#include <linux/dma-fence.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
@@ -8,27 +8,34 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
-#include "npu_clear.h"
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
 #include "npu_hbm.h"
+#include "npu_migrate.h"
+#include "npu_room.h"
 #include "npu_ttm.h"
+#include "npu_vm.h"
 
 /**
  * DOC: Memory
  *
- * A buffer lies in HBM or in system memory, as its creator asked. Nothing is evicted
- * from HBM to make room: when it is full, creating a buffer fails. One in HBM goes to
- * system memory only when it is shared with another device, and comes back when it is
- * not any more and is mapped in a VM. Mapped or shared it is pinned.
+ * A buffer belongs in HBM or in system memory, as its creator asked. HBM may be given away
+ * several times over: when a buffer finds no room there, others are moved to system memory,
+ * the least recently used of the lowest priority first, but none that a job uses. They come
+ * back before a job is submitted in a VM that maps them. TTM in turn swaps out system memory
+ * when there is little of it.
+ *
+ * A move waits for the jobs that use the buffer, takes it away from all VMs, has the device
+ * copy it, and only then gives away its old place. Contents, addresses and mappings of the
+ * CPU stay; the latter are served from where the buffer is. A buffer stays in place while it
+ * is pinned: shared with another device, for which it goes to system memory first, or mapped
+ * by the kernel.
+ *
+ * Locks, outermost first: the mmap lock; &npu_vm.lock; &npu_room.lock; reservation locks;
+ * &npu_bo.gpuva_lock; &npu_migrate.lock; &npu_vm.pt_lock; &npu_device.hw_lock. An eviction
+ * has the reservation lock of its buffer and takes what is inside of these.
  */
-
-/* For less than this the device is not worth the round trip. */
-#define NPU_TTM_CLEAR_MIN SZ_64K
-
-/* The CPU clears so much at a time. */
-#define NPU_TTM_CLEAR_BYTES SZ_4M
 
 /**
  * struct npu_tt - pages of a buffer
@@ -140,11 +147,12 @@ void npu_ttm_unshare(struct ttm_buffer_object *tbo)
  * @tbo: buffer, locked
  * @place: where room is needed
  *
- * Return: true if so: system memory may be swapped out, HBM is not overcommitted.
+ * Return: true if so.
  */
 static bool npu_ttm_eviction_valuable(struct ttm_buffer_object *tbo, const struct ttm_place *place)
 {
-	return tbo->resource->mem_type != NPU_PL_HBM && ttm_bo_eviction_valuable(tbo, place);
+	return ttm_bo_eviction_valuable(tbo, place) && !npu_vm_needs(tbo) &&
+	       npu_room_can_move(ttm_to_npu(tbo->bdev), tbo);
 }
 
 /**
@@ -162,68 +170,71 @@ static void npu_ttm_evict_flags(struct ttm_buffer_object *tbo, struct ttm_placem
 }
 
 /**
- * npu_ttm_clear_by_cpu() - clear device memory through the BAR
- * @npu: device
- * @res: memory
- */
-static void npu_ttm_clear_by_cpu(struct npu_device *npu, struct ttm_resource *res)
-{
-	struct npu_extent extent;
-
-	for (npu_extent_first(npu, res, NULL, 0, res->size, &extent); extent.remaining;) {
-		u64 bytes = min_t(u64, extent.size, NPU_TTM_CLEAR_BYTES);
-
-		memset_io(npu->hbm.cpu + extent.addr, 0, bytes);
-		npu_extent_advance(&extent, bytes);
-		cond_resched();
-	}
-}
-
-/**
- * npu_ttm_clear() - clear device memory that nobody has seen yet
- * @npu: device
- * @res: memory
+ * npu_ttm_is_blank() - does a buffer have no contents?
+ * @tbo: buffer, locked
  *
- * Return: 0 on success, -EINTR if the caller is being killed.
+ * Return: true if it is new, or its contents have been dropped: it reads as zero.
  */
-static int npu_ttm_clear(struct npu_device *npu, struct ttm_resource *res)
+static bool npu_ttm_is_blank(struct ttm_buffer_object *tbo)
 {
-	int ret = -EAGAIN;
+	struct ttm_tt *tt = tbo->ttm;
 
-	if (res->size >= NPU_TTM_CLEAR_MIN)
-		ret = npu_clear_hbm(npu, res);
-	if (!ret || ret == -EINTR)
-		return ret;
+	if (!tbo->resource)
+		return true;
 
-	npu_ttm_clear_by_cpu(npu, res);
-	return 0;
+	return tbo->resource->mem_type != NPU_PL_HBM &&
+	       (!tt || (!ttm_tt_is_populated(tt) && !(tt->page_flags & TTM_TT_FLAG_SWAPPED)));
 }
 
 /**
- * npu_ttm_copy() - copy a buffer between device memory and pages
- * @npu: device
- * @res: device memory
- * @tt: pages
- * @to_pages: direction
+ * npu_ttm_transfer() - fill the new place of a buffer
+ * @tbo: buffer, idle and not in use by the device
+ * @new_mem: new place
+ * @blank: it has no contents
+ *
+ * Return: 0 on success, a negative error code otherwise.
  */
-static void npu_ttm_copy(struct npu_device *npu, struct ttm_resource *res, struct ttm_tt *tt,
-			 bool to_pages)
+static int npu_ttm_transfer(struct ttm_buffer_object *tbo, struct ttm_resource *new_mem, bool blank)
 {
-	struct npu_extent extent;
-	pgoff_t i = 0;
+	struct npu_device *npu = ttm_to_npu(tbo->bdev);
+	bool to_hbm = new_mem->mem_type == NPU_PL_HBM;
+	int ret = 0, idx;
 
-	for (npu_extent_first(npu, res, NULL, 0, res->size, &extent); extent.remaining;
-	     npu_extent_advance(&extent, PAGE_SIZE), i++) {
-		void __iomem *hbm = npu->hbm.cpu + extent.addr;
-		void *page = kmap_local_page(tt->pages[i]);
+	/* After an unplug there is nothing to copy from or to. */
+	if (!drm_dev_enter(&npu->drm, &idx))
+		return 0;
 
-		if (to_pages)
-			memcpy_fromio(page, hbm, PAGE_SIZE);
-		else
-			memcpy_toio(hbm, page, PAGE_SIZE);
-		kunmap_local(page);
-		cond_resched();
+	if (blank && to_hbm)
+		ret = npu_migrate_clear(npu, new_mem);
+	else if (!blank && (tbo->resource->mem_type == NPU_PL_HBM) != to_hbm)
+		ret = npu_migrate_copy(npu, tbo->resource, new_mem, tbo->ttm);
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+/**
+ * npu_ttm_replace() - give away the old place of a buffer
+ * @tbo: buffer
+ * @new_mem: new place
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_ttm_replace(struct ttm_buffer_object *tbo, struct ttm_resource *new_mem)
+{
+	struct dma_fence *done;
+	int ret;
+
+	if (!tbo->resource || new_mem->mem_type != NPU_PL_HBM) {
+		ttm_bo_move_null(tbo, new_mem);
+		return 0;
 	}
+
+	/* Pages go to another object, which goes at once: nobody waits for other jobs of the VM. */
+	done = dma_fence_get_stub();
+	ret = ttm_bo_move_accel_cleanup(tbo, done, false, false, new_mem);
+	dma_fence_put(done);
+	return ret;
 }
 
 /**
@@ -234,48 +245,40 @@ static void npu_ttm_copy(struct npu_device *npu, struct ttm_resource *res, struc
  * @new_mem: where to
  * @hop: not used
  *
- * Only the buffer's own lock is held over copying and clearing.
+ * Only reservation locks are held over copying and clearing.
  *
  * Return: 0 on success, a negative error code otherwise.
  */
 static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation_ctx *ctx,
 			struct ttm_resource *new_mem, struct ttm_place *hop)
 {
-	struct npu_device *npu = ttm_to_npu(tbo->bdev);
 	bool from_hbm = tbo->resource && tbo->resource->mem_type == NPU_PL_HBM;
 	bool to_hbm = new_mem->mem_type == NPU_PL_HBM;
-	int ret = 0, idx;
+	bool blank = npu_ttm_is_blank(tbo);
+	int ret;
 
-	if (tbo->resource && from_hbm != to_hbm) {
+	/* Swapped pages come in from there. */
+	if (!blank && from_hbm != to_hbm) {
 		ret = ttm_tt_populate(tbo->bdev, tbo->ttm, ctx);
 		if (ret)
 			return ret;
 	}
 
-	if (tbo->resource) {
+	if (npu_gem_is_reachable(tbo)) {
 		ret = ttm_bo_wait_ctx(tbo, ctx);
 		if (ret)
 			return ret;
-		npu_gem_leave(tbo);
+		npu_gem_leave(tbo, evict);
 	}
 
-	/* After an unplug there is nothing to copy from or to. */
-	if (drm_dev_enter(&npu->drm, &idx)) {
-		if (!tbo->resource && to_hbm)
-			ret = npu_ttm_clear(npu, new_mem);
-		else if (tbo->resource && from_hbm != to_hbm)
-			npu_ttm_copy(npu, to_hbm ? new_mem : tbo->resource, tbo->ttm, from_hbm);
-		drm_dev_exit(idx);
-	}
+	ret = npu_ttm_transfer(tbo, new_mem, blank);
 	if (ret)
 		return ret;
 
-	npu_gem_moved(tbo, new_mem->mem_type);
-	if (tbo->resource && to_hbm)
-		ttm_bo_move_sync_cleanup(tbo, new_mem);
-	else
-		ttm_bo_move_null(tbo, new_mem);
-	return 0;
+	ret = npu_ttm_replace(tbo, new_mem);
+	if (!ret)
+		npu_gem_moved(tbo, new_mem->mem_type);
+	return ret;
 }
 
 /**
@@ -449,7 +452,7 @@ int npu_ttm_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	return npu_hbm_init(npu);
+	return npu_room_init(npu) ?: npu_hbm_init(npu);
 }
 
 /**

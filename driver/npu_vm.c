@@ -14,6 +14,7 @@
 #include "npu_pt.h"
 #include "npu_reset.h"
 #include "npu_resident.h"
+#include "npu_room.h"
 #include "npu_uapi.h"
 #include "npu_vm.h"
 
@@ -47,6 +48,19 @@ struct npu_vm_bind_ctx {
 	/** @next: what may be left behind it */
 	struct npu_vma *next;
 };
+
+/**
+ * npu_vm_needs() - must a buffer stay where it is for a VM that is about to run a job?
+ * @tbo: buffer, locked
+ *
+ * Return: true if so.
+ */
+bool npu_vm_needs(const struct ttm_buffer_object *tbo)
+{
+	const struct ttm_lru_bulk_move *lru = tbo->bulk_move;
+
+	return lru && container_of(lru, struct npu_vm, lru)->validating;
+}
 
 /**
  * npu_vm_link() - connect a mapping to its buffer
@@ -156,6 +170,7 @@ static int npu_vm_step_map(struct drm_gpuva_op *op, void *arg)
 	npu_vm_link(vma, ctx->vm_bo);
 
 	if (ctx->in_place) {
+		ctx->bo->reachable = true;
 		npu_gem_extents(ctx->bo, op->map.gem.offset, op->map.va.range, &extent);
 		npu_pt_map(&ctx->update, op->map.va.addr, &extent, npu_vma_prot(vma));
 	} else {
@@ -347,6 +362,34 @@ static int npu_vm_map_prepared(struct npu_vm_bind_ctx *ctx, const struct drm_npu
 }
 
 /**
+ * npu_vm_try_map() - lock and map, when mappings are there
+ * @ctx: operation
+ * @op: operation as user space wrote it
+ *
+ * Return: 0 on success, a negative error code if nothing was done.
+ */
+static int npu_vm_try_map(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
+{
+	struct npu_bo *bo = ctx->bo;
+	int ret;
+
+	ret = npu_vm_lock(ctx, &bo->ttm.base);
+	if (ret)
+		return ret;
+
+	/* Tables may need room, which must not be taken from it. */
+	ctx->in_place = npu_gem_in_place(bo);
+	if (ctx->in_place)
+		ttm_bo_pin(&bo->ttm);
+	ret = npu_vm_map_prepared(ctx, op);
+	if (ctx->in_place)
+		ttm_bo_unpin(&bo->ttm);
+	drm_exec_fini(&ctx->exec);
+
+	return ret;
+}
+
+/**
  * npu_vm_map() - a map operation
  * @ctx: operation; &npu_vm_bind_ctx.bo is the buffer
  * @op: operation as user space wrote it, checked
@@ -357,28 +400,43 @@ static int npu_vm_map_prepared(struct npu_vm_bind_ctx *ctx, const struct drm_npu
  */
 static int npu_vm_map(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
 {
-	struct npu_bo *bo = ctx->bo;
+	struct npu_room_claim claim;
 	int ret;
 
 	ctx->flags = op->flags;
 	ret = npu_vm_alloc_vmas(ctx);
-	if (ret)
-		goto out;
+	if (!ret) {
+		npu_room_claim_begin(&claim, ctx->vm->npu, PAGE_SIZE);
+		do {
+			ret = npu_vm_try_map(ctx, op);
+		} while (npu_room_claim_again(&claim, &ret));
+	}
 
-	ret = npu_vm_lock(ctx, &bo->ttm.base);
-	if (ret)
-		goto out;
-
-	/* Tables may need room, which must not be taken from it. */
-	ctx->in_place = npu_gem_in_place(bo);
-	if (ctx->in_place)
-		ttm_bo_pin(&bo->ttm);
-	ret = npu_vm_map_prepared(ctx, op);
-	if (ctx->in_place)
-		ttm_bo_unpin(&bo->ttm);
-	drm_exec_fini(&ctx->exec);
-out:
 	npu_vm_free_vmas(ctx);
+	return ret;
+}
+
+/**
+ * npu_vm_try_unmap() - lock and unmap, when mappings are there
+ * @ctx: operation
+ * @op: operation as user space wrote it
+ *
+ * Return: 0 on success, a negative error code if nothing was done.
+ */
+static int npu_vm_try_unmap(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
+{
+	int ret;
+
+	ret = npu_vm_lock(ctx, NULL);
+	if (ret)
+		return ret;
+
+	ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size);
+	if (!ret)
+		ret = drm_gpuvm_sm_unmap(&ctx->vm->base, ctx, op->va, op->size);
+	npu_pt_prune(&ctx->update, op->va, op->size);
+	drm_exec_fini(&ctx->exec);
+
 	return ret;
 }
 
@@ -391,22 +449,17 @@ out:
  */
 static int npu_vm_unmap(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_bind_op *op)
 {
+	struct npu_room_claim claim;
 	int ret;
 
 	ret = npu_vm_alloc_vmas(ctx);
-	if (ret)
-		goto out;
+	if (!ret) {
+		npu_room_claim_begin(&claim, ctx->vm->npu, PAGE_SIZE);
+		do {
+			ret = npu_vm_try_unmap(ctx, op);
+		} while (npu_room_claim_again(&claim, &ret));
+	}
 
-	ret = npu_vm_lock(ctx, NULL);
-	if (ret)
-		goto out;
-
-	ret = npu_pt_prepare_unmap(&ctx->update, op->va, op->size);
-	if (!ret)
-		ret = drm_gpuvm_sm_unmap(&ctx->vm->base, ctx, op->va, op->size);
-	npu_pt_prune(&ctx->update, op->va, op->size);
-	drm_exec_fini(&ctx->exec);
-out:
 	npu_vm_free_vmas(ctx);
 	return ret;
 }
@@ -686,6 +739,7 @@ struct npu_vm *npu_vm_create(struct npu_device *npu)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->pt_lock);
 	ttm_lru_bulk_move_init(&vm->lru);
+	vm->lru_moved = jiffies - HZ;
 	INIT_LIST_HEAD(&vm->node);
 
 	vm->root = npu_pt_create_root(npu);

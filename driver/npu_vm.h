@@ -15,6 +15,7 @@ struct drm_file;
 struct npu_device;
 struct npu_extent;
 struct npu_pt;
+struct ttm_buffer_object;
 
 /**
  * struct npu_vm - address space
@@ -43,6 +44,8 @@ struct npu_vm {
 	struct ttm_lru_bulk_move lru;
 	/** @lru_moved: jiffies when they were last said to be in use */
 	unsigned long lru_moved;
+	/** @evictions: times that a buffer was taken away to make room */
+	atomic64_t evictions;
 	/** @validating: they are being brought back, and must not make room for each other */
 	bool validating;
 };
@@ -85,6 +88,7 @@ static inline struct npu_vma *to_npu_vma(struct drm_gpuva *va)
 	return container_of(va, struct npu_vma, base);
 }
 
+bool npu_vm_needs(const struct ttm_buffer_object *tbo);
 u64 npu_vma_prot(const struct npu_vma *vma);
 
 struct npu_vm *npu_vm_create(struct npu_device *npu);

@@ -96,4 +96,36 @@ TEST_F(vm, many_and_close_frees_them)
 	}
 }
 
+TEST_F(vm, state_tells_what_is_mapped)
+{
+	struct drm_npu_vm_get_state state = { 0 };
+	uint32_t vm, handle;
+
+	ASSERT_EQ(0, npu_vm_create(self->fd, &vm));
+	state.id = vm;
+	EXPECT_EQ(0, npu_ioctl(self->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	EXPECT_EQ(vm, state.id);
+	EXPECT_EQ(0, state.mapped);
+	ASSERT_EQ(0, npu_bo_create_in(self->fd, vm, 0x10000, DRM_NPU_BO_HBM, &handle));
+	ASSERT_EQ(0, npu_vm_map(self->fd, vm, handle, 0, TEST_VA, 0x10000, 0));
+	ASSERT_EQ(0, npu_vm_map(self->fd, vm, handle, 0, TEST_VA + 0x10000, 0x8000, 0));
+	EXPECT_EQ(0, npu_ioctl(self->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	EXPECT_EQ(0x18000, state.mapped);
+	EXPECT_EQ(0x18000, state.resident);
+	ASSERT_EQ(0, npu_vm_unmap(self->fd, vm, TEST_VA + 0x4000, 0x4000));
+	EXPECT_EQ(0, npu_ioctl(self->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	EXPECT_EQ(0x14000, state.mapped);
+	EXPECT_EQ(0, state.evictions);
+}
+
+TEST_F(vm, state_bad_arguments)
+{
+	struct drm_npu_vm_get_state state = { .id = 4711 };
+
+	EXPECT_EQ(-ENOENT, npu_ioctl(self->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	ASSERT_EQ(0, npu_vm_create(self->fd, &state.id));
+	state.pad = 1;
+	EXPECT_EQ(-EINVAL, npu_ioctl(self->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+}
+
 TEST_HARNESS_MAIN

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __NPU_CLEAR_H__
-#define __NPU_CLEAR_H__
+#ifndef __NPU_MIGRATE_H__
+#define __NPU_MIGRATE_H__
 
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -10,11 +10,12 @@ struct npu_device;
 struct npu_queue;
 struct npu_vm;
 struct ttm_resource;
+struct ttm_tt;
 
 /**
- * struct npu_clear - the driver's own use of the device, to clear device memory
+ * struct npu_migrate - the driver's own use of the device, to clear and copy memory
  */
-struct npu_clear {
+struct npu_migrate {
 	/** @lock: serialises its users */
 	struct mutex lock;
 	/** @vm: address space with all of HBM that buffers can have */
@@ -27,9 +28,13 @@ struct npu_clear {
 	dma_addr_t cmds_dma;
 	/** @cmds_va: device address of @cmds */
 	u64 cmds_va;
+	/** @window_va: device address where system memory is mapped while it is copied */
+	u64 window_va;
 };
 
-int npu_clear_init(struct npu_device *npu);
-int npu_clear_hbm(struct npu_device *npu, struct ttm_resource *res);
+int npu_migrate_init(struct npu_device *npu);
+int npu_migrate_clear(struct npu_device *npu, struct ttm_resource *res);
+int npu_migrate_copy(struct npu_device *npu, struct ttm_resource *from, struct ttm_resource *to,
+		     struct ttm_tt *tt);
 
-#endif /* __NPU_CLEAR_H__ */
+#endif /* __NPU_MIGRATE_H__ */
