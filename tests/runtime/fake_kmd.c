@@ -24,6 +24,7 @@ struct bo {
 	uint8_t *bytes;
 	uint64_t size;
 	uint32_t placement, flags;
+	uint32_t vm_id; /* the only VM that it is for, or zero */
 	unsigned int mappings;
 	bool closed;
 };
@@ -429,6 +430,8 @@ static int bo_create(struct drm_npu_bo_create *args)
 
 	if (!args->size || args->placement > DRM_NPU_BO_SYSTEM)
 		return -EINVAL;
+	if (args->vm_id && !find(vms, args->vm_id))
+		return -ENOENT;
 	if (args->placement == DRM_NPU_BO_HBM && (size < args->size || size > HBM_BYTES - hbm_used))
 		return -ENOSPC;
 	bo = calloc(1, sizeof(*bo));
@@ -442,6 +445,7 @@ static int bo_create(struct drm_npu_bo_create *args)
 	bo->size = size;
 	bo->placement = args->placement;
 	bo->flags = args->flags;
+	bo->vm_id = args->vm_id;
 	*used += size;
 	args->size = size;
 	args->handle = insert(bos, bo);
@@ -517,7 +521,7 @@ static int vm_map(struct vm *vm, const struct drm_npu_vm_bind_op *op)
 	if (!bo)
 		return -ENOENT;
 	if ((op->va | op->size | op->bo_offset) % PAGE || !op->size ||
-	    op->bo_offset + op->size > bo->size)
+	    op->bo_offset + op->size > bo->size || (bo->vm_id && find(vms, bo->vm_id) != vm))
 		return -EINVAL;
 	unmap_range(vm, op->va, op->size);
 	m = calloc(1, sizeof(*m));
@@ -688,7 +692,7 @@ int kmd_open(const char *path, uint32_t *driver_major, uint32_t *driver_minor)
 	(void)path;
 	pthread_once(&once, init_once);
 	*driver_major = 1;
-	*driver_minor = 0;
+	*driver_minor = 1;
 	pthread_mutex_lock(&lock);
 	files++;
 	pthread_mutex_unlock(&lock);
