@@ -144,6 +144,10 @@ static int npu_device_init_software(struct npu_device *npu)
 	if (ret)
 		return ret;
 
+	ret = npu_perf_init(npu);
+	if (ret)
+		return ret;
+
 	INIT_LIST_HEAD(&npu->vms);
 	INIT_LIST_HEAD(&npu->queues);
 	ida_init(&npu->context_ida);
@@ -240,5 +244,6 @@ void npu_device_unplug(struct npu_device *npu)
 	npu_reset_unplug(npu);
 
 	drm_dev_unplug(&npu->drm);
+	npu_perf_unplug(npu);
 	ttm_device_clear_dma_mappings(&npu->ttm);
 }

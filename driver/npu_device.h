@@ -19,6 +19,7 @@
 #include "npu_fw.h"
 #include "npu_hbm.h"
 #include "npu_migrate.h"
+#include "npu_perf.h"
 #include "npu_room.h"
 #include "npu_limits.h"
 #include "npu_recovery.h"
@@ -176,6 +177,8 @@ struct npu_device {
 	struct workqueue_struct *sched_wq;
 	/** @status_pool: status blocks of queues */
 	struct dma_pool *status_pool;
+	/** @perf: performance streams */
+	struct npu_perf perf;
 	/** @fault_ratelimit: limits messages about faults, which users can cause */
 	struct ratelimit_state fault_ratelimit;
 };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/capability.h>
-#include <linux/ktime.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 
@@ -10,11 +9,13 @@
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
 
+#include "npu_clock.h"
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
 #include "npu_limits.h"
 #include "npu_mmio.h"
+#include "npu_perf.h"
 #include "npu_query.h"
 #include "npu_queue.h"
 #include "npu_ttm.h"
@@ -103,10 +104,15 @@ static int npu_query_timestamp(struct npu_device *npu, struct drm_npu_dev_query 
 {
 	struct drm_npu_dev_timestamp reply = {};
 
-	reply.cpu_before = ktime_get_ns();
-	reply.device = npu_read64(npu, NPU_REG_TIMESTAMP_LO);
-	reply.cpu_after = ktime_get_ns();
+	npu_clock_read(npu, &reply);
+	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
+}
 
+static int npu_query_perf(struct drm_npu_dev_query *args)
+{
+	struct drm_npu_dev_perf reply;
+
+	npu_perf_query(&reply);
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
 }
 
@@ -209,6 +215,8 @@ int npu_query_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 		return npu_query_timestamp(npu, args);
 	case DRM_NPU_DEV_QUERY_TELEMETRY:
 		return npu_query_telemetry(npu, args);
+	case DRM_NPU_DEV_QUERY_PERF:
+		return npu_query_perf(args);
 	case DRM_NPU_DEV_QUERY_LIMITS:
 		return npu_query_limits(npu, nfile->process, args);
 	case DRM_NPU_DEV_QUERY_RESETS:
