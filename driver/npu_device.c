@@ -10,6 +10,7 @@
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
 
+#include "npu_coredump.h"
 #include "npu_buffers.h"
 #include "npu_cq.h"
 #include "npu_device.h"
@@ -196,6 +197,10 @@ int npu_device_init(struct npu_device *npu)
 		return ret;
 
 	ret = npu_buffers_init(npu);
+	if (ret)
+		return ret;
+
+	ret = npu_coredump_init(npu);
 	if (ret)
 		return ret;
 

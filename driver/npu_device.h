@@ -16,6 +16,7 @@
 
 #include "npu_admin.h"
 #include "npu_buffers.h"
+#include "npu_coredump.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
 #include "npu_migrate.h"
@@ -97,6 +98,8 @@ struct npu_reset {
 	struct work_struct work;
 	/** @count: resets since the driver was bound */
 	atomic_t count;
+	/** @reason: why one was asked for last */
+	const char *reason;
 	/** @fw_silent: the firmware is not to be heard any more */
 	bool fw_silent;
 	/** @pci_state: configuration of the function while it was known to be good */
@@ -135,6 +138,8 @@ struct npu_device {
 	struct npu_reset reset;
 	/** @recovery: what recovery has done */
 	struct npu_recovery recovery;
+	/** @coredump: failure that is being written down */
+	struct npu_coredump coredump;
 
 	/** @num_vectors: MSI-X vectors in use, the management vector included */
 	unsigned int num_vectors;

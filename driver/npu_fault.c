@@ -102,13 +102,15 @@ bool npu_status_is_guilty(u32 status)
  * @fault: fault record
  *
  * Any user can cause faults: the rate is limited.
+ *
+ * Return: true if it was said.
  */
-void npu_fault_report(struct npu_queue *queue, const struct npu_fault *fault)
+bool npu_fault_report(struct npu_queue *queue, const struct npu_fault *fault)
 {
 	struct npu_device *npu = queue->npu;
 
 	if (!__ratelimit(&npu->fault_ratelimit))
-		return;
+		return false;
 
 	drm_warn(&npu->drm,
 		 "%s[%d] queue %u stopped: %s at 0x%llx by %s, command %u, core %u, block %u, pc 0x%llx\n",
@@ -117,4 +119,5 @@ void npu_fault_report(struct npu_queue *queue, const struct npu_fault *fault)
 		 fault->unit < ARRAY_SIZE(npu_unit_names) ? npu_unit_names[fault->unit] : "unknown",
 		 le32_to_cpu(fault->command), le16_to_cpu(fault->core),
 		 le32_to_cpu(fault->block), le64_to_cpu(fault->pc));
+	return true;
 }

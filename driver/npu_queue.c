@@ -9,6 +9,7 @@
 #include <npu/npu_regs.h>
 
 #include "npu_admin.h"
+#include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_fault.h"
@@ -471,6 +472,7 @@ void npu_queue_destroy(struct npu_queue *queue)
 
 	npu_queue_stop(queue, DRM_NPU_QUEUE_OK, -ECANCELED, -ECANCELED);
 	cancel_delayed_work_sync(&queue->watch.work);
+	npu_coredump_wait(queue);
 
 	mutex_lock(&npu->hw_lock);
 	ret = npu_queue_detach(queue);
@@ -658,20 +660,22 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 	if (queue->params.usage)
 		npu_usage_add(queue->params.usage, cqe);
 
-	if (fault)
+	if (fault) {
 		trace_npu_job_fault(queue, &queue->fault);
+		/* Any user can cause faults: what is not worth a message is not worth a dump. */
+		if (npu_fault_report(queue, &queue->fault))
+			npu_coredump_fault(queue);
+	}
 
 	if (fence) {
 		npu_fence_signal(fence, npu_status_to_errno(status));
 		dma_fence_put(&fence->base);
 	}
 
-	if (fault) {
-		npu_fault_report(queue, &queue->fault);
-		/* The job's last entry is still to come if that was not it. */
+	/* The job's last entry is still to come if that was not it. */
+	if (fault)
 		npu_queue_cancel(queue, fence ? -ECANCELED : npu_status_to_errno(status),
 				 -ECANCELED);
-	}
 
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <drm/drm_print.h>
 
 #include "npu_admin.h"
+#include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_fault.h"
@@ -333,6 +334,7 @@ static void npu_recovery_hangs(struct npu_queue *queue, const struct npu_admin_q
 		 queue->comm, queue->pid, queue->hw_id, le32_to_cpu(info->state),
 		 le32_to_cpu(info->command), le64_to_cpu(info->cores), le64_to_cpu(info->pc));
 
+	npu_coredump_hang(queue, info);
 	if (!npu_recovery_stop_task(queue))
 		npu_recovery_reset_queue(queue, DRM_NPU_QUEUE_TIMEOUT, -ETIME);
 }

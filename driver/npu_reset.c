@@ -11,6 +11,7 @@
 #include <npu/npu_regs.h>
 
 #include "npu_admin.h"
+#include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_fw.h"
@@ -226,8 +227,11 @@ static void npu_reset_work(struct work_struct *work)
 
 	cookie = dma_fence_begin_signalling();
 	mutex_lock(&npu->hw_lock);
-	if (npu->state == NPU_DEVICE_ALIVE && !npu_reset_begin(npu))
-		npu_reset_finish(npu);
+	if (npu->state == NPU_DEVICE_ALIVE) {
+		npu_coredump_reset(npu, npu->reset.reason);
+		if (!npu_reset_begin(npu))
+			npu_reset_finish(npu);
+	}
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
 }
@@ -333,6 +337,7 @@ void npu_reset_schedule(struct npu_device *npu, const char *reason)
 	if (READ_ONCE(npu->state) != NPU_DEVICE_ALIVE)
 		return;
 
+	WRITE_ONCE(npu->reset.reason, reason);
 	if (queue_work(npu->reset.wq, &npu->reset.work))
 		drm_err(&npu->drm, "reset: %s\n", reason);
 }
