@@ -59,6 +59,33 @@ void npu_buffers_remove(struct npu_bo *bo)
 	kfree(bo->label);
 }
 
+/**
+ * npu_buffers_next() - find a buffer that is shared through a dma-buf
+ * @npu: device
+ * @id: the least id that it may have
+ *
+ * Return: a reference to the one with the least id, or NULL.
+ */
+struct npu_bo *npu_buffers_next(struct npu_device *npu, u64 id)
+{
+	struct npu_buffers *buffers = &npu->buffers;
+	struct npu_bo *bo, *found = NULL;
+
+	mutex_lock(&buffers->lock);
+	list_for_each_entry(bo, &buffers->list, node) {
+		struct drm_gem_object *obj = &bo->ttm.base;
+
+		if (bo->id >= id && (READ_ONCE(bo->dmabuf) || obj->import_attach) &&
+		    kref_get_unless_zero(&obj->refcount)) {
+			found = bo;
+			break;
+		}
+	}
+	mutex_unlock(&buffers->lock);
+
+	return found;
+}
+
 static const char *npu_buffers_place(u32 mem_type)
 {
 	switch (mem_type) {
@@ -79,7 +106,7 @@ static void npu_buffers_show_one(struct npu_bo *bo, struct seq_file *m)
 		   pid_nr(bo->process->tgid), obj->size, npu_buffers_place(bo->placement),
 		   npu_buffers_place(READ_ONCE(bo->mem_type)), READ_ONCE(bo->ttm.pin_count),
 		   READ_ONCE(obj->handle_count), npu_gem_is_private(bo) ? "p" : "-",
-		   READ_ONCE(obj->dma_buf) ? "x" : "-", obj->import_attach ? "i" : "-",
+		   READ_ONCE(bo->dmabuf) ? "x" : "-", obj->import_attach ? "i" : "-",
 		   bo->flags & DRM_NPU_BO_NO_MMAP ? "n" : "-");
 	if (bo->label)
 		seq_escape_str(m, bo->label, ESCAPE_ANY_NP, NULL);
@@ -93,8 +120,8 @@ static void npu_buffers_show_one(struct npu_bo *bo, struct seq_file *m)
  * @npu: device
  * @m: where to
  *
- * State: p private to a VM, x exported or imported through a dma-buf, i imported, n not for
- * the CPU. Nothing of a buffer is locked: this is how they were at about that time.
+ * State: p private to a VM, x exported as a dma-buf, i imported, n not for the CPU.
+ * Nothing of a buffer is locked: this is how they were at about that time.
  */
 void npu_buffers_show(struct npu_device *npu, struct seq_file *m)
 {

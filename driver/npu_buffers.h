@@ -27,6 +27,7 @@ struct npu_buffers {
 int npu_buffers_init(struct npu_device *npu);
 void npu_buffers_add(struct npu_bo *bo);
 void npu_buffers_remove(struct npu_bo *bo);
+struct npu_bo *npu_buffers_next(struct npu_device *npu, u64 id);
 void npu_buffers_show(struct npu_device *npu, struct seq_file *m);
 int npu_buffers_set_label(struct drm_device *drm, void *data, struct drm_file *file);
 

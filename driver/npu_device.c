@@ -17,6 +17,7 @@
 #include "npu_irq.h"
 #include "npu_migrate.h"
 #include "npu_mmio.h"
+#include "npu_prime.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
 #include "npu_ttm.h"
@@ -250,5 +251,6 @@ void npu_device_unplug(struct npu_device *npu)
 
 	drm_dev_unplug(&npu->drm);
 	npu_perf_unplug(npu);
+	npu_prime_unplug(npu);
 	ttm_device_clear_dma_mappings(&npu->ttm);
 }

@@ -7,7 +7,6 @@
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_ioctl.h>
-#include <drm/drm_prime.h>
 
 #include <npu/npu_regs.h>
 
@@ -19,6 +18,7 @@
 #include "npu_hwmon.h"
 #include "npu_ioctl.h"
 #include "npu_job.h"
+#include "npu_prime.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
 #include "npu_sysfs.h"
@@ -111,7 +111,7 @@ static const struct drm_driver npu_drm_driver = {
 	.open = npu_file_open,
 	.postclose = npu_file_postclose,
 	.show_fdinfo = npu_file_show_fdinfo,
-	.gem_prime_import_sg_table = npu_gem_import_sg_table,
+	.gem_prime_import = npu_prime_import,
 	.ioctls = npu_ioctls,
 	.num_ioctls = ARRAY_SIZE(npu_ioctls),
 	.fops = &npu_fops,

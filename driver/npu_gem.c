@@ -18,10 +18,10 @@
 #include "npu_gem.h"
 #include "npu_hbm.h"
 #include "npu_limits.h"
+#include "npu_prime.h"
 #include "npu_resident.h"
 #include "npu_room.h"
 #include "npu_ttm.h"
-#include "npu_uapi.h"
 #include "npu_vm.h"
 
 /* Pages to map at a fault: copies through the BAR touch all of a buffer. */
@@ -64,7 +64,7 @@ static void npu_gem_free(struct drm_gem_object *obj)
  *
  * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
  */
-static int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *resv)
+int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *resv)
 {
 	const struct ttm_place place = { .mem_type = mem_type };
 	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
@@ -87,13 +87,17 @@ static int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *re
  * npu_gem_in_place() - is a buffer where the device can use it, and may?
  * @bo: buffer, locked
  *
- * Return: true if it is where it belongs, or pinned: that place is as good.
+ * Return: true if it is where it belongs, or where others hold it: that place is as good.
  */
 bool npu_gem_in_place(struct npu_bo *bo)
 {
 	const struct ttm_resource *res = bo->ttm.resource;
 
-	return res && (res->mem_type == bo->placement || bo->ttm.pin_count);
+	if (bo->ttm.base.import_attach)
+		return bo->ttm.sg;
+
+	return res && (res->mem_type == bo->placement || bo->ttm.pin_count ||
+		       (res->mem_type == NPU_PL_SYSTEM && bo->system_maps));
 }
 
 /**
@@ -105,7 +109,12 @@ bool npu_gem_in_place(struct npu_bo *bo)
  */
 int npu_gem_bring_back(struct npu_bo *bo, struct dma_resv *resv)
 {
-	return npu_gem_in_place(bo) ? 0 : npu_gem_validate(bo, bo->placement, resv);
+	if (npu_gem_in_place(bo))
+		return 0;
+	if (bo->ttm.base.import_attach)
+		return npu_prime_map(bo);
+
+	return npu_gem_validate(bo, bo->placement, resv);
 }
 
 /**
@@ -119,66 +128,6 @@ void npu_gem_extents(struct npu_bo *bo, u64 offset, u64 size, struct npu_extent 
 {
 	npu_extent_first(to_npu_device(bo->ttm.base.dev), bo->ttm.resource, bo->ttm.ttm, offset,
 			 size, extent);
-}
-
-/**
- * npu_gem_prime_pin() - another device is about to use a buffer
- * @obj: GEM object, locked
- *
- * It gets pages of system memory: HBM is not reachable for everyone. VMs use these as well
- * for as long as it does.
- *
- * Return: 0 on success, -EBUSY if the buffer is pinned in HBM, -ENODEV after an unplug, a
- * negative error code otherwise.
- */
-static int npu_gem_prime_pin(struct drm_gem_object *obj)
-{
-	struct npu_bo *bo = to_npu_bo(obj);
-	int ret = 0, idx;
-
-	/* After an unplug there are no pages to give, and what was in HBM cannot be read. */
-	if (!drm_dev_enter(obj->dev, &idx))
-		return -ENODEV;
-
-	if (!bo->ttm.pin_count)
-		ret = npu_gem_validate(bo, NPU_PL_SYSTEM, NULL);
-	else if (bo->ttm.resource->mem_type != NPU_PL_SYSTEM)
-		ret = -EBUSY;
-
-	if (!ret) {
-		ttm_bo_pin(&bo->ttm);
-		npu_ttm_share(&bo->ttm);
-	}
-	drm_dev_exit(idx);
-	return ret;
-}
-
-static void npu_gem_prime_unpin(struct drm_gem_object *obj)
-{
-	struct npu_bo *bo = to_npu_bo(obj);
-
-	npu_ttm_unshare(&bo->ttm);
-	ttm_bo_unpin(&bo->ttm);
-	if (!npu_gem_in_place(bo))
-		npu_resident_displaced(bo);
-}
-
-static struct dma_buf *npu_gem_export(struct drm_gem_object *obj, int flags)
-{
-	if (NPU_BAD_ARG(to_npu_device(obj->dev), npu_gem_is_private(to_npu_bo(obj))))
-		return ERR_PTR(-EINVAL);
-
-	return drm_gem_prime_export(obj, flags);
-}
-
-static struct sg_table *npu_gem_get_sg_table(struct drm_gem_object *obj)
-{
-	struct ttm_tt *tt = to_npu_bo(obj)->ttm.ttm;
-
-	if (obj->import_attach || !tt)
-		return ERR_PTR(-EOPNOTSUPP);
-
-	return drm_prime_pages_to_sg(obj->dev, tt->pages, tt->num_pages);
 }
 
 /**
@@ -299,10 +248,7 @@ static const struct vm_operations_struct npu_gem_vm_ops = {
 
 static const struct drm_gem_object_funcs npu_gem_funcs = {
 	.free = npu_gem_free,
-	.export = npu_gem_export,
-	.pin = npu_gem_prime_pin,
-	.unpin = npu_gem_prime_unpin,
-	.get_sg_table = npu_gem_get_sg_table,
+	.export = npu_prime_export,
 	.vmap = npu_gem_vmap,
 	.vunmap = npu_gem_vunmap,
 	.mmap = npu_gem_mmap,
@@ -349,13 +295,13 @@ static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placem
  * @npu: device
  * @bo: buffer, freed on failure
  * @mem_type: where
- * @sgt: pages of an imported buffer, or NULL
+ * @type: ttm_bo_type_sg for memory of another device
  * @resv: lock that the buffer shares, held, or NULL
  *
  * Return: 0 on success, -ENOSPC if there is no room in HBM, a negative error code otherwise.
  */
 static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, u32 mem_type,
-			struct sg_table *sgt, struct dma_resv *resv)
+			enum ttm_bo_type type, struct dma_resv *resv)
 {
 	const struct ttm_place place = { .mem_type = mem_type };
 	struct ttm_placement places = { .num_placement = 1, .placement = &place };
@@ -367,8 +313,8 @@ static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, u32 mem_type,
 	};
 	int ret;
 
-	ret = ttm_bo_init_reserved(&npu->ttm, &bo->ttm, sgt ? ttm_bo_type_sg : ttm_bo_type_device,
-				   &places, 0, &ctx, sgt, resv, npu_gem_destroy);
+	ret = ttm_bo_init_reserved(&npu->ttm, &bo->ttm, type, &places, 0, &ctx, NULL, resv,
+				   npu_gem_destroy);
 	/* TTM says ENOMEM for any memory. */
 	if (ret == -ENOMEM && mem_type == NPU_PL_HBM)
 		ret = -ENOSPC;
@@ -400,7 +346,7 @@ static struct npu_bo *npu_gem_create_at(struct npu_device *npu, u64 size, u32 pl
 		return ERR_PTR(-ENOMEM);
 
 	if (!vm) {
-		ret = npu_gem_init(npu, bo, mem_type, NULL, NULL);
+		ret = npu_gem_init(npu, bo, mem_type, ttm_bo_type_device, NULL);
 		return ret ? ERR_PTR(ret) : bo;
 	}
 
@@ -409,7 +355,7 @@ static struct npu_bo *npu_gem_create_at(struct npu_device *npu, u64 size, u32 pl
 	resv = drm_gpuvm_resv(&vm->base);
 
 	dma_resv_lock(resv, NULL);
-	ret = npu_gem_init(npu, bo, mem_type, NULL, resv);
+	ret = npu_gem_init(npu, bo, mem_type, ttm_bo_type_device, resv);
 	dma_resv_unlock(resv);
 
 	return ret ? ERR_PTR(ret) : bo;
@@ -516,31 +462,26 @@ void npu_gem_set_priority(struct npu_bo *bo, unsigned int priority)
 }
 
 /**
- * npu_gem_import_sg_table() - make a buffer of another device's pages
- * @drm: DRM device
- * @attach: attachment
- * @sgt: pages
+ * npu_gem_create_imported() - create a buffer of another device's memory
+ * @npu: device
+ * @dmabuf: the memory, to be attached and mapped
  *
- * Return: the GEM object, or an error pointer.
+ * Return: the buffer, or an error pointer.
  */
-struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
-					       struct dma_buf_attachment *attach,
-					       struct sg_table *sgt)
+struct npu_bo *npu_gem_create_imported(struct npu_device *npu, struct dma_buf *dmabuf)
 {
-	struct dma_resv *resv = attach->dmabuf->resv;
 	struct npu_bo *bo;
 	int ret;
 
-	bo = npu_gem_alloc(to_npu_device(drm), PAGE_ALIGN(attach->dmabuf->size), NPU_PL_SYSTEM,
-			   DRM_NPU_BO_NO_MMAP);
+	bo = npu_gem_alloc(npu, PAGE_ALIGN(dmabuf->size), NPU_PL_SYSTEM, DRM_NPU_BO_NO_MMAP);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 
-	dma_resv_lock(resv, NULL);
-	ret = npu_gem_init(to_npu_device(drm), bo, NPU_PL_SYSTEM, sgt, resv);
-	dma_resv_unlock(resv);
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = npu_gem_init(npu, bo, NPU_PL_SYSTEM, ttm_bo_type_sg, dmabuf->resv);
+	dma_resv_unlock(dmabuf->resv);
 
-	return ret ? ERR_PTR(ret) : &bo->ttm.base;
+	return ret ? ERR_PTR(ret) : bo;
 }
 
 /**
@@ -563,7 +504,11 @@ bool npu_gem_is_reachable(const struct ttm_buffer_object *tbo)
  */
 void npu_gem_leave(struct ttm_buffer_object *tbo, bool evict)
 {
-	npu_resident_zap(ttm_to_npu_bo(tbo), evict);
+	struct npu_bo *bo = ttm_to_npu_bo(tbo);
+
+	npu_resident_zap(bo, evict);
+	if (bo->dmabuf)
+		dma_buf_move_notify(bo->dmabuf);
 }
 
 /**

@@ -9,7 +9,7 @@
 
 #include <drm/npu_accel.h>
 
-struct dma_buf_attachment;
+struct dma_buf;
 struct drm_device;
 struct drm_file;
 struct drm_memory_stats;
@@ -17,7 +17,6 @@ struct npu_device;
 struct npu_extent;
 struct npu_process;
 struct npu_vm;
-struct sg_table;
 
 /**
  * enum npu_gem_evict - order in which buffers are moved to make room
@@ -43,10 +42,16 @@ struct npu_bo {
 	u32 mem_type;
 	/** @flags: DRM_NPU_BO_* */
 	u32 flags;
-	/** @reachable: entries of VMs may point to where it is, under its lock */
+	/** @reachable: VMs or other devices may know where it is, under its lock */
 	bool reachable;
 	/** @owner: whose reservation lock it shares, if it is private to a VM */
 	struct drm_gem_object *owner;
+	/** @dmabuf: it as exported, or NULL, under the reservation lock */
+	struct dma_buf *dmabuf;
+	/** @prime_pins: times that devices which cannot be told of moves hold it, likewise */
+	unsigned int prime_pins;
+	/** @system_maps: times that its pages are mapped for other devices, likewise */
+	unsigned int system_maps;
 	/** @process: that created or imported it */
 	struct npu_process *process;
 	/** @node: in &npu_buffers.list */
@@ -83,9 +88,8 @@ static inline bool npu_gem_is_private(const struct npu_bo *bo)
 
 struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u32 flags,
 			      struct npu_vm *vm);
-struct drm_gem_object *npu_gem_import_sg_table(struct drm_device *drm,
-					       struct dma_buf_attachment *attach,
-					       struct sg_table *sgt);
+struct npu_bo *npu_gem_create_imported(struct npu_device *npu, struct dma_buf *dmabuf);
+int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *resv);
 void npu_gem_set_priority(struct npu_bo *bo, unsigned int priority);
 bool npu_gem_in_place(struct npu_bo *bo);
 int npu_gem_bring_back(struct npu_bo *bo, struct dma_resv *resv);

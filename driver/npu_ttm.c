@@ -4,7 +4,6 @@
 
 #include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
-#include <drm/drm_prime.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
@@ -43,8 +42,8 @@
 struct npu_tt {
 	/** @base: base */
 	struct ttm_tt base;
-	/** @shared: how often they are pinned for other devices, under the buffer's lock */
-	unsigned int shared;
+	/** @shared: mapped for other devices, written under the buffer's lock */
+	bool shared;
 	/** @kept: TTM believes that they have been freed */
 	bool kept;
 };
@@ -89,7 +88,7 @@ static int npu_ttm_tt_populate(struct ttm_device *bdev, struct ttm_tt *tt,
 	struct npu_tt *ntt = to_npu_tt(tt);
 
 	if (tt->page_flags & TTM_TT_FLAG_EXTERNAL)
-		return drm_prime_sg_to_dma_addr_array(tt->sg, tt->dma_address, tt->num_pages);
+		return 0;
 
 	if (ntt->kept) {
 		ntt->kept = false;
@@ -104,7 +103,7 @@ static int npu_ttm_tt_populate(struct ttm_device *bdev, struct ttm_tt *tt,
  * @bdev: TTM device
  * @tt: pages
  *
- * An unplug frees those of pinned buffers as well. It must not take them from
+ * An unplug frees those of all buffers. It must not take them from
  * other devices: these are freed with the buffer, which the dma-buf holds.
  */
 static void npu_ttm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *tt)
@@ -121,25 +120,15 @@ static void npu_ttm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *tt)
 }
 
 /**
- * npu_ttm_share() - other devices use the pages of a buffer
- * @tbo: buffer in system memory, locked and pinned
- */
-void npu_ttm_share(struct ttm_buffer_object *tbo)
-{
-	struct npu_tt *ntt = to_npu_tt(tbo->ttm);
-
-	WRITE_ONCE(ntt->shared, ntt->shared + 1);
-}
-
-/**
- * npu_ttm_unshare() - undo npu_ttm_share()
+ * npu_ttm_share() - do other devices use the pages of a buffer?
  * @tbo: buffer, locked
+ * @shared: whether they do
  */
-void npu_ttm_unshare(struct ttm_buffer_object *tbo)
+void npu_ttm_share(struct ttm_buffer_object *tbo, bool shared)
 {
-	struct npu_tt *ntt = to_npu_tt(tbo->ttm);
-
-	WRITE_ONCE(ntt->shared, ntt->shared - 1);
+	/* A device may be late to let go of pages when the buffer has moved. */
+	if (tbo->ttm)
+		WRITE_ONCE(to_npu_tt(tbo->ttm)->shared, shared);
 }
 
 /**

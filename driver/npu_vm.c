@@ -11,6 +11,7 @@
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
+#include "npu_prime.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
 #include "npu_resident.h"
@@ -377,6 +378,12 @@ static int npu_vm_try_map(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_b
 	if (ret)
 		return ret;
 
+	/* Whether another device's memory can be used at all is better told now. */
+	if (bo->ttm.base.import_attach)
+		ret = npu_prime_map(bo);
+	if (ret)
+		goto out;
+
 	/* Tables may need room, which must not be taken from it. */
 	ctx->in_place = npu_gem_in_place(bo);
 	if (ctx->in_place)
@@ -384,6 +391,7 @@ static int npu_vm_try_map(struct npu_vm_bind_ctx *ctx, const struct drm_npu_vm_b
 	ret = npu_vm_map_prepared(ctx, op);
 	if (ctx->in_place)
 		ttm_bo_unpin(&bo->ttm);
+out:
 	drm_exec_fini(&ctx->exec);
 
 	return ret;

@@ -55,7 +55,7 @@ TEST(memory_outlives_its_unbound_device)
 	int first = npu_open_nth(0), second = npu_open_nth(1), dmabuf;
 	uint32_t vm, queue, exported, imported;
 	struct npu_mem list, result;
-	volatile uint64_t *data;
+	volatile uint64_t *data, *mapped;
 	char name[32] = "";
 
 	if (second < 0)
@@ -68,6 +68,9 @@ TEST(memory_outlives_its_unbound_device)
 	}
 
 	ASSERT_EQ(0, npu_export(first, exported, &dmabuf));
+	mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, dmabuf, 0);
+	ASSERT_NE(MAP_FAILED, mapped);
+	ASSERT_EQ(value, mapped[0]);
 	ASSERT_EQ(0, npu_import(second, dmabuf, &imported));
 	ASSERT_EQ(0, npu_vm_create(second, &vm));
 	ASSERT_EQ(0, npu_queue_create(second, vm, &queue));
@@ -83,6 +86,10 @@ TEST(memory_outlives_its_unbound_device)
 	for (unsigned int i = 0; i < size / sizeof(value); i++) {
 		ASSERT_EQ(value + i, data[i]);
 	}
+	/* There is something at each address, so that no process is killed. */
+	mapped[0] = 1;
+	mapped[size / sizeof(value) - 1] = mapped[0];
+	munmap((void *)mapped, size);
 	EXPECT_EQ(0, bind_nth_npu(0, "bind", name));
 	close(dmabuf);
 	close(second);

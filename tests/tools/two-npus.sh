@@ -25,5 +25,6 @@ for suite in dev_query submit isolation; do
 	check "$suite on the second NPU" env NPU_TEST_NODE=/dev/accel/accel1 "$build/kselftest/$suite"
 done
 check "both at once" side_by_side
+check "buffers of both" "$build/kselftest/peer"
 check "a buffer of an NPU that is unbound" "$build/kselftest/unbind"
 done_testing
