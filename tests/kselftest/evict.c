@@ -54,10 +54,12 @@ static uint64_t hbm_used(int fd)
 
 static int set_open(struct set *set)
 {
+	static unsigned int opened;
 	int ret;
 
 	memset(set, 0, sizeof(*set));
-	set->va = TEST_VA + (1ULL << 30);
+	/* Addresses of its own, so that the device need not forget those of others. */
+	set->va = TEST_VA + (1ULL << 30) + opened++ * (uint64_t)PIECES * (4 << 20);
 	set->fd = npu_open();
 	if (set->fd < 0)
 		return -errno;
