@@ -9,6 +9,7 @@
 #include "npu_device.h"
 #include "npu_fault.h"
 #include "npu_queue.h"
+#include "npu_vm.h"
 
 static const char * const npu_status_names[NPU_ST_COUNT] = {
 	[NPU_ST_OK] = "OK",
@@ -94,6 +95,57 @@ bool npu_status_is_guilty(u32 status)
 	default:
 		return true;
 	}
+}
+
+/**
+ * npu_fault_note() - count a fault with the address space, if an address was at fault
+ * @vm: address space
+ * @fault: fault record
+ *
+ * Called by the interrupt handler.
+ */
+void npu_fault_note(struct npu_vm *vm, const struct npu_fault *fault)
+{
+	struct npu_vm_faults *faults = &vm->faults;
+	u32 status = le32_to_cpu(fault->status);
+	unsigned long flags;
+
+	switch (status) {
+	case NPU_ST_MMU_READ:
+	case NPU_ST_MMU_WRITE:
+	case NPU_ST_MMU_EXEC:
+	case NPU_ST_MMU_TABLE:
+	case NPU_ST_BUS:
+	case NPU_ST_HBM_ECC:
+	case NPU_ST_MISALIGNED:
+		break;
+	default:
+		return;
+	}
+
+	spin_lock_irqsave(&faults->lock, flags);
+	faults->count++;
+	faults->address = le64_to_cpu(fault->address);
+	faults->access = fault->access;
+	faults->status = status;
+	spin_unlock_irqrestore(&faults->lock, flags);
+}
+
+/**
+ * npu_fault_get_state() - tell user space about the faults of an address space
+ * @vm: address space
+ * @state: its state
+ */
+void npu_fault_get_state(struct npu_vm *vm, struct drm_npu_vm_get_state *state)
+{
+	struct npu_vm_faults *faults = &vm->faults;
+
+	spin_lock_irq(&faults->lock);
+	state->faults = faults->count;
+	state->fault_address = faults->address;
+	state->fault_access = faults->access;
+	state->fault_status = faults->status;
+	spin_unlock_irq(&faults->lock);
 }
 
 /**

@@ -8,6 +8,7 @@
 
 #include "npu_buffers.h"
 #include "npu_device.h"
+#include "npu_fault.h"
 #include "npu_file.h"
 #include "npu_gem.h"
 #include "npu_hbm.h"
@@ -92,6 +93,7 @@ static int npu_ioctl_vm_get_state(struct drm_device *drm, void *data, struct drm
 		return -ENOENT;
 
 	state.id = args->id;
+	npu_fault_get_state(vm, &state);
 	ret = npu_resident_get_state(vm, &state);
 	if (!ret)
 		*args = state;

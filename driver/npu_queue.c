@@ -662,6 +662,7 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 
 	if (fault) {
 		trace_npu_job_fault(queue, &queue->fault);
+		npu_fault_note(queue->vm, &queue->fault);
 		/* Any user can cause faults: what is not worth a message is not worth a dump. */
 		if (npu_fault_report(queue, &queue->fault))
 			npu_coredump_fault(queue);

@@ -745,6 +745,7 @@ struct npu_vm *npu_vm_create(struct npu_device *npu)
 
 	vm->npu = npu;
 	mutex_init(&vm->lock);
+	spin_lock_init(&vm->faults.lock);
 	mutex_init(&vm->pt_lock);
 	ttm_lru_bulk_move_init(&vm->lru);
 	vm->lru_moved = jiffies - HZ;

@@ -5,6 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 
 #include <drm/drm_gpuvm.h>
 #include <drm/ttm/ttm_resource.h>
@@ -16,6 +17,22 @@ struct npu_device;
 struct npu_extent;
 struct npu_pt;
 struct ttm_buffer_object;
+
+/**
+ * struct npu_vm_faults - jobs of a VM that ended because of an address
+ */
+struct npu_vm_faults {
+	/** @lock: protects what follows; taken in the interrupt handler */
+	spinlock_t lock;
+	/** @count: how many there were */
+	u64 count;
+	/** @address: of the last */
+	u64 address;
+	/** @access: enum npu_access of it */
+	u32 access;
+	/** @status: enum npu_status of it */
+	u32 status;
+};
 
 /**
  * struct npu_vm - address space
@@ -39,6 +56,8 @@ struct npu_vm {
 	struct npu_pt *root;
 	/** @destroyed: takes no more mappings */
 	bool destroyed;
+	/** @faults: jobs that ended because of an address */
+	struct npu_vm_faults faults;
 
 	/** @lru: private buffers that are mapped, under the reservation lock */
 	struct ttm_lru_bulk_move lru;

@@ -140,6 +140,35 @@ TEST_F(recovery, who_takes_too_long_is_guilty_and_nobody_else_notices)
 	expect_state(_metadata, &self->other, DRM_NPU_QUEUE_OK, DRM_NPU_RECOVERY_NONE, 0);
 }
 
+/* The address space counts what was wrong with addresses, and nothing else. */
+TEST_F(recovery, faults_of_an_address_space)
+{
+	struct npu_ctx *ctx = &self->ctx;
+	struct drm_npu_vm_get_state state = { .id = ctx->vm };
+
+	ASSERT_EQ(0, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	EXPECT_EQ(0, state.faults);
+	EXPECT_EQ(0, state.fault_address);
+	cmd_nop(npu_ctx_cmd(ctx, 0));
+	npu_ctx_cmd(ctx, 0)->opcode = 200;
+	EXPECT_EQ(-EIO, npu_ctx_run(ctx, 1));
+	ASSERT_EQ(0, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	EXPECT_EQ(0, state.faults);
+	for (uint64_t i = 1; i <= 2; i++) {
+		ASSERT_EQ(0, npu_queue_create(ctx->fd, ctx->vm, &ctx->queue));
+		cmd_fill(npu_ctx_cmd(ctx, 0), i << 40, 4096, 5);
+		EXPECT_EQ(-EIO, npu_ctx_run(ctx, 1));
+		ASSERT_EQ(0, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+		EXPECT_EQ(i, state.faults);
+		EXPECT_EQ(i << 40, state.fault_address);
+		EXPECT_EQ(NPU_ACCESS_WRITE, state.fault_access);
+		EXPECT_EQ(NPU_ST_MMU_WRITE, state.fault_status);
+	}
+	state = (struct drm_npu_vm_get_state){ .id = self->other.vm };
+	ASSERT_EQ(0, npu_ioctl(self->other.fd, DRM_IOCTL_NPU_VM_GET_STATE, &state));
+	EXPECT_EQ(0, state.faults);
+}
+
 /* A second queue of the same address space is innocent too. */
 TEST_F(recovery, other_queues_of_the_context_go_on)
 {
