@@ -115,6 +115,7 @@ void npu_queue_set_recovery(struct npu_queue *queue, enum drm_npu_recovery recov
 
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->recovery = recovery;
+	trace_npu_queue_recover(queue, recovery);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 

@@ -19,6 +19,7 @@
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
+#include "npu_trace.h"
 #include "npu_vm.h"
 
 /**
@@ -126,6 +127,7 @@ static int npu_reset_boot(struct npu_device *npu)
 		return ret;
 
 	npu->state = NPU_DEVICE_ALIVE;
+	trace_npu_device_state(npu);
 	return 0;
 }
 
@@ -153,6 +155,7 @@ static void npu_reset_wedge(struct npu_device *npu)
 {
 	pci_clear_master(npu->pdev);
 	npu->state = NPU_DEVICE_WEDGED;
+	trace_npu_device_state(npu);
 	queue_work(system_wq, &npu->reset.wedged);
 	drm_err(&npu->drm, "device is wedged, unbind and bind the driver to recover\n");
 }
@@ -181,6 +184,7 @@ static int npu_reset_begin(struct npu_device *npu)
 	int ret;
 
 	npu->state = NPU_DEVICE_RESETTING;
+	trace_npu_device_state(npu);
 	atomic_inc(&npu->reset.count);
 	npu_reset_count_crash(npu);
 
@@ -337,6 +341,7 @@ void npu_reset_schedule(struct npu_device *npu, const char *reason)
 	if (READ_ONCE(npu->state) != NPU_DEVICE_ALIVE)
 		return;
 
+	trace_npu_reset_reason(npu, reason);
 	WRITE_ONCE(npu->reset.reason, reason);
 	if (queue_work(npu->reset.wq, &npu->reset.work))
 		drm_err(&npu->drm, "reset: %s\n", reason);

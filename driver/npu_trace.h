@@ -14,6 +14,7 @@
 #include "npu_fence.h"
 #include "npu_job.h"
 #include "npu_queue.h"
+#include "npu_vm.h"
 
 /*
  * A job is known by the context and sequence number of its fence, which the events of dma_fence
@@ -143,6 +144,103 @@ TRACE_EVENT(npu_fw_irq,
 			   __entry->cause = cause;),
 
 	    TP_printk("dev=%s, cause=0x%x", __get_str(dev), __entry->cause));
+
+/* A step of recovery for a queue: enum drm_npu_recovery. */
+TRACE_EVENT(npu_queue_recover,
+	    TP_PROTO(const struct npu_queue *queue, u32 step),
+	    TP_ARGS(queue, step),
+
+	    TP_STRUCT__entry(__string(dev, dev_name(queue->npu->drm.dev))
+			     __string(ring, queue->fences->name)
+			     __field(u64, fence_context)
+			     __field(u32, step)),
+
+	    TP_fast_assign(__assign_str(dev);
+			   __assign_str(ring);
+			   __entry->fence_context = queue->fences->context;
+			   __entry->step = step;),
+
+	    TP_printk("dev=%s, ring=%s, context=%llu, step=%u", __get_str(dev), __get_str(ring),
+		      __entry->fence_context, __entry->step));
+
+/* Somebody has found a reason to reset the device. */
+TRACE_EVENT(npu_reset_reason,
+	    TP_PROTO(const struct npu_device *npu, const char *reason),
+	    TP_ARGS(npu, reason),
+
+	    TP_STRUCT__entry(__string(dev, dev_name(npu->drm.dev))
+			     __string(reason, reason)),
+
+	    TP_fast_assign(__assign_str(dev);
+			   __assign_str(reason);),
+
+	    TP_printk("dev=%s, reason=%s", __get_str(dev), __get_str(reason)));
+
+/* The device is being reset, has been, or is given up: enum npu_device_state. */
+TRACE_EVENT(npu_device_state,
+	    TP_PROTO(const struct npu_device *npu),
+	    TP_ARGS(npu),
+
+	    TP_STRUCT__entry(__string(dev, dev_name(npu->drm.dev))
+			     __field(u32, state)
+			     __field(u32, resets)),
+
+	    TP_fast_assign(__assign_str(dev);
+			   __entry->state = npu->state;
+			   __entry->resets = atomic_read(&npu->reset.count);),
+
+	    TP_printk("dev=%s, state=%u, resets=%u", __get_str(dev), __entry->state,
+		      __entry->resets));
+
+/* A bind operation has been done, or has failed. */
+TRACE_EVENT(npu_vm_bind,
+	    TP_PROTO(const struct npu_vm *vm, const struct drm_npu_vm_bind_op *op, int ret),
+	    TP_ARGS(vm, op, ret),
+
+	    TP_STRUCT__entry(__string(dev, dev_name(vm->npu->drm.dev))
+			     __field(u32, vm)
+			     __field(u32, op)
+			     __field(u32, flags)
+			     __field(u32, handle)
+			     __field(u64, va)
+			     __field(u64, size)
+			     __field(u64, offset)
+			     __field(int, ret)),
+
+	    TP_fast_assign(__assign_str(dev);
+			   __entry->vm = vm->context;
+			   __entry->op = op->op;
+			   __entry->flags = op->flags;
+			   __entry->handle = op->bo_handle;
+			   __entry->va = op->va;
+			   __entry->size = op->size;
+			   __entry->offset = op->bo_offset;
+			   __entry->ret = ret;),
+
+	    TP_printk("dev=%s, vm=%u, op=%u, flags=0x%x, va=0x%llx, size=0x%llx, bo=%u, offset=0x%llx, ret=%d",
+		      __get_str(dev), __entry->vm, __entry->op, __entry->flags, __entry->va,
+		      __entry->size, __entry->handle, __entry->offset, __entry->ret));
+
+/* Contents of a buffer come to HBM, where new ones are cleared, or leave it. */
+TRACE_EVENT(npu_buffer_move,
+	    TP_PROTO(const struct npu_device *npu, u64 size, bool to_hbm, bool clear, int ret),
+	    TP_ARGS(npu, size, to_hbm, clear, ret),
+
+	    TP_STRUCT__entry(__string(dev, dev_name(npu->drm.dev))
+			     __field(u64, size)
+			     __field(bool, to_hbm)
+			     __field(bool, clear)
+			     __field(int, ret)),
+
+	    TP_fast_assign(__assign_str(dev);
+			   __entry->size = size;
+			   __entry->to_hbm = to_hbm;
+			   __entry->clear = clear;
+			   __entry->ret = ret;),
+
+	    TP_printk("dev=%s, size=0x%llx, to=%s, clear=%d, ret=%d", __get_str(dev),
+		      __entry->size, __entry->to_hbm ? "hbm" : "system", __entry->clear,
+		      __entry->ret));
 
 #endif /* __NPU_TRACE_H__ */
 

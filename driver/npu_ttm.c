@@ -13,6 +13,7 @@
 #include "npu_hbm.h"
 #include "npu_migrate.h"
 #include "npu_room.h"
+#include "npu_trace.h"
 #include "npu_ttm.h"
 #include "npu_vm.h"
 
@@ -197,6 +198,7 @@ static int npu_ttm_transfer(struct ttm_buffer_object *tbo, struct ttm_resource *
 		ret = npu_migrate_clear(npu, new_mem);
 	else if (!blank && (tbo->resource->mem_type == NPU_PL_HBM) != to_hbm)
 		ret = npu_migrate_copy(npu, tbo->resource, new_mem, tbo->ttm);
+	trace_npu_buffer_move(npu, new_mem->size, to_hbm, blank, ret);
 	drm_dev_exit(idx);
 
 	return ret;

@@ -16,6 +16,7 @@
 #include "npu_reset.h"
 #include "npu_resident.h"
 #include "npu_room.h"
+#include "npu_trace.h"
 #include "npu_uapi.h"
 #include "npu_vm.h"
 
@@ -570,6 +571,7 @@ int npu_vm_bind(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_v
 	npu_pt_update_begin(&ctx.update, vm);
 	while (*done < count) {
 		ret = npu_vm_bind_one(&ctx, file, &ops[*done]);
+		trace_npu_vm_bind(vm, &ops[*done], ret);
 		if (ret)
 			break;
 		++*done;

@@ -265,4 +265,33 @@ TEST_F(trace, fault)
 		TH_LOG("%s", self->events[fault].text);
 }
 
+/* Is there an event of this process that prints @text? */
+static bool printed(FIXTURE_DATA(trace) *self, const char *name, const char *text)
+{
+	for (unsigned int i = 0; i < self->count; i++)
+		if (!strcmp(self->events[i].name, name) && self->events[i].pid == getpid() &&
+		    strstr(self->events[i].text, text))
+			return true;
+	return false;
+}
+
+TEST_F(trace, memory)
+{
+	int fd = self->ctx.fd;
+	uint32_t handle;
+
+	ASSERT_EQ(0, npu_bo_create(fd, 0x210000, DRM_NPU_BO_HBM, &handle));
+	ASSERT_EQ(0, npu_vm_map(fd, self->ctx.vm, handle, 0x10000, 0x2000000000, 0x200000,
+				DRM_NPU_VM_BIND_OP_READONLY));
+	EXPECT_NE(0, npu_vm_map(fd, self->ctx.vm, handle, 0, 0x3000000000, 0x400000, 0));
+	ASSERT_EQ(0, npu_vm_unmap(fd, self->ctx.vm, 0x2000000000, 0x200000));
+	collect(_metadata, self);
+	EXPECT_TRUE(printed(self, "npu_buffer_move", "size=0x210000, to=hbm, clear=1, ret=0"));
+	EXPECT_TRUE(printed(self, "npu_vm_bind", "op=0, flags=0x1, va=0x2000000000, size=0x200000"));
+	EXPECT_TRUE(printed(self, "npu_vm_bind", "offset=0x10000, ret=0"));
+	EXPECT_TRUE(printed(self, "npu_vm_bind", "op=1, flags=0x0, va=0x2000000000"));
+	EXPECT_TRUE(printed(self, "npu_vm_bind", "va=0x3000000000, size=0x400000"));
+	EXPECT_FALSE(printed(self, "npu_vm_bind", "bo=0, offset=0x0, ret=-"));
+}
+
 TEST_HARNESS_MAIN
