@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/slab.h>
 
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_print.h>
+
+#include <npu/npu_mmu.h>
 
 #include "npu_device.h"
 #include "npu_file.h"
@@ -10,6 +14,11 @@
 #include "npu_queue.h"
 #include "npu_usage.h"
 #include "npu_vm.h"
+
+/* Where it is no choice it is always told. */
+#ifndef NPU_GEM_OBJECT_ACTIVE
+#define DRM_GEM_OBJECT_ACTIVE 0
+#endif
 
 /* More would not fit the hardware anyway. */
 #define NPU_FILE_IDS XA_LIMIT(1, 65535)
@@ -98,19 +107,45 @@ void npu_file_postclose(struct drm_device *drm, struct drm_file *file)
 }
 
 /**
+ * npu_file_count_tables() - add the page tables of a file's VMs to its usage of HBM
+ * @nfile: file
+ * @hbm: usage
+ */
+static void npu_file_count_tables(struct npu_file *nfile, struct drm_memory_stats *hbm)
+{
+	struct npu_vm *vm;
+	unsigned long id;
+	u64 size;
+
+	xa_lock(&nfile->vms);
+	xa_for_each(&nfile->vms, id, vm) {
+		size = (u64)atomic_read(&vm->num_tables) * NPU_PAGE_SIZE;
+		hbm->private += size;
+		hbm->resident += size;
+	}
+	xa_unlock(&nfile->vms);
+}
+
+/**
  * npu_file_show_fdinfo() - print usage in the form of drm-usage-stats.rst
  * @p: where to print it
  * @file: file
+ *
+ * Page tables are part of "hbm", so that it adds up to what the device has in use, but for
+ * the few that the driver has for itself. "memory" is the name that is reserved there for
+ * system memory.
  */
 void npu_file_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
-	struct drm_memory_stats hbm = {}, system = {};
+	u32 status = DRM_GEM_OBJECT_RESIDENT | DRM_GEM_OBJECT_ACTIVE | DRM_GEM_OBJECT_PURGEABLE;
+	struct drm_memory_stats hbm = {}, memory = {};
 	struct npu_file *nfile = file->driver_priv;
 
 	npu_usage_print(p, nfile->usage, nfile->npu);
-	npu_gem_memory_stats(file, &hbm, &system);
-	drm_print_memory_stats(p, &hbm, DRM_GEM_OBJECT_RESIDENT, "hbm");
-	drm_print_memory_stats(p, &system, DRM_GEM_OBJECT_RESIDENT, "system");
+	npu_gem_memory_stats(file, &hbm, &memory);
+	npu_file_count_tables(nfile, &hbm);
+	drm_print_memory_stats(p, &hbm, status, "hbm");
+	drm_print_memory_stats(p, &memory, status, "memory");
 }
 
 /**

@@ -280,6 +280,7 @@ static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placem
 	}
 
 	bo->placement = placement;
+	bo->evict = NPU_GEM_EVICT_NORMAL;
 	bo->flags = flags;
 	bo->ttm.priority = NPU_GEM_EVICT_NORMAL;
 	mutex_init(&bo->gpuva_lock);
@@ -498,6 +499,26 @@ bool npu_gem_is_reachable(const struct ttm_buffer_object *tbo)
 }
 
 /**
+ * npu_gem_is_unneeded() - may the contents of a buffer be dropped instead of being moved?
+ * @tbo: buffer, locked
+ *
+ * Return: true if so.
+ */
+bool npu_gem_is_unneeded(const struct ttm_buffer_object *tbo)
+{
+	return tbo->destroy == npu_gem_destroy && container_of(tbo, struct npu_bo, ttm)->unneeded;
+}
+
+/**
+ * npu_gem_dropped() - the contents of a buffer have been dropped
+ * @tbo: buffer, locked
+ */
+void npu_gem_dropped(struct ttm_buffer_object *tbo)
+{
+	ttm_to_npu_bo(tbo)->dropped = true;
+}
+
+/**
  * npu_gem_leave() - a buffer is about to leave the place where it is
  * @tbo: buffer, locked, reachable and idle
  * @evict: it has to make room
@@ -524,35 +545,52 @@ void npu_gem_moved(struct ttm_buffer_object *tbo, u32 mem_type)
 }
 
 /**
+ * npu_gem_count() - add a buffer to the usage of memory
+ * @bo: buffer
+ * @hbm: usage of HBM
+ * @memory: usage of system memory
+ *
+ * It is counted as a whole where it belongs, and as resident where it is.
+ */
+static void npu_gem_count(struct npu_bo *bo, struct drm_memory_stats *hbm,
+			  struct drm_memory_stats *memory)
+{
+	struct drm_memory_stats *belongs = bo->placement == NPU_PL_HBM ? hbm : memory;
+	struct drm_gem_object *obj = &bo->ttm.base;
+	u32 mem_type = READ_ONCE(bo->mem_type);
+	struct drm_memory_stats *lies;
+
+	if (drm_gem_object_is_shared_for_memory_stats(obj))
+		belongs->shared += obj->size;
+	else
+		belongs->private += obj->size;
+
+	/* What has been dropped or swapped out lies nowhere. */
+	if (mem_type != NPU_PL_HBM && mem_type != NPU_PL_SYSTEM)
+		return;
+	lies = mem_type == NPU_PL_HBM ? hbm : memory;
+
+	lies->resident += obj->size;
+	if (!dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP))
+		lies->active += obj->size;
+	else if (READ_ONCE(bo->unneeded))
+		lies->purgeable += obj->size;
+}
+
+/**
  * npu_gem_memory_stats() - add up the buffers that a file has handles of
  * @file: file
- * @hbm: those that belong in HBM
- * @system: those that belong in system memory
+ * @hbm: usage of HBM
+ * @memory: usage of system memory
  */
 void npu_gem_memory_stats(struct drm_file *file, struct drm_memory_stats *hbm,
-			  struct drm_memory_stats *system)
+			  struct drm_memory_stats *memory)
 {
 	struct drm_gem_object *obj;
 	int id;
 
 	spin_lock(&file->table_lock);
-	idr_for_each_entry(&file->object_idr, obj, id) {
-		struct npu_bo *bo = to_npu_bo(obj);
-		struct drm_memory_stats *stats = bo->placement == NPU_PL_HBM ? hbm : system;
-
-		if (drm_gem_object_is_shared_for_memory_stats(obj))
-			stats->shared += obj->size;
-		else
-			stats->private += obj->size;
-
-		switch (READ_ONCE(bo->mem_type)) {
-		case NPU_PL_HBM:
-			hbm->resident += obj->size;
-			break;
-		case NPU_PL_SYSTEM:
-			system->resident += obj->size;
-			break;
-		}
-	}
+	idr_for_each_entry(&file->object_idr, obj, id)
+		npu_gem_count(to_npu_bo(obj), hbm, memory);
 	spin_unlock(&file->table_lock);
 }

@@ -44,6 +44,12 @@ struct npu_bo {
 	u32 flags;
 	/** @reachable: VMs or other devices may know where it is, under its lock */
 	bool reachable;
+	/** @evict: when to move it, NPU_GEM_EVICT_*, under its lock */
+	u32 evict;
+	/** @unneeded: its contents may be dropped, written under its lock */
+	bool unneeded;
+	/** @dropped: that has happened, under its lock */
+	bool dropped;
 	/** @owner: whose reservation lock it shares, if it is private to a VM */
 	struct drm_gem_object *owner;
 	/** @dmabuf: it as exported, or NULL, under the reservation lock */
@@ -91,6 +97,8 @@ struct npu_bo *npu_gem_create(struct npu_device *npu, u64 size, u32 placement, u
 struct npu_bo *npu_gem_create_imported(struct npu_device *npu, struct dma_buf *dmabuf);
 int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *resv);
 void npu_gem_set_priority(struct npu_bo *bo, unsigned int priority);
+bool npu_gem_is_unneeded(const struct ttm_buffer_object *tbo);
+void npu_gem_dropped(struct ttm_buffer_object *tbo);
 bool npu_gem_in_place(struct npu_bo *bo);
 int npu_gem_bring_back(struct npu_bo *bo, struct dma_resv *resv);
 void npu_gem_extents(struct npu_bo *bo, u64 offset, u64 size, struct npu_extent *extent);
@@ -98,6 +106,6 @@ bool npu_gem_is_reachable(const struct ttm_buffer_object *tbo);
 void npu_gem_leave(struct ttm_buffer_object *tbo, bool evict);
 void npu_gem_moved(struct ttm_buffer_object *tbo, u32 mem_type);
 void npu_gem_memory_stats(struct drm_file *file, struct drm_memory_stats *hbm,
-			  struct drm_memory_stats *system);
+			  struct drm_memory_stats *memory);
 
 #endif /* __NPU_GEM_H__ */

@@ -15,6 +15,7 @@
 #include "npu_ioctl.h"
 #include "npu_perf.h"
 #include "npu_limits.h"
+#include "npu_madvise.h"
 #include "npu_query.h"
 #include "npu_queue.h"
 #include "npu_resident.h"
@@ -317,5 +318,6 @@ const struct drm_ioctl_desc npu_ioctls[DRM_NPU_PERF_OPEN + 1] = {
 	DRM_IOCTL_DEF_DRV(NPU_QUEUE_GET_STATE, npu_ioctl_queue_get_state, 0),
 	DRM_IOCTL_DEF_DRV(NPU_SUBMIT, npu_submit_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(NPU_PERF_OPEN, npu_perf_open_ioctl, 0),
+	DRM_IOCTL_DEF_DRV(NPU_BO_MADVISE, npu_madvise_ioctl, 0),
 	DRM_IOCTL_DEF_DRV(NPU_BO_SET_LABEL, npu_buffers_set_label, 0),
 };

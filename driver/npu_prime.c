@@ -382,12 +382,14 @@ static const struct dma_buf_ops npu_dma_buf_ops = {
  * @obj: GEM object
  * @flags: of its file
  *
- * Return: the dma-buf; -EINVAL if the buffer is private to a VM, or another error pointer.
+ * Return: the dma-buf; -EINVAL if the buffer is private to a VM or its contents may be
+ * dropped, or another error pointer.
  */
 struct dma_buf *npu_prime_export(struct drm_gem_object *obj, int flags)
 {
 	struct npu_bo *bo = to_npu_bo(obj);
 	struct dma_buf *dmabuf;
+	bool unneeded;
 
 	if (NPU_BAD_ARG(to_npu_device(obj->dev), npu_gem_is_private(bo)))
 		return ERR_PTR(-EINVAL);
@@ -398,9 +400,17 @@ struct dma_buf *npu_prime_export(struct drm_gem_object *obj, int flags)
 
 	/* GEM forgets it with the last handle, when others may still use it. */
 	dma_resv_lock(dmabuf->resv, NULL);
-	dmabuf->ops = &npu_dma_buf_ops;
-	bo->dmabuf = dmabuf;
+	unneeded = bo->unneeded;
+	if (!unneeded) {
+		dmabuf->ops = &npu_dma_buf_ops;
+		bo->dmabuf = dmabuf;
+	}
 	dma_resv_unlock(dmabuf->resv);
+
+	if (NPU_BAD_ARG(to_npu_device(obj->dev), unneeded)) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-EINVAL);
+	}
 
 	return dmabuf;
 }

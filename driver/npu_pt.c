@@ -183,6 +183,7 @@ static struct npu_pt *npu_pt_get(struct npu_pt_update *update, u64 va, unsigned 
 			child = npu_pt_create(vm->npu, pt->level - 1, drm_gpuvm_resv(&vm->base));
 			if (IS_ERR(child))
 				return child;
+			atomic_inc(&vm->num_tables);
 
 			mutex_lock(&vm->pt_lock);
 			if (pt->ptes[index])
@@ -599,6 +600,8 @@ void npu_pt_update_end(struct npu_pt_update *update)
 		npu_reset_wait(npu);
 	}
 
-	list_for_each_entry_safe(pt, next, &update->detached, node)
+	list_for_each_entry_safe(pt, next, &update->detached, node) {
 		npu_pt_destroy(npu, pt);
+		atomic_dec(&update->vm->num_tables);
+	}
 }

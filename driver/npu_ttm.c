@@ -156,7 +156,9 @@ static void npu_ttm_evict_flags(struct ttm_buffer_object *tbo, struct ttm_placem
 	static const struct ttm_place swap = { .mem_type = TTM_PL_SYSTEM };
 
 	placement->num_placement = 1;
-	placement->placement = tbo->resource->mem_type == NPU_PL_HBM ? &system : &swap;
+	placement->placement = &swap;
+	if (tbo->resource->mem_type == NPU_PL_HBM && !npu_gem_is_unneeded(tbo))
+		placement->placement = &system;
 }
 
 /**
@@ -174,6 +176,17 @@ static bool npu_ttm_is_blank(struct ttm_buffer_object *tbo)
 
 	return tbo->resource->mem_type != NPU_PL_HBM &&
 	       (!tt || (!ttm_tt_is_populated(tt) && !(tt->page_flags & TTM_TT_FLAG_SWAPPED)));
+}
+
+/**
+ * npu_ttm_drop() - leave the contents of a buffer behind in HBM
+ * @tbo: buffer, idle and not in use by the device, on its way to TTM_PL_SYSTEM
+ */
+static void npu_ttm_drop(struct ttm_buffer_object *tbo)
+{
+	/* TTM has made that without pages, and for contents that fill them. */
+	tbo->ttm->page_flags |= TTM_TT_FLAG_ZERO_ALLOC;
+	npu_gem_dropped(tbo);
 }
 
 /**
@@ -246,10 +259,11 @@ static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_op
 	bool from_hbm = tbo->resource && tbo->resource->mem_type == NPU_PL_HBM;
 	bool to_hbm = new_mem->mem_type == NPU_PL_HBM;
 	bool blank = npu_ttm_is_blank(tbo);
+	bool drop = from_hbm && new_mem->mem_type == TTM_PL_SYSTEM && npu_gem_is_unneeded(tbo);
 	int ret;
 
 	/* Swapped pages come in from there. */
-	if (!blank && from_hbm != to_hbm) {
+	if (!blank && !drop && from_hbm != to_hbm) {
 		ret = ttm_tt_populate(tbo->bdev, tbo->ttm, ctx);
 		if (ret)
 			return ret;
@@ -262,7 +276,9 @@ static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_op
 		npu_gem_leave(tbo, evict);
 	}
 
-	ret = npu_ttm_transfer(tbo, new_mem, blank);
+	if (drop)
+		npu_ttm_drop(tbo);
+	ret = npu_ttm_transfer(tbo, new_mem, blank || drop);
 	if (ret)
 		return ret;
 

@@ -758,6 +758,7 @@ struct npu_vm *npu_vm_create(struct npu_device *npu)
 		ret = PTR_ERR(vm->root);
 		goto err_free;
 	}
+	atomic_set(&vm->num_tables, 1);
 
 	ret = npu_vm_init_base(vm);
 	if (ret)

@@ -54,6 +54,8 @@ struct npu_vm {
 	struct mutex pt_lock;
 	/** @root: root of the page tables */
 	struct npu_pt *root;
+	/** @num_tables: number of tables */
+	atomic_t num_tables;
 	/** @destroyed: takes no more mappings */
 	bool destroyed;
 	/** @faults: jobs that ended because of an address */

@@ -67,7 +67,7 @@ static bool parse_fdinfo(FILE *file, struct client *client)
 			client->id = strtoull(value, NULL, 10);
 		else if (!strcmp(line, "drm-resident-hbm"))
 			client->usage.hbm_bytes = parse_bytes(value);
-		else if (!strcmp(line, "drm-resident-system"))
+		else if (!strcmp(line, "drm-resident-memory"))
 			client->usage.system_bytes = parse_bytes(value);
 		else if (!strcmp(line, "drm-engine-aicore"))
 			client->usage.aicore_ns = strtoull(value, NULL, 10);

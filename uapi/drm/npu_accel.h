@@ -536,7 +536,8 @@ enum drm_npu_bo_advice {
  * struct drm_npu_bo_madvise - argument of DRM_IOCTL_NPU_BO_MADVISE
  *
  * A buffer whose contents were dropped reads as zero after DRM_NPU_BO_WILLNEED. A job must
- * not use one that is not needed. EBUSY: it is shared with another process or device.
+ * not use one that is not needed, and it cannot be exported. EBUSY: it is shared with another
+ * process or device.
  */
 struct drm_npu_bo_madvise {
 	/** @handle: GEM handle */
