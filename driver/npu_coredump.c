@@ -451,7 +451,8 @@ static void npu_coredump_vm(struct npu_dump *dump, struct npu_coredump *core,
 	mutex_lock(&vm->lock);
 	if (!vm->destroyed) {
 		npu_dump_open(dump, "walks", '[');
-		npu_coredump_walk(dump, "address", vm, places[0]);
+		if (fault->status)
+			npu_coredump_walk(dump, "address", vm, places[0]);
 		if (pc)
 			npu_coredump_walk(dump, "pc", vm, pc);
 		npu_coredump_walk(dump, "list", vm, list);
