@@ -8,14 +8,14 @@
 
 int npu_dma_read(struct npu_core *core, uint64_t addr, void *buf, size_t len)
 {
-	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_ANY))
+	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_BY_QUEUE))
 		return -1;
 	return core->ops->dma_read(core->host, addr, buf, len);
 }
 
 int npu_dma_write(struct npu_core *core, uint64_t addr, const void *buf, size_t len)
 {
-	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_ANY))
+	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_BY_QUEUE))
 		return -1;
 	return core->ops->dma_write(core->host, addr, buf, len);
 }

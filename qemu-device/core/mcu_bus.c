@@ -50,21 +50,26 @@ static int bus_translate(void *opaque, uint64_t addr, enum rv64_access access, v
 static int bus_read(void *opaque, uint64_t addr, unsigned int size, uint64_t *value)
 {
 	struct npu_mcu *mcu = opaque;
+	struct npu_core *core = mcu->core;
 
-	if (addr & NPU_MCU_PCI_WINDOW) {
-		*value = 0;
-		return npu_dma_read(mcu->core, addr & ~NPU_MCU_PCI_WINDOW, value, size);
-	}
-	return npu_mcu_reg_read(mcu, addr - NPU_MCU_PERIPH_BASE, size, value);
+	if (!(addr & NPU_MCU_PCI_WINDOW))
+		return npu_mcu_reg_read(mcu, addr - NPU_MCU_PERIPH_BASE, size, value);
+	*value = 0;
+	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_BY_MCU))
+		return BUS_FAULT;
+	return core->ops->dma_read(core->host, addr & ~NPU_MCU_PCI_WINDOW, value, size);
 }
 
 static int bus_write(void *opaque, uint64_t addr, unsigned int size, uint64_t value)
 {
 	struct npu_mcu *mcu = opaque;
+	struct npu_core *core = mcu->core;
 
-	if (addr & NPU_MCU_PCI_WINDOW)
-		return npu_dma_write(mcu->core, addr & ~NPU_MCU_PCI_WINDOW, &value, size);
-	return npu_mcu_reg_write(mcu, addr - NPU_MCU_PERIPH_BASE, size, value);
+	if (!(addr & NPU_MCU_PCI_WINDOW))
+		return npu_mcu_reg_write(mcu, addr - NPU_MCU_PERIPH_BASE, size, value);
+	if (npu_inject(core, NPU_INJECT_DMA_ERROR, NPU_INJECT_BY_MCU))
+		return BUS_FAULT;
+	return core->ops->dma_write(core->host, addr & ~NPU_MCU_PCI_WINDOW, &value, size);
 }
 
 static uint64_t bus_time(void *opaque)

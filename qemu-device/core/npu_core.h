@@ -150,7 +150,7 @@ void npu_core_drop_mappings(struct npu_core *core);
  * @NPU_INJECT_BOOT_FAIL: the boot ROM finds the image damaged
  * @NPU_INJECT_RESET_STUCK: a reset does not end, before the next one
  * @NPU_INJECT_REGS_DEAD: a register read gives all ones; writes are dropped meanwhile
- * @NPU_INJECT_DMA_ERROR: an access to host memory fails
+ * @NPU_INJECT_DMA_ERROR: an access to host memory fails (NPU_INJECT_BY_QUEUE or _MCU)
  * @NPU_INJECT_IRQ_LOST: a message is not sent (vector)
  * @NPU_INJECT_DOORBELL_LOST: a write of SQ_TAIL is not seen (queue)
  * @NPU_INJECT_CQE_LOST: a completion is not posted (queue); so for those below
@@ -194,6 +194,8 @@ enum npu_inject {
 
 #define NPU_INJECT_ANY UINT32_MAX
 #define NPU_INJECT_FOREVER UINT64_MAX
+#define NPU_INJECT_BY_QUEUE 0 /* queues and the engines that work for them */
+#define NPU_INJECT_BY_MCU 1
 
 /* npu_core_inject_name() - the fault's name, lower case with hyphens; NULL if there is none such */
 const char *npu_core_inject_name(enum npu_inject fault);

@@ -263,7 +263,9 @@ static void test_bus(void)
 	uint64_t bus = th_alloc_ram(r.s, 0x1000, NULL);
 	struct npu_cmd cmd = th_fill(bus, 0x1000, 1, 8);
 
-	inject(&r, NPU_INJECT_DMA_ERROR, 1, NPU_INJECT_ANY);
+	inject(&r, NPU_INJECT_DMA_ERROR, 1, NPU_INJECT_BY_MCU);
+	ok(th_run(r.other, &cmd, 1) == NPU_ST_OK, "an access of the management core is another's");
+	inject(&r, NPU_INJECT_DMA_ERROR, 1, NPU_INJECT_BY_QUEUE);
 	ok(th_run(r.q, &cmd, 1) == NPU_ST_BUS && struck(&r, NPU_INJECT_DMA_ERROR, 1),
 	   "an access to the bus fails");
 	ok(th_run(r.other, &cmd, 1) == NPU_ST_OK, "and no other");
