@@ -166,6 +166,32 @@ bool npu_cq_pending(struct npu_cq *cq, u32 *head)
 }
 
 /**
+ * npu_cq_stuck() - is there an entry that will never be seen?
+ * @cq: completion ring
+ * @queue: queue of which a completion is missing
+ *
+ * It was written with the phase of the pass before, or skipped: then it is where the
+ * next one is looked for, or those behind it are there.
+ *
+ * Return: true if the ring is of no more use.
+ */
+bool npu_cq_stuck(struct npu_cq *cq, const struct npu_queue *queue)
+{
+	struct npu_cqe next;
+	bool stuck;
+
+	spin_lock_irq(&cq->lock);
+	next = cq->ring[npu_ring_slot(cq->head, NPU_CQ_ENTRIES)];
+	stuck = !npu_cq_valid(&next, cq->head) &&
+		(npu_queue_expects(queue, &next) ||
+		 npu_cq_valid(&cq->ring[npu_ring_slot(cq->head + 1, NPU_CQ_ENTRIES)],
+			      cq->head + 1));
+	spin_unlock_irq(&cq->lock);
+
+	return stuck;
+}
+
+/**
  * npu_cq_process_locked() - take all completions from the ring
  * @cq: completion ring, locked
  */

@@ -630,6 +630,21 @@ static void npu_queue_fault(struct npu_queue *queue, u16 status)
 }
 
 /**
+ * npu_queue_expects() - is this the completion that the queue waits for?
+ * @queue: queue
+ * @cqe: completion, a copy
+ *
+ * Return: true if it is, as far as it says whose it is.
+ */
+bool npu_queue_expects(const struct npu_queue *queue, const struct npu_cqe *cqe)
+{
+	u32 head = READ_ONCE(queue->head);
+
+	return le16_to_cpu(cqe->queue) == queue->hw_id && le64_to_cpu(cqe->cookie) == head &&
+	       le16_to_cpu(cqe->sq_head) == (u16)(head + 1);
+}
+
+/**
  * npu_queue_complete() - the device says that an entry is done
  * @queue: queue
  * @cqe: completion, a copy
@@ -639,13 +654,16 @@ static void npu_queue_fault(struct npu_queue *queue, u16 status)
 int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 {
 	u16 status = le16_to_cpu(cqe->status);
+	u64 cookie = le64_to_cpu(cqe->cookie);
 	struct npu_fence *fence;
 	bool fault = false;
 
 	/* Interrupts are off: the completion ring is locked. */
 	spin_lock(&queue->lock);
-	if (status >= NPU_ST_COUNT || queue->head == queue->tail ||
-	    le64_to_cpu(cqe->cookie) != queue->head ||
+	/* That of an entry which cannot be read is not known. */
+	if (!cookie && (status == NPU_ST_BUS || status == NPU_ST_SQE_INVALID))
+		cookie = queue->head;
+	if (status >= NPU_ST_COUNT || queue->head == queue->tail || cookie != queue->head ||
 	    le16_to_cpu(cqe->sq_head) != (u16)(queue->head + 1)) {
 		spin_unlock(&queue->lock);
 		return -EPROTO;

@@ -155,6 +155,7 @@ void npu_queue_get_state(struct npu_queue *queue, struct drm_npu_queue_get_state
 
 bool npu_queue_has_room(struct npu_queue *queue, u32 count);
 int npu_queue_push(struct npu_queue *queue, struct npu_job *job);
+bool npu_queue_expects(const struct npu_queue *queue, const struct npu_cqe *cqe);
 int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe);
 void npu_queue_ring_again(struct npu_queue *queue);
 

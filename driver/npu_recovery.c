@@ -344,17 +344,21 @@ static void npu_recovery_hangs(struct npu_queue *queue, const struct npu_admin_q
  * @queue: queue
  * @info: what the firmware says of it
  *
- * Nobody knows how its jobs ended, but of one that failed.
+ * Nobody knows how its jobs ended, but of one that failed. If the bus has refused the
+ * completion its slot in the ring was skipped.
  */
 static void npu_recovery_missing(struct npu_queue *queue, const struct npu_admin_queue_info *info)
 {
 	u32 status = le32_to_cpu(info->status);
+	bool stuck = status == NPU_ST_BUS || npu_cq_stuck(queue->cq, queue);
 
 	drm_warn(&queue->npu->drm, "%s[%d] queue %u: a completion was lost, status %s\n",
 		 queue->comm, queue->pid, queue->hw_id, npu_status_name(status));
 
 	atomic64_inc(&queue->npu->recovery.bad_completions);
 	npu_recovery_reset_queue(queue, DRM_NPU_QUEUE_LOST, npu_status_to_errno(status) ?: -EIO);
+	if (stuck)
+		npu_reset_schedule(queue->npu, "completion ring is corrupt");
 }
 
 /**
