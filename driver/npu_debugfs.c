@@ -79,12 +79,14 @@ static int npu_debugfs_vms(struct seq_file *m, void *unused)
 	struct npu_device *npu = npu_debugfs_device(m);
 	struct npu_vm *vm;
 
-	seq_puts(m, "context root queues\n");
+	seq_puts(m, "context root queues 4k 64k 2m 1g\n");
 
 	mutex_lock(&npu->hw_lock);
 	list_for_each_entry(vm, &npu->vms, node)
-		seq_printf(m, "%u 0x%llx %d\n", vm->context, vm->root->addr,
-			   atomic_read(&vm->num_queues));
+		seq_printf(m, "%u 0x%llx %d %llu %llu %llu %llu\n", vm->context, vm->root->addr,
+			   atomic_read(&vm->num_queues), READ_ONCE(vm->leaves.level[0]),
+			   READ_ONCE(vm->leaves.cont) / NPU_PTE_CONT_ENTRIES,
+			   READ_ONCE(vm->leaves.level[1]), READ_ONCE(vm->leaves.level[2]));
 	mutex_unlock(&npu->hw_lock);
 
 	return 0;

@@ -20,6 +20,8 @@ struct npu_extent {
 	u64 size;
 	/** @system: in system memory */
 	bool system;
+	/** @sparse: nowhere; @addr is the device address that it is mapped at */
+	bool sparse;
 
 	/** @remaining: bytes of the walk, @size included */
 	u64 remaining;

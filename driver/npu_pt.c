@@ -30,11 +30,11 @@
  * is changed, under &npu_vm.pt_lock, so that an eviction, which has neither of the
  * others, can clear entries.
  *
- * The largest pages are 2 MiB, the largest block that buffers can count on.
+ * Pages are as large as addresses and memory allow: 1 GiB, 2 MiB, 64 KiB or 4 KiB.
  */
 
-#define NPU_PT_LARGE_LEVEL 1
-#define NPU_PT_LARGE BIT_ULL(NPU_PT_SHIFT(NPU_PT_LARGE_LEVEL))
+/* The highest level that has pages. */
+#define NPU_PT_LEAF_LEVEL 2
 #define NPU_PT_CONT ((u64)NPU_PTE_CONT_ENTRIES << NPU_PAGE_SHIFT)
 
 #define NPU_PT_INV_TIMEOUT_US (2 * USEC_PER_SEC)
@@ -42,17 +42,37 @@
 static_assert(PAGE_SIZE == NPU_PAGE_SIZE);
 
 /**
+ * npu_pt_count() - count an entry among those of its page size
+ * @vm: address space
+ * @pt: table
+ * @pte: entry
+ * @by: 1 or -1
+ */
+static void npu_pt_count(struct npu_vm *vm, const struct npu_pt *pt, u64 pte, int by)
+{
+	if (!(pte & NPU_PTE_LEAF))
+		return;
+
+	if (pte & NPU_PTE_CONT)
+		vm->leaves.cont += by;
+	else
+		vm->leaves.level[pt->level] += by;
+}
+
+/**
  * npu_pt_set() - write an entry
- * @npu: device
+ * @vm: address space
  * @pt: table
  * @index: of the entry
  * @pte: entry
  */
-static void npu_pt_set(struct npu_device *npu, struct npu_pt *pt, unsigned int index, u64 pte)
+static void npu_pt_set(struct npu_vm *vm, struct npu_pt *pt, unsigned int index, u64 pte)
 {
+	npu_pt_count(vm, pt, pt->ptes[index], -1);
+	npu_pt_count(vm, pt, pte, 1);
 	pt->live += !!pte - !!pt->ptes[index];
 	pt->ptes[index] = pte;
-	writeq(pte, npu->hbm.cpu + pt->addr + index * sizeof(pte));
+	writeq(pte, vm->npu->hbm.cpu + pt->addr + index * sizeof(pte));
 }
 
 /**
@@ -120,46 +140,53 @@ struct npu_pt *npu_pt_create_root(struct npu_device *npu)
  * npu_pt_destroy_root() - free a table and all below it
  * @npu: device
  * @root: table that the device does not use any more
+ *
+ * Return: number of tables.
  */
-void npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root)
+unsigned int npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root)
 {
+	unsigned int tables = 1;
 	unsigned int i;
 
 	for (i = 0; root->level && i < NPU_PT_ENTRIES; i++) {
 		if (root->children[i])
-			npu_pt_destroy_root(npu, root->children[i]);
+			tables += npu_pt_destroy_root(npu, root->children[i]);
 	}
 
 	npu_pt_destroy(npu, root);
+	return tables;
 }
 
 /**
  * npu_pt_link() - make an entry point to a table
- * @npu: device
+ * @vm: address space
  * @pt: table with the entry
  * @index: of the entry
  * @child: table
  */
-static void npu_pt_link(struct npu_device *npu, struct npu_pt *pt, unsigned int index,
+static void npu_pt_link(struct npu_vm *vm, struct npu_pt *pt, unsigned int index,
 			struct npu_pt *child)
 {
 	wmb(); /* the table is written before it is seen */
 	pt->children[index] = child;
-	npu_pt_set(npu, pt, index, NPU_PTE_VALID | child->addr);
+	npu_pt_set(vm, pt, index, NPU_PTE_VALID | child->addr);
 }
 
 /**
  * npu_pt_split() - replace a large page by a table of the same translations
- * @npu: device
+ * @vm: address space
  * @child: new table
  * @pte: entry of the large page
  */
-static void npu_pt_split(struct npu_device *npu, struct npu_pt *child, u64 pte)
+static void npu_pt_split(struct npu_vm *vm, struct npu_pt *child, u64 pte)
 {
+	u64 step = pte & NPU_PTE_SPARSE ? 0 : BIT_ULL(NPU_PT_SHIFT(child->level));
 	unsigned int i;
 
+	if (!child->level && !(pte & NPU_PTE_SPARSE))
+		pte |= NPU_PTE_CONT;
 	for (i = 0; i < NPU_PT_ENTRIES; i++)
-		npu_pt_set(npu, child, i, (pte | NPU_PTE_CONT) + ((u64)i << NPU_PAGE_SHIFT));
+		npu_pt_set(vm, child, i, pte + i * step);
 }
 
 /**
@@ -187,8 +214,8 @@ static struct npu_pt *npu_pt_get(struct npu_pt_update *update, u64 va, unsigned 
 
 			mutex_lock(&vm->pt_lock);
 			if (pt->ptes[index])
-				npu_pt_split(vm->npu, child, pt->ptes[index]);
-			npu_pt_link(vm->npu, pt, index, child);
+				npu_pt_split(vm, child, pt->ptes[index]);
+			npu_pt_link(vm, pt, index, child);
 			mutex_unlock(&vm->pt_lock);
 		}
 		pt = child;
@@ -252,10 +279,46 @@ static void npu_pt_detach(struct npu_pt_update *update, struct npu_pt *pt, unsig
 void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm)
 {
 	update->vm = vm;
-	update->small = false;
+	update->keep = false;
 	update->start = U64_MAX;
 	update->end = 0;
 	INIT_LIST_HEAD(&update->detached);
+}
+
+/**
+ * npu_pt_has_table() - is there a table that a large page would replace?
+ * @root: root table
+ * @va: address
+ * @level: level of the page
+ *
+ * Return: true if so.
+ */
+static bool npu_pt_has_table(const struct npu_pt *root, u64 va, unsigned int level)
+{
+	const struct npu_pt *pt = root;
+
+	while (pt && pt->level >= level)
+		pt = pt->children[NPU_PT_INDEX(va, pt->level)];
+
+	return pt;
+}
+
+/**
+ * npu_pt_fits() - can a page of a level be used?
+ * @update: update
+ * @va: address
+ * @extent: memory, from its start
+ * @level: level
+ *
+ * Return: true if so.
+ */
+static bool npu_pt_fits(const struct npu_pt_update *update, u64 va,
+			const struct npu_extent *extent, unsigned int level)
+{
+	u64 page = BIT_ULL(NPU_PT_SHIFT(level));
+
+	return IS_ALIGNED(va | extent->addr, page) && extent->size >= page &&
+	       !(update->keep && npu_pt_has_table(update->vm->root, va, level));
 }
 
 /**
@@ -270,19 +333,21 @@ void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm)
 static u64 npu_pt_piece(const struct npu_pt_update *update, u64 va,
 			const struct npu_extent *extent, unsigned int *level)
 {
-	u64 room;
+	u64 page, room;
 
-	if (!update->small && IS_ALIGNED(va | extent->addr, NPU_PT_LARGE) &&
-	    extent->size >= NPU_PT_LARGE) {
-		*level = NPU_PT_LARGE_LEVEL;
-		room = BIT_ULL(NPU_PT_SHIFT(NPU_PT_LARGE_LEVEL + 1));
-		room -= va & (room - 1);
-		return min(room, round_down(extent->size, NPU_PT_LARGE));
+	for (*level = NPU_PT_LEAF_LEVEL; *level; --*level) {
+		if (npu_pt_fits(update, va, extent, *level))
+			break;
 	}
 
-	*level = 0;
-	room = NPU_PT_LARGE - (va & (NPU_PT_LARGE - 1));
-	return min(room, extent->size);
+	page = BIT_ULL(NPU_PT_SHIFT(*level));
+	/* The next one may have a table. */
+	if (*level && update->keep)
+		return page;
+
+	room = BIT_ULL(NPU_PT_SHIFT(*level + 1));
+	room -= va & (room - 1);
+	return min(room, round_down(extent->size, page));
 }
 
 /**
@@ -313,9 +378,11 @@ int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_ex
 }
 
 /**
- * npu_pt_prepare_border() - split a large page
+ * npu_pt_prepare_border() - split large pages
  * @update: update
  * @va: where
+ *
+ * If tables are kept, large pages may be on their way: then there is a table anyway.
  *
  * Return: 0 on success, a negative error code otherwise.
  */
@@ -323,17 +390,17 @@ static int npu_pt_prepare_border(struct npu_pt_update *update, u64 va)
 {
 	struct npu_pt *pt = update->vm->root;
 
-	if (IS_ALIGNED(va, NPU_PT_LARGE))
-		return 0;
+	while (pt->level && !IS_ALIGNED(va, BIT_ULL(NPU_PT_SHIFT(pt->level)))) {
+		/* Only where something is mapped: a table for nothing would be pruned. */
+		if (!pt->ptes[NPU_PT_INDEX(va, pt->level)] && !update->keep)
+			break;
 
-	while (pt && pt->level > NPU_PT_LARGE_LEVEL)
-		pt = pt->children[NPU_PT_INDEX(va, pt->level)];
+		pt = npu_pt_get(update, va, pt->level - 1);
+		if (IS_ERR(pt))
+			return PTR_ERR(pt);
+	}
 
-	/* Only where something is mapped: a table for nothing would be pruned. */
-	if (!pt || !pt->ptes[NPU_PT_INDEX(va, NPU_PT_LARGE_LEVEL)])
-		return 0;
-
-	return PTR_ERR_OR_ZERO(npu_pt_get(update, va, 0));
+	return 0;
 }
 
 /**
@@ -373,7 +440,7 @@ static void npu_pt_map_small(struct npu_pt_update *update, struct npu_pt *pt, u6
 		}
 
 		for (i = 0; i < count; i++) {
-			npu_pt_set(update->vm->npu, pt, index++, pte | cont | addr);
+			npu_pt_set(update->vm, pt, index++, pte | cont | addr);
 			addr += NPU_PAGE_SIZE;
 			va += NPU_PAGE_SIZE;
 			size -= NPU_PAGE_SIZE;
@@ -393,16 +460,38 @@ static void npu_pt_map_small(struct npu_pt_update *update, struct npu_pt *pt, u6
 static void npu_pt_map_large(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 addr,
 			     u64 size, u64 pte)
 {
-	unsigned int index = NPU_PT_INDEX(va, NPU_PT_LARGE_LEVEL);
+	u64 page = BIT_ULL(NPU_PT_SHIFT(pt->level));
+	unsigned int index = NPU_PT_INDEX(va, pt->level);
 
 	for (; size; index++) {
 		if (pt->children[index])
 			npu_pt_detach(update, pt, index, va);
 
-		npu_pt_set(update->vm->npu, pt, index, pte | addr);
-		addr += NPU_PT_LARGE;
-		va += NPU_PT_LARGE;
-		size -= NPU_PT_LARGE;
+		npu_pt_set(update->vm, pt, index, pte | addr);
+		addr += page;
+		va += page;
+		size -= page;
+	}
+}
+
+/**
+ * npu_pt_map_sparse() - map sparse pages
+ * @update: update
+ * @pt: table
+ * @va: address
+ * @size: bytes, none beyond the table
+ */
+static void npu_pt_map_sparse(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 size)
+{
+	const u64 pte = NPU_PTE_VALID | NPU_PTE_LEAF | NPU_PTE_SPARSE | NPU_PTE_READ | NPU_PTE_WRITE;
+	u64 page = BIT_ULL(NPU_PT_SHIFT(pt->level));
+
+	for (; size; va += page, size -= page) {
+		unsigned int index = NPU_PT_INDEX(va, pt->level);
+
+		if (pt->level && pt->children[index])
+			npu_pt_detach(update, pt, index, va);
+		npu_pt_set(update->vm, pt, index, pte);
 	}
 }
 
@@ -411,7 +500,7 @@ static void npu_pt_map_large(struct npu_pt_update *update, struct npu_pt *pt, u6
  * @update: update
  * @va: address, prepared with npu_pt_prepare_map()
  * @first: memory
- * @prot: NPU_PTE_READ, _WRITE and _EXEC
+ * @prot: NPU_PTE_READ, _WRITE and _EXEC; nothing for sparse pages
  */
 void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first, u64 prot)
 {
@@ -424,7 +513,9 @@ void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *f
 		u64 bytes = npu_pt_piece(update, va, &extent, &level);
 		struct npu_pt *pt = npu_pt_find(update->vm->root, va, level);
 
-		if (level)
+		if (extent.sparse)
+			npu_pt_map_sparse(update, pt, va, bytes);
+		else if (level)
 			npu_pt_map_large(update, pt, va, extent.addr, bytes, pte);
 		else
 			npu_pt_map_small(update, pt, va, extent.addr, bytes, pte);
@@ -451,7 +542,7 @@ static void npu_pt_break_cont(struct npu_pt_update *update, struct npu_pt *pt, u
 
 	npu_pt_touch(update, round_down(va, NPU_PT_CONT), NPU_PT_CONT);
 	for (index = i; index < i + NPU_PTE_CONT_ENTRIES; index++)
-		npu_pt_set(update->vm->npu, pt, index, pt->ptes[index] & ~NPU_PTE_CONT);
+		npu_pt_set(update->vm, pt, index, pt->ptes[index] & ~NPU_PTE_CONT);
 }
 
 /**
@@ -479,7 +570,7 @@ static void npu_pt_clear(struct npu_pt_update *update, struct npu_pt *pt, u64 va
 			npu_pt_clear(update, pt->children[index], va, next);
 		} else if (pt->ptes[index]) {
 			npu_pt_touch(update, va, next - va);
-			npu_pt_set(update->vm->npu, pt, index, 0);
+			npu_pt_set(update->vm, pt, index, 0);
 		}
 	}
 }
@@ -532,7 +623,7 @@ static void npu_pt_prune_range(struct npu_pt_update *update, struct npu_pt *pt, 
 			npu_pt_prune_range(update, child, va, next);
 		if (!child->live) {
 			npu_pt_detach(update, pt, index, round_down(va, step));
-			npu_pt_set(update->vm->npu, pt, index, 0);
+			npu_pt_set(update->vm, pt, index, 0);
 		}
 	}
 }
@@ -600,8 +691,6 @@ void npu_pt_update_end(struct npu_pt_update *update)
 		npu_reset_wait(npu);
 	}
 
-	list_for_each_entry_safe(pt, next, &update->detached, node) {
-		npu_pt_destroy(npu, pt);
-		atomic_dec(&update->vm->num_tables);
-	}
+	list_for_each_entry_safe(pt, next, &update->detached, node)
+		atomic_sub(npu_pt_destroy_root(npu, pt), &update->vm->num_tables);
 }

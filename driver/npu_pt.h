@@ -40,8 +40,8 @@ struct npu_pt {
 struct npu_pt_update {
 	/** @vm: address space */
 	struct npu_vm *vm;
-	/** @small: use pages of 2 MiB nowhere, so that no table is freed */
-	bool small;
+	/** @keep: no table is freed, as others count on them; large pages only where there is none */
+	bool keep;
 	/** @start: first address whose old translation must be forgotten */
 	u64 start;
 	/** @end: end of these addresses */
@@ -51,7 +51,7 @@ struct npu_pt_update {
 };
 
 struct npu_pt *npu_pt_create_root(struct npu_device *npu);
-void npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root);
+unsigned int npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root);
 
 void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm);
 int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first);

@@ -12,6 +12,8 @@
 
 #include <drm/npu_accel.h>
 
+#include <npu/npu_mmu.h>
+
 struct drm_file;
 struct npu_device;
 struct npu_extent;
@@ -56,6 +58,13 @@ struct npu_vm {
 	struct npu_pt *root;
 	/** @num_tables: number of tables */
 	atomic_t num_tables;
+	/** @leaves: entries of pages by size, under @pt_lock */
+	struct {
+		/** @leaves.level: those of 4 KiB, 2 MiB and 1 GiB */
+		u64 level[NPU_PT_LEVELS - 1];
+		/** @leaves.cont: those of 64 KiB, NPU_PTE_CONT_ENTRIES for each page */
+		u64 cont;
+	} leaves;
 	/** @destroyed: takes no more mappings */
 	bool destroyed;
 	/** @faults: jobs that ended because of an address */
