@@ -25,6 +25,7 @@
 #include "npu_pt.h"
 #include "npu_queue.h"
 #include "npu_vm.h"
+#include "npu_vma.h"
 
 /**
  * DOC: Device core dumps

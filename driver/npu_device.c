@@ -21,6 +21,7 @@
 #include "npu_queue.h"
 #include "npu_reset.h"
 #include "npu_ttm.h"
+#include "npu_userptr.h"
 #include "npu_vm.h"
 
 /**
@@ -107,6 +108,7 @@ static int npu_device_identify(struct npu_device *npu)
 		return -ENODEV;
 	}
 
+	info->sparse = npu_read(npu, NPU_REG_FEATURES) & NPU_FEATURE_SPARSE;
 	info->num_queues = npu_read(npu, NPU_REG_NUM_QUEUES);
 	info->num_contexts = npu_read(npu, NPU_REG_NUM_CONTEXTS);
 	info->num_cqs = npu_read(npu, NPU_REG_NUM_CQS);
@@ -150,6 +152,11 @@ static int npu_device_init_software(struct npu_device *npu)
 	if (ret)
 		return ret;
 
+	ret = drmm_mutex_init(drm, &npu->userptr_lock);
+	if (ret)
+		return ret;
+
+	INIT_LIST_HEAD(&npu->userptrs);
 	INIT_LIST_HEAD(&npu->vms);
 	INIT_LIST_HEAD(&npu->queues);
 	ida_init(&npu->context_ida);
@@ -252,5 +259,6 @@ void npu_device_unplug(struct npu_device *npu)
 	drm_dev_unplug(&npu->drm);
 	npu_perf_unplug(npu);
 	npu_prime_unplug(npu);
+	npu_userptrs_unplug(npu);
 	ttm_device_clear_dma_mappings(&npu->ttm);
 }

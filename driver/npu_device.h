@@ -55,6 +55,8 @@ struct npu_info {
 	u32 core_clock_mhz;
 	/** @timestamp_freq: ticks per second of the device's clock */
 	u32 timestamp_freq;
+	/** @sparse: page tables can have pages without memory */
+	bool sparse;
 	/** @profile: NPU_PROFILE_* */
 	u32 profile;
 	/** @ub_size: bytes of unified buffer */
@@ -168,6 +170,10 @@ struct npu_device {
 	struct ida context_ida;
 	/** @vms: every VM with a hardware context */
 	struct list_head vms;
+	/** @userptr_lock: protects @userptrs */
+	struct mutex userptr_lock;
+	/** @userptrs: every piece of user memory that is mapped */
+	struct list_head userptrs;
 
 	/** @queue_ida: hardware queues in use */
 	struct ida queue_ida;

@@ -11,6 +11,7 @@
 #include <npu/npu_regs.h>
 
 #include "npu_debugfs.h"
+#include "npu_bind.h"
 #include "npu_device.h"
 #include "npu_fence.h"
 #include "npu_file.h"
@@ -208,6 +209,7 @@ static void npu_pci_unregister(void)
 
 static const struct npu_init_step npu_init_steps[] = {
 	{ npu_fence_module_init, npu_fence_module_exit },
+	{ npu_bind_module_init, npu_bind_module_exit },
 	{ npu_job_module_init, npu_job_module_exit },
 	{ npu_queue_module_init, npu_queue_module_exit },
 	{ npu_pci_register, npu_pci_unregister },

@@ -42,12 +42,13 @@ static void npu_fence_context_release(struct kref *refcount)
 
 /**
  * npu_fence_context_create() - create a fence context
- * @hw_id: hardware queue, for its name
+ * @what: what it is of, for its name
+ * @id: which one, for its name
  * @exported: fences leave the driver; the module stays as long as there is one
  *
  * Return: the context with one reference, or NULL.
  */
-struct npu_fence_context *npu_fence_context_create(u32 hw_id, bool exported)
+struct npu_fence_context *npu_fence_context_create(const char *what, u32 id, bool exported)
 {
 	struct npu_fence_context *ctx;
 
@@ -60,7 +61,7 @@ struct npu_fence_context *npu_fence_context_create(u32 hw_id, bool exported)
 	ctx->exported = exported;
 	kref_init(&ctx->refcount);
 	ctx->context = dma_fence_context_alloc(1);
-	snprintf(ctx->name, sizeof(ctx->name), "npu-queue-%u", hw_id);
+	snprintf(ctx->name, sizeof(ctx->name), "npu-%s-%u", what, id);
 	return ctx;
 }
 

@@ -42,7 +42,7 @@ struct npu_fence {
 	struct npu_fence_context *ctx;
 };
 
-struct npu_fence_context *npu_fence_context_create(u32 hw_id, bool exported);
+struct npu_fence_context *npu_fence_context_create(const char *what, u32 id, bool exported);
 void npu_fence_context_put(struct npu_fence_context *ctx);
 
 struct npu_fence *npu_fence_alloc(void);

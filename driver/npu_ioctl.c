@@ -7,6 +7,7 @@
 #include <drm/drm_vma_manager.h>
 
 #include "npu_buffers.h"
+#include "npu_bind.h"
 #include "npu_device.h"
 #include "npu_fault.h"
 #include "npu_file.h"
@@ -107,12 +108,14 @@ static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_vm_bind *args = data;
+	bool async = args->flags & DRM_NPU_VM_BIND_ASYNC;
 	struct drm_npu_vm_bind_op *ops;
 	struct npu_vm *vm;
 	u32 done;
 	int ret;
 
-	if (NPU_BAD_ARG(npu, args->flags))
+	if (NPU_BAD_ARG(npu, args->flags & ~DRM_NPU_VM_BIND_ASYNC) ||
+	    NPU_BAD_ARG(npu, !async && args->syncs.count))
 		return -EINVAL;
 	if (READ_ONCE(npu->state) == NPU_DEVICE_WEDGED)
 		return -EIO;
@@ -129,8 +132,12 @@ static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file
 		return PTR_ERR(ops);
 	}
 
-	ret = npu_vm_bind(vm, file, ops, args->ops.count, &done);
-	args->ops.count = done;
+	if (async) {
+		ret = npu_bind_async(vm, file, ops, args);
+	} else {
+		ret = npu_bind_sync(vm, file, ops, args->ops.count, &done);
+		args->ops.count = done;
+	}
 
 	kvfree(ops);
 	npu_vm_put(vm);

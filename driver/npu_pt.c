@@ -279,7 +279,8 @@ static void npu_pt_detach(struct npu_pt_update *update, struct npu_pt *pt, unsig
 void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm)
 {
 	update->vm = vm;
-	update->keep = false;
+	update->small = false;
+	update->keep = npu_bind_queue_busy(vm);
 	update->start = U64_MAX;
 	update->end = 0;
 	INIT_LIST_HEAD(&update->detached);
@@ -317,7 +318,7 @@ static bool npu_pt_fits(const struct npu_pt_update *update, u64 va,
 {
 	u64 page = BIT_ULL(NPU_PT_SHIFT(level));
 
-	return IS_ALIGNED(va | extent->addr, page) && extent->size >= page &&
+	return !update->small && IS_ALIGNED(va | extent->addr, page) && extent->size >= page &&
 	       !(update->keep && npu_pt_has_table(update->vm->root, va, level));
 }
 
@@ -636,6 +637,9 @@ static void npu_pt_prune_range(struct npu_pt_update *update, struct npu_pt *pt, 
  */
 void npu_pt_prune(struct npu_pt_update *update, u64 va, u64 size)
 {
+	if (update->keep)
+		return;
+
 	mutex_lock(&update->vm->pt_lock);
 	npu_pt_prune_range(update, update->vm->root, va, va + size);
 	mutex_unlock(&update->vm->pt_lock);

@@ -40,6 +40,8 @@ struct npu_pt {
 struct npu_pt_update {
 	/** @vm: address space */
 	struct npu_vm *vm;
+	/** @small: large pages nowhere */
+	bool small;
 	/** @keep: no table is freed, as others count on them; large pages only where there is none */
 	bool keep;
 	/** @start: first address whose old translation must be forgotten */

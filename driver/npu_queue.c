@@ -297,7 +297,8 @@ static int npu_queue_alloc(struct npu_queue *queue)
 	queue->hw_id = id;
 	queue->slots = 2 * queue->params.entries;
 
-	queue->fences = npu_fence_context_create(queue->hw_id, !queue->params.internal);
+	queue->fences = npu_fence_context_create("queue", queue->hw_id,
+						 !queue->params.internal);
 	queue->inflight = kvcalloc(queue->slots, sizeof(*queue->inflight), GFP_KERNEL);
 	queue->sq = dma_alloc_coherent(npu->drm.dev, queue->slots * sizeof(*queue->sq),
 				       &queue->sq_dma, GFP_KERNEL);

@@ -5,12 +5,12 @@
 #include <drm/drm_exec.h>
 
 #include "npu_device.h"
-#include "npu_extent.h"
 #include "npu_gem.h"
 #include "npu_pt.h"
 #include "npu_resident.h"
 #include "npu_room.h"
 #include "npu_vm.h"
+#include "npu_vma.h"
 
 /**
  * DOC: Residency
@@ -41,25 +41,23 @@
 static int npu_resident_remap(struct drm_gpuvm_bo *vm_bo)
 {
 	struct npu_vm *vm = to_npu_vm(vm_bo->vm);
-	struct npu_bo *bo = to_npu_bo(vm_bo->obj);
 	struct npu_pt_update update;
 	struct drm_gpuva *va;
 	int ret = 0;
 
-	bo->reachable = true;
+	to_npu_bo(vm_bo->obj)->reachable = true;
 	npu_pt_update_begin(&update, vm);
 	drm_gpuvm_bo_for_each_va(va, vm_bo) {
 		struct npu_vma *vma = to_npu_vma(va);
-		struct npu_extent extent;
 
-		if (vma->gone)
+		/* A bind that is pending will write it when its time has come. */
+		if (vma->gone || npu_vma_pending(vm, vma))
 			continue;
 
-		npu_gem_extents(bo, va->gem.offset, va->va.range, &extent);
-		ret = npu_pt_prepare_map(&update, va->va.addr, &extent);
+		ret = npu_vma_prepare(&update, vma);
 		if (ret)
 			break;
-		npu_pt_map(&update, va->va.addr, &extent, npu_vma_prot(vma));
+		npu_vma_map(&update, vma);
 	}
 	npu_pt_update_end(&update);
 
@@ -105,6 +103,35 @@ static int npu_resident_lock(struct npu_resident *resident)
 }
 
 /**
+ * npu_resident_find_userptrs() - use user memory that has moved
+ * @resident: memory of the VM, locked
+ *
+ * Return: 0 on success, -EAGAIN if it has moved again, another negative error code otherwise.
+ */
+static int npu_resident_find_userptrs(struct npu_resident *resident)
+{
+	struct npu_vm *vm = resident->vm;
+	struct npu_pt_update update;
+	int ret;
+
+	if (!vm->userptrs.count)
+		return 0;
+
+	ret = npu_userptrs_prepare(vm);
+	if (ret)
+		return ret;
+
+	npu_userptrs_lock(vm);
+	resident->userptrs = true;
+	npu_pt_update_begin(&update, vm);
+	if (!npu_userptrs_commit(vm, &update))
+		ret = -EAGAIN;
+	npu_pt_update_end(&update);
+
+	return ret;
+}
+
+/**
  * npu_resident_try() - lock all buffers of a VM and bring back those that were moved
  * @resident: memory of the VM
  *
@@ -115,13 +142,15 @@ static int npu_resident_try(struct npu_resident *resident)
 	struct npu_vm *vm = resident->vm;
 	int ret;
 
-	ret = npu_resident_lock(resident);
+	ret = npu_userptrs_pin(vm) ?: npu_resident_lock(resident);
 	if (ret)
 		return ret;
 
 	vm->validating = true;
 	ret = drm_gpuvm_validate(&vm->base, &resident->exec.exec);
 	vm->validating = false;
+	if (!ret)
+		ret = npu_resident_find_userptrs(resident);
 	if (ret)
 		npu_resident_end(resident);
 	return ret;
@@ -177,6 +206,26 @@ static int npu_resident_bring_back(struct npu_resident *resident)
 }
 
 /**
+ * npu_resident_settled() - is all in place, and going to stay?
+ * @resident: memory of the VM, locked
+ *
+ * Return: true if so.
+ */
+static bool npu_resident_settled(struct npu_resident *resident)
+{
+	struct npu_vm *vm = resident->vm;
+
+	if (!list_empty(&vm->base.evict.list))
+		return false;
+	if (!vm->userptrs.count)
+		return true;
+
+	npu_userptrs_lock(vm);
+	resident->userptrs = true;
+	return !npu_userptrs_stale(vm);
+}
+
+/**
  * npu_resident_begin() - hold all memory of a VM in place
  * @resident: memory of the VM
  * @vm: address space
@@ -192,24 +241,26 @@ int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm)
 
 	resident->vm = vm;
 	resident->shared = false;
+	resident->userptrs = false;
 
 	ret = dma_resv_lock_interruptible(resv, NULL);
 	if (ret)
 		return ret;
 
-	if (list_empty(&vm->base.extobj.list) && list_empty(&vm->base.evict.list)) {
+	if (list_empty(&vm->base.extobj.list)) {
 		ret = dma_resv_reserve_fences(resv, 1);
-		if (ret)
-			dma_resv_unlock(resv);
-		return ret;
+		if (!ret && npu_resident_settled(resident))
+			return 0;
+	} else {
+		dma_resv_unlock(resv);
+		/* This also finds out which of the shared buffers have been moved. */
+		ret = npu_resident_lock(resident);
+		if (ret || npu_resident_settled(resident))
+			return ret;
 	}
-	dma_resv_unlock(resv);
-
-	/* This also finds out which of the shared buffers have been moved. */
-	ret = npu_resident_lock(resident);
-	if (ret || list_empty(&vm->base.evict.list))
-		return ret;
 	npu_resident_end(resident);
+	if (ret)
+		return ret;
 
 	return npu_resident_bring_back(resident);
 }
@@ -258,6 +309,10 @@ void npu_resident_commit(struct npu_resident *resident, struct dma_fence *fence)
  */
 void npu_resident_end(struct npu_resident *resident)
 {
+	if (resident->userptrs)
+		npu_userptrs_unlock(resident->vm);
+	resident->userptrs = false;
+
 	if (resident->shared)
 		drm_gpuvm_exec_unlock(&resident->exec);
 	else
@@ -312,6 +367,20 @@ void npu_resident_zap(struct npu_bo *bo, bool evict)
 }
 
 /**
+ * npu_resident_is_in_place() - could the device reach what is mapped?
+ * @vma: mapping, not a sparse one
+ *
+ * Return: true if so.
+ */
+static bool npu_resident_is_in_place(const struct npu_vma *vma)
+{
+	if (vma->kind == NPU_VMA_USERPTR)
+		return npu_userptr_is_pinned(vma->userptr);
+
+	return !READ_ONCE(vma->base.vm_bo->evicted);
+}
+
+/**
  * npu_resident_get_state() - tell user space how much of a VM's memory is in place
  * @vm: address space
  * @state: its state
@@ -328,14 +397,18 @@ int npu_resident_get_state(struct npu_vm *vm, struct drm_npu_vm_get_state *state
 		return ret;
 
 	drm_gpuvm_for_each_va(va, &vm->base) {
-		if (!va->gem.obj)
+		if (to_npu_vma(va)->kind == NPU_VMA_SPARSE) {
+			state->sparse += va->va.range;
 			continue;
+		}
 
 		state->mapped += va->va.range;
-		if (!READ_ONCE(va->vm_bo->evicted))
+		if (npu_resident_is_in_place(to_npu_vma(va)))
 			state->resident += va->va.range;
 	}
 	state->evictions = atomic64_read(&vm->evictions);
+	state->invalidations = atomic64_read(&vm->userptrs.invalidations);
+	state->binds_pending = READ_ONCE(vm->binds.num_ops);
 	if (vm->destroyed)
 		ret = -ENOENT;
 	mutex_unlock(&vm->lock);

@@ -22,6 +22,8 @@ struct npu_resident {
 	struct drm_gpuvm_exec exec;
 	/** @shared: other buffers than the VM's own are locked */
 	bool shared;
+	/** @userptrs: user memory is kept from moving */
+	bool userptrs;
 };
 
 int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm);

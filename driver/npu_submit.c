@@ -198,7 +198,7 @@ static int npu_submit_ctx_schedule(struct npu_submit_ctx *ctx)
 
 /**
  * npu_submit_ctx_run_now() - put the job on the ring at once
- * @ctx: submission
+ * @ctx: submission of one job
  * @out: fence of the job, a reference
  *
  * Most jobs come with nothing to wait for. They are spared the scheduler and the
@@ -212,9 +212,6 @@ static int npu_submit_ctx_run_now(struct npu_submit_ctx *ctx, struct dma_fence *
 	struct npu_queue *queue = ctx->queue;
 	struct npu_job *job = ctx->jobs[0];
 	int ret = -EAGAIN;
-
-	if (ctx->syncs.num_waits || ctx->num_jobs > 1)
-		return -EAGAIN;
 
 	mutex_lock(&queue->submit_lock);
 	if (queue->closed || READ_ONCE(queue->stopped)) {
@@ -260,6 +257,38 @@ static int npu_submit_ctx_push(struct npu_submit_ctx *ctx, struct dma_fence **ou
 }
 
 /**
+ * npu_submit_ctx_with_memory() - submit jobs, with their memory in place
+ * @ctx: submission
+ * @submit: npu_submit_ctx_run_now() or npu_submit_ctx_push(), which do not allocate
+ * @out: fence of the last job, a reference
+ *
+ * Return: 0 on success, -EAGAIN if the scheduler has to be asked, another negative error
+ * code otherwise.
+ */
+static int npu_submit_ctx_with_memory(struct npu_submit_ctx *ctx,
+				      int (*submit)(struct npu_submit_ctx *, struct dma_fence **),
+				      struct dma_fence **out)
+{
+	struct npu_resident resident;
+	int ret;
+
+	/* A barrier uses no memory. */
+	if (!ctx->num_user_jobs)
+		return submit(ctx, out);
+
+	ret = npu_resident_begin(&resident, ctx->queue->vm);
+	if (ret)
+		return ret;
+
+	ret = submit(ctx, out);
+	if (!ret)
+		npu_resident_commit(&resident, *out);
+	npu_resident_end(&resident);
+
+	return ret;
+}
+
+/**
  * npu_submit_ctx_submit() - hand the jobs to the hardware or to the scheduler
  * @ctx: submission
  * @out: fence of the last job, a reference
@@ -268,37 +297,18 @@ static int npu_submit_ctx_push(struct npu_submit_ctx *ctx, struct dma_fence **ou
  */
 static int npu_submit_ctx_submit(struct npu_submit_ctx *ctx, struct dma_fence **out)
 {
-	int ret;
+	int ret = -EAGAIN;
 
-	ret = npu_submit_ctx_run_now(ctx, out);
+	if (!ctx->syncs.num_waits && ctx->num_jobs == 1)
+		ret = npu_submit_ctx_with_memory(ctx, npu_submit_ctx_run_now, out);
 	if (ret != -EAGAIN)
 		return ret;
 
-	return npu_submit_ctx_schedule(ctx) ?: npu_submit_ctx_push(ctx, out);
-}
-
-/**
- * npu_submit_ctx_submit_resident() - submit jobs, with their memory in place
- * @ctx: submission
- * @out: fence of the last job, a reference
- *
- * Return: 0 on success, a negative error code otherwise.
- */
-static int npu_submit_ctx_submit_resident(struct npu_submit_ctx *ctx, struct dma_fence **out)
-{
-	struct npu_resident resident;
-	int ret;
-
-	ret = npu_resident_begin(&resident, ctx->queue->vm);
+	ret = npu_submit_ctx_schedule(ctx);
 	if (ret)
 		return ret;
 
-	ret = npu_submit_ctx_submit(ctx, out);
-	if (!ret)
-		npu_resident_commit(&resident, *out);
-	npu_resident_end(&resident);
-
-	return ret;
+	return npu_submit_ctx_with_memory(ctx, npu_submit_ctx_push, out);
 }
 
 /**
@@ -360,9 +370,7 @@ int npu_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	if (ret)
 		goto out;
 
-	/* A barrier uses no memory. */
-	ret = ctx.num_user_jobs ? npu_submit_ctx_submit_resident(&ctx, &fence) :
-				  npu_submit_ctx_submit(&ctx, &fence);
+	ret = npu_submit_ctx_submit(&ctx, &fence);
 	if (ret)
 		goto out;
 

@@ -14,7 +14,9 @@
 
 #include <npu/npu_mmu.h>
 
-struct drm_file;
+#include "npu_bind.h"
+#include "npu_userptr.h"
+
 struct npu_device;
 struct npu_extent;
 struct npu_pt;
@@ -70,6 +72,11 @@ struct npu_vm {
 	/** @faults: jobs that ended because of an address */
 	struct npu_vm_faults faults;
 
+	/** @binds: binds that @root does not show yet */
+	struct npu_bind_queue binds;
+	/** @userptrs: memory of processes */
+	struct npu_userptrs userptrs;
+
 	/** @lru: private buffers that are mapped, under the reservation lock */
 	struct ttm_lru_bulk_move lru;
 	/** @lru_moved: jiffies when they were last said to be in use */
@@ -78,22 +85,6 @@ struct npu_vm {
 	atomic64_t evictions;
 	/** @validating: they are being brought back, and must not make room for each other */
 	bool validating;
-};
-
-/**
- * struct npu_vma - a mapping
- *
- * It is linked to its buffer for as long as the device may remember it.
- */
-struct npu_vma {
-	/** @base: base */
-	struct drm_gpuva base;
-	/** @node: in &npu_vm_bind_ctx.released */
-	struct list_head node;
-	/** @flags: DRM_NPU_VM_BIND_OP_* */
-	u32 flags;
-	/** @gone: its addresses are not its own any more, under &npu_vm.pt_lock */
-	bool gone;
 };
 
 /**
@@ -107,28 +98,15 @@ static inline struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
 	return container_of(base, struct npu_vm, base);
 }
 
-/**
- * to_npu_vma() - mapping of a GPU VA
- * @va: GPU VA
- *
- * Return: the mapping.
- */
-static inline struct npu_vma *to_npu_vma(struct drm_gpuva *va)
-{
-	return container_of(va, struct npu_vma, base);
-}
-
 bool npu_vm_needs(const struct ttm_buffer_object *tbo);
-u64 npu_vma_prot(const struct npu_vma *vma);
 
 struct npu_vm *npu_vm_create(struct npu_device *npu);
 void npu_vm_destroy(struct npu_vm *vm);
 struct npu_vm *npu_vm_get(struct npu_vm *vm);
 void npu_vm_put(struct npu_vm *vm);
+void npu_vm_free(struct npu_vm *vm);
 struct npu_vm *npu_vm_use(struct npu_vm *vm);
 void npu_vm_unuse(struct npu_vm *vm);
-int npu_vm_bind(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_vm_bind_op *ops,
-		u32 count, u32 *done);
 int npu_vm_map_kernel(struct npu_vm *vm, u64 va, const struct npu_extent *memory, u64 prot);
 int npu_vm_set_contexts(struct npu_device *npu);
 

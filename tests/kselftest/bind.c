@@ -287,7 +287,7 @@ TEST_F(bind, bad_call)
 	bind.vm_id = 999;
 	EXPECT_EQ(-ENOENT, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_VM_BIND, &bind));
 	bind = good;
-	bind.flags = 1;
+	bind.flags = 2;
 	EXPECT_EQ(-EINVAL, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_VM_BIND, &bind));
 	bind = good;
 	bind.ops.stride = 8;

@@ -3,9 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "npu_util.h"
@@ -38,25 +35,10 @@ static int set_label(int fd, uint32_t handle, const char *label)
 	return npu_ioctl(fd, DRM_IOCTL_NPU_BO_SET_LABEL, &args);
 }
 
-static FILE *open_list(int fd)
-{
-	char path[64], link[256] = "", list[320];
-	struct stat st;
-
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	if (fstat(fd, &st))
-		return NULL;
-	snprintf(path, sizeof(path), "/sys/class/accel/accel%u/device", minor(st.st_rdev));
-	if (readlink(path, link, sizeof(link) - 1) < 0)
-		return NULL;
-	snprintf(list, sizeof(list), "/sys/kernel/debug/accel%s/buffers", strrchr(link, '/'));
-	return fopen(list, "r");
-}
-
 /* The line of the buffer of this process with this label, without its id; 0 if there is none. */
 static int find(int fd, const char *label, char line[256])
 {
-	FILE *list = open_list(fd);
+	FILE *list = npu_debugfs_open(fd, "buffers");
 	char text[256], end[128], pid[32];
 	int found = 0;
 

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,6 +63,21 @@ int npu_ioctl(int fd, unsigned long request, void *arg)
 	return ret ? -errno : 0;
 }
 
+FILE *npu_debugfs_open(int fd, const char *name)
+{
+	char path[64], link[256] = "", file[320];
+	struct stat st;
+
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	if (fstat(fd, &st))
+		return NULL;
+	snprintf(path, sizeof(path), "/sys/class/accel/accel%u/device", minor(st.st_rdev));
+	if (readlink(path, link, sizeof(link) - 1) < 0)
+		return NULL;
+	snprintf(file, sizeof(file), "/sys/kernel/debug/accel%s/%s", strrchr(link, '/'), name);
+	return fopen(file, "r");
+}
+
 int npu_query(int fd, uint32_t type, void *data, uint32_t size)
 {
 	struct drm_npu_dev_query query = {
@@ -87,16 +105,6 @@ int npu_vm_destroy(int fd, uint32_t vm)
 	return npu_ioctl(fd, DRM_IOCTL_NPU_VM_DESTROY, &destroy);
 }
 
-static int vm_bind(int fd, uint32_t vm, struct drm_npu_vm_bind_op *op)
-{
-	struct drm_npu_vm_bind bind = {
-		.vm_id = vm,
-		.ops = { .stride = sizeof(*op), .count = 1, .array = (uintptr_t)op },
-	};
-
-	return npu_ioctl(fd, DRM_IOCTL_NPU_VM_BIND, &bind);
-}
-
 int npu_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va, uint64_t size,
 	       uint32_t flags)
 {
@@ -109,7 +117,7 @@ int npu_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t v
 		.size = size,
 	};
 
-	return vm_bind(fd, vm, &op);
+	return npu_vm_bind(fd, vm, &op, 1);
 }
 
 int npu_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size)
@@ -120,7 +128,32 @@ int npu_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size)
 		.size = size,
 	};
 
-	return vm_bind(fd, vm, &op);
+	return npu_vm_bind(fd, vm, &op, 1);
+}
+
+static int vm_bind(int fd, uint32_t vm, uint32_t flags, const struct drm_npu_vm_bind_op *ops,
+		   uint32_t count, const struct drm_npu_sync *syncs, uint32_t num_syncs)
+{
+	struct drm_npu_vm_bind bind = {
+		.vm_id = vm,
+		.flags = flags,
+		.ops = { .stride = sizeof(*ops), .count = count, .array = (uintptr_t)ops },
+		.syncs = { .stride = sizeof(*syncs), .count = num_syncs,
+			   .array = (uintptr_t)syncs },
+	};
+
+	return npu_ioctl(fd, DRM_IOCTL_NPU_VM_BIND, &bind);
+}
+
+int npu_vm_bind(int fd, uint32_t vm, const struct drm_npu_vm_bind_op *ops, uint32_t count)
+{
+	return vm_bind(fd, vm, 0, ops, count, NULL, 0);
+}
+
+int npu_vm_bind_async(int fd, uint32_t vm, const struct drm_npu_vm_bind_op *ops, uint32_t count,
+		      const struct drm_npu_sync *syncs, uint32_t num_syncs)
+{
+	return vm_bind(fd, vm, DRM_NPU_VM_BIND_ASYNC, ops, count, syncs, num_syncs);
 }
 
 int npu_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t *handle)

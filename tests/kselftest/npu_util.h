@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <drm/npu_accel.h>
 #include <npu/npu_mmu.h>
@@ -48,12 +49,20 @@ int npu_open_nth(unsigned int n);
 /* ioctl() that gives 0 or a negative errno, and restarts when interrupted. */
 int npu_ioctl(int fd, unsigned long request, void *arg);
 
+/** npu_debugfs_open() - a file of the device's debugfs folder; NULL if there is none */
+FILE *npu_debugfs_open(int fd, const char *name);
+
 int npu_query(int fd, uint32_t type, void *data, uint32_t size);
 int npu_vm_create(int fd, uint32_t *vm);
 int npu_vm_destroy(int fd, uint32_t vm);
 int npu_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va, uint64_t size,
 	       uint32_t flags);
 int npu_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size);
+/** npu_vm_bind() - do @count operations at once */
+int npu_vm_bind(int fd, uint32_t vm, const struct drm_npu_vm_bind_op *ops, uint32_t count);
+/** npu_vm_bind_async() - do them when waits have happened, then signal */
+int npu_vm_bind_async(int fd, uint32_t vm, const struct drm_npu_vm_bind_op *ops, uint32_t count,
+		      const struct drm_npu_sync *syncs, uint32_t num_syncs);
 int npu_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t *handle);
 /** npu_bo_create_in() - a buffer that is private to a VM */
 int npu_bo_create_in(int fd, uint32_t vm, uint64_t size, uint32_t placement, uint32_t *handle);
