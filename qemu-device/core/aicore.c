@@ -282,7 +282,7 @@ static void start_block(struct npu_aicore *ac, uint32_t block)
 	const struct npu_context *ctx = &core->contexts[ac->task->queue->cfg.context];
 	uint64_t epoch = npu_load(&core->code_epoch);
 
-	ac->block = block;
+	npu_store(&ac->block, block);
 	if (ac->owner != ctx->serial)
 		npu_tile_clear(&ac->tile);
 	ac->owner = ctx->serial;
@@ -506,7 +506,7 @@ static void revive(struct npu_aicore *ac, bool lost)
 	ac->hung = false;
 	/* It did not have this time. */
 	if (!lost)
-		ac->task->started = npu_max(npu_clock(core), 1);
+		npu_store(&ac->task->started, npu_max(npu_clock(core), 1));
 	npu_sched_add(core, &ac->work, 1);
 }
 

@@ -243,7 +243,7 @@ struct npu_pick {
  * @next: first unit that nobody has taken
  * @running: units taken and not ended
  * @max_running: limit of @running
- * @started: clock when the first unit was taken
+ * @started: clock when the first unit was taken (atomic)
  * @timeout_ns: longest time from then; NPU_NEVER: none
  * @stop: units are to end early (atomic)
  * @sync_ns: in sync mode, time taken by a model: one ns an instruction
@@ -433,6 +433,7 @@ struct npu_vector {
  * @id: of the core; there are NPU_CORE_LAYERS with the same
  * @work: queued while a block is interrupted
  * @task: whose block it runs; NULL: free
+ * @block: of its kernel (atomic)
  * @ready: @tile and @cpu are set up (atomic)
  * @worker: who runs it, in a section (atomic)
  * @tag: context that the hart's translations are of

@@ -320,7 +320,7 @@ static void time_out_tasks(struct npu_queue *queue)
 		task = aicore->task;
 		error.unit = NPU_UNIT_SCALAR;
 		error.core = aicore->id;
-		error.block = aicore->block;
+		error.block = npu_load(&aicore->block);
 		error.pc = npu_load(&aicore->pc);
 	}
 	npu_queue_fail(queue, task->command, task->cmd.tag, &error);

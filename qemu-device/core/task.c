@@ -141,5 +141,5 @@ bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task)
 	if (core->cfg.sync)
 		return task->sync_ns >= npu_min(task->timeout_ns, core->sync_cap_ns);
 	return task->timeout_ns != NPU_NEVER &&
-	       npu_clock(core) - task->started >= task->timeout_ns;
+	       npu_clock(core) - npu_load(&task->started) >= task->timeout_ns;
 }
