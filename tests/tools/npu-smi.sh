@@ -93,6 +93,28 @@ check "-h" prints "Usage: npu-smi" "$smi" -h
 for view in "" -l -m "-t common -i 0" "-t usages -i 0" "-t memory -i 0" "-t board -i 0"; do
 	check "info $view --json is JSON" json info $view
 done
+# Three lines of as many columns as the head has.
+perf_columns()
+{
+	"$smi" perf -n 3 -d 10 | tee /dev/stderr |
+		awk -F '\t' 'NR == 1 { n = NF } NF != n { bad = 1 } END { exit bad || NR != 4 || n < 10 }'
+}
+
+perf_json()
+{
+	"$smi" perf -n 3 -d 10 --json | python3 -c '
+import json, sys
+lines = [json.loads(line) for line in sys.stdin]
+assert len(lines) == 3 and lines[0]["time_s"] < lines[1]["time_s"] < lines[2]["time_s"]
+assert all(line["power_w"] > 0 for line in lines)'
+}
+
+check "perf has columns" perf_columns
+check "perf --json has objects" perf_json
+check "perf needs a right" status_is 1 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	"$smi" perf -n 1
+check "perf of no such NPU is 3" status_is 3 "$smi" perf -i 7
+check "perf with a bad period is 2" status_is 2 "$smi" perf -d 0
 check "no such NPU is 3" status_is 3 "$smi" info -t common -i 7
 check "bad usage is 2" status_is 2 "$smi" info -t nonsense
 check "lists a process with its memory" lists_process

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "perf.h"
 #include "view.h"
 
 /* Exit statuses, documented in npu-smi(1). */
@@ -29,6 +30,7 @@ static void print_help(FILE *file)
 {
 	fprintf(file,
 		"Usage: npu-smi info [-l | -m | -t TYPE [-i ID]] [--json]\n"
+		"       npu-smi perf [-i ID] [-d MS] [-n COUNT] [--json]\n"
 		"       npu-smi -v | -h\n"
 		"\n"
 		"Shows the state of the NPUs of this machine.\n"
@@ -37,6 +39,8 @@ static void print_help(FILE *file)
 		"  info -l           list of NPUs\n"
 		"  info -m           map of NPU, slot and chip numbers\n"
 		"  info -t TYPE      details: %s\n"
+		"  perf              rates of an NPU over time (needs CAP_PERFMON): a line every MS\n"
+		"                    milliseconds (1000), COUNT times or until interrupted\n"
 		"\n"
 		"  -i ID             one NPU, by the number that info shows (default: all)\n"
 		"      --json        JSON, with a schema that is versioned (see npu-smi(1))\n"
@@ -53,14 +57,20 @@ static int usage_error(const char *message, const char *what)
 	return EXIT_USAGE;
 }
 
-static int parse_index(const char *text, int *index)
+static bool parse_number(const char *text, long least, long most, long *value)
 {
 	char *end;
-	long value;
 
 	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || *end || end == text || value < 0 || value > 65535)
+	*value = strtol(text, &end, 10);
+	return !errno && !*end && end != text && *value >= least && *value <= most;
+}
+
+static int parse_index(const char *text, int *index)
+{
+	long value;
+
+	if (!parse_number(text, 0, 65535, &value))
 		return usage_error("-i takes a number, not ", text);
 	*index = value;
 	return EXIT_OK;
@@ -229,6 +239,69 @@ static int command_info(int argc, char **argv)
 	return ret;
 }
 
+struct perf_options {
+	int index;
+	long period_ms;
+	long count;
+	bool json;
+};
+
+static int parse_perf(int argc, char **argv, struct perf_options *options)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c, ret = EXIT_OK;
+
+	while (!ret && (c = getopt_long(argc, argv, ":i:d:n:", longs, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			options->json = true;
+			break;
+		case 'i':
+			ret = parse_index(optarg, &options->index);
+			break;
+		case 'd':
+			if (!parse_number(optarg, 1, 60000, &options->period_ms))
+				ret = usage_error("-d takes 1 to 60000, not ", optarg);
+			break;
+		case 'n':
+			if (!parse_number(optarg, 1, 1000000000, &options->count))
+				ret = usage_error("-n takes a number above 0, not ", optarg);
+			break;
+		case ':':
+			return usage_error("a value is missing for ", argv[optind - 1]);
+		default:
+			return usage_error("unknown option ", argv[optind - 1]);
+		}
+	}
+	if (!ret && optind < argc)
+		return usage_error("unexpected argument ", argv[optind]);
+	return ret;
+}
+
+static int command_perf(int argc, char **argv)
+{
+	struct perf_options options = { .period_ms = 1000 };
+	struct npu_snapshot snapshot = { 0 };
+	int ret = parse_perf(argc, argv, &options);
+
+	if (ret)
+		return ret;
+	snapshot.num_devices = device_list(&snapshot.devices);
+	ret = snapshot.num_devices < 0 ? EXIT_FAILED : select_device(&snapshot, options.index);
+	if (!ret) {
+		ret = perf_show(snapshot.devices, options.period_ms, options.count, options.json);
+		if (ret)
+			fprintf(stderr, "npu-smi: NPU %d: %s\n", options.index, strerror(-ret));
+		if (ret)
+			ret = ret == -ENODEV ? EXIT_NO_ANSWER : EXIT_FAILED;
+	}
+	free(snapshot.devices);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -237,6 +310,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "info"))
 		return command_info(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "perf"))
+		return command_perf(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "-v") || !strcmp(argv[1], "--version")) {
 		printf("npu-smi version: %s\n", NPU_VERSION);
 		return EXIT_OK;
