@@ -2,6 +2,7 @@
 #include <linux/devcoredump.h>
 #include <linux/highmem.h>
 #include <linux/pci.h>
+#include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -79,6 +80,20 @@ static const struct {
 };
 
 static_assert(ARRAY_SIZE(npu_coredump_regs) <= NPU_COREDUMP_REGS);
+
+/**
+ * npu_coredump_show_registers() - print what the registers of a dump are now
+ * @npu: device that is there
+ * @m: where to print it
+ */
+void npu_coredump_show_registers(struct npu_device *npu, struct seq_file *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(npu_coredump_regs); i++)
+		seq_printf(m, "%s 0x%08x\n", npu_coredump_regs[i].name,
+			   npu_read(npu, npu_coredump_regs[i].offset));
+}
 
 /**
  * npu_coredump_begin() - is there to be a dump?

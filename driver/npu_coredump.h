@@ -11,6 +11,7 @@
 
 struct npu_device;
 struct npu_queue;
+struct seq_file;
 
 #define NPU_COREDUMP_REGS 32
 
@@ -86,5 +87,6 @@ void npu_coredump_fault(struct npu_queue *queue);
 void npu_coredump_hang(struct npu_queue *queue, const struct npu_admin_queue_info *info);
 void npu_coredump_reset(struct npu_device *npu, const char *reason);
 void npu_coredump_wait(struct npu_queue *queue);
+void npu_coredump_show_registers(struct npu_device *npu, struct seq_file *m);
 
 #endif /* __NPU_COREDUMP_H__ */

@@ -6,6 +6,7 @@
 #include <drm/drm_print.h>
 
 #include "npu_buffers.h"
+#include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_debugfs.h"
 #include "npu_device.h"
@@ -33,6 +34,19 @@ static int npu_debugfs_fw_log(struct seq_file *m, void *unused)
 	drm_dev_exit(idx);
 
 	return ret;
+}
+
+static int npu_debugfs_registers(struct seq_file *m, void *unused)
+{
+	struct npu_device *npu = npu_debugfs_device(m);
+	int idx;
+
+	if (!drm_dev_enter(&npu->drm, &idx))
+		return -ENODEV;
+	npu_coredump_show_registers(npu, m);
+	drm_dev_exit(idx);
+
+	return 0;
 }
 
 static const char *npu_debugfs_queue_status(enum drm_npu_queue_status status)
@@ -109,6 +123,7 @@ static int npu_debugfs_buffers(struct seq_file *m, void *unused)
 
 static const struct drm_debugfs_info npu_debugfs_files[] = {
 	{ "fw_log", npu_debugfs_fw_log },
+	{ "registers", npu_debugfs_registers },
 	{ "queues", npu_debugfs_queues },
 	{ "vms", npu_debugfs_vms },
 	{ "hbm", npu_debugfs_hbm },

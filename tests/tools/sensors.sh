@@ -92,6 +92,7 @@ gone()
 }
 
 cd / || exit 1
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 check "there is one hwmon device" test -d "$hwmon"
 check "its name" is "$hwmon/name" npu
 check "temperature label" is "$hwmon/temp1_label" die
@@ -116,6 +117,9 @@ if command -v sensors >/dev/null; then
 	check "sensors shows the power" sensors_shows '^board: +[0-9.]+ W'
 	check "sensors shows the voltage" sensors_shows '^core: +([0-9.]+ V|[0-9.]+ mV)'
 fi
+check "debugfs shows registers" grep -qE "^[A-Z_]+ 0x[0-9a-f]{8}$" \
+	"/sys/kernel/debug/accel/${device##*/}/registers"
+check "debugfs is root's" sh -c '! setpriv --reuid 65534 --regid 65534 --clear-groups ls /sys/kernel/debug/accel'
 check "any user may read them" setpriv --reuid 65534 --regid 65534 --clear-groups \
 	cat "$hwmon/temp1_input" "$device/npu_busy_percent"
 check "an unbound device has none" gone
