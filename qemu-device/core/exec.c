@@ -89,20 +89,21 @@ static bool step_stop(struct npu_queue *queue)
 static bool step_suspend(struct npu_queue *queue)
 {
 	struct npu_core *core = queue->core;
-	bool stop;
+	bool suspend;
 
 	if (!tasks_ended(queue))
 		return false;
 	if (npu_load(&queue->failed))
 		return true;
 	pthread_mutex_lock(&core->lock);
-	stop = queue->stop;
-	if (!stop) {
+	/* It may have been withdrawn. */
+	suspend = queue->suspend && !queue->stop;
+	if (suspend) {
 		park(queue, NPU_Q_SUSPENDED);
 		npu_queue_cmd_done(queue, NPU_ST_OK);
 	}
 	pthread_mutex_unlock(&core->lock);
-	return stop;
+	return !suspend;
 }
 
 /* With the lock: what was to be aborted has ended by itself. */

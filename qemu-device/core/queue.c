@@ -275,6 +275,10 @@ uint32_t npu_queue_resume(struct npu_core *core, uint32_t id)
 	queue = npu_queue_find(core, id);
 	if (!queue) {
 		ret = NPU_ST_ADMIN_NOENT;
+	} else if (queue->pending_cmd == NPU_MCU_Q_CMD_SUSPEND) {
+		/* It has not come to a border yet, and need not any more. */
+		npu_store(&queue->suspend, false);
+		queue->pending_cmd = 0;
 	} else if (queue->pending_cmd) {
 		ret = NPU_ST_ADMIN_BUSY;
 	} else if (queue->state == NPU_Q_SUSPENDED) {

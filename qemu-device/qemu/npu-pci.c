@@ -101,6 +101,7 @@ static void npu_reset(DeviceState *dev)
 
     s->iommu = pci_device_iommu_address_space(PCI_DEVICE(s)) !=
                &address_space_memory;
+    qemu_bh_schedule(s->power_bh);
     if (current_cpu) {
         npu_core_reset_async(s->core);
     } else {
@@ -109,17 +110,33 @@ static void npu_reset(DeviceState *dev)
     npu_poll(s);
 }
 
+static bool npu_has_power(PCIDevice *dev)
+{
+    return !(pci_get_word(dev->config + NPU_PM_OFFSET + PCI_PM_CTRL) &
+             PCI_PM_CTRL_STATE_MASK);
+}
+
+/* The core stands still while the VM is stopped, and in D3hot. */
+static void npu_update_running(void *opaque)
+{
+    NpuState *s = opaque;
+    bool pause = s->stopped || !npu_has_power(PCI_DEVICE(s));
+
+    if (pause == s->paused) {
+        return;
+    }
+    trace_npu_run_state(DEVICE(s)->id, !pause);
+    s->paused = pause;
+    npu_call_unlocked(s, pause ? npu_core_pause : npu_core_resume);
+    npu_poll(s);
+}
+
 static void npu_vm_state_change(void *opaque, bool running, RunState state)
 {
     NpuState *s = opaque;
 
-    if (running == !s->paused) {
-        return;
-    }
-    trace_npu_run_state(DEVICE(s)->id, running);
-    s->paused = !running;
-    npu_call_unlocked(s, running ? npu_core_resume : npu_core_pause);
-    npu_poll(s);
+    s->stopped = !running;
+    npu_update_running(s);
 }
 
 static uint32_t npu_read_config(PCIDevice *dev, uint32_t addr, int len)
@@ -133,10 +150,20 @@ static uint32_t npu_read_config(PCIDevice *dev, uint32_t addr, int len)
 static void npu_write_config(PCIDevice *dev, uint32_t addr, uint32_t value,
                              int len)
 {
-    if (NPU(dev)->removed) {
+    NpuState *s = NPU(dev);
+    bool had_power = npu_has_power(dev);
+
+    if (s->removed) {
         return;
     }
     pci_default_write_config(dev, addr, value, len);
+    if (had_power != npu_has_power(dev)) {
+        if (had_power && s->soft_reset) {
+            npu_core_reset_async(s->core);
+        }
+        /* As with a reset, this is no place to wait for the core's threads. */
+        qemu_bh_schedule(s->power_bh);
+    }
     pcie_cap_flr_write_config(dev, addr, value, len);
     pcie_aer_write_config(dev, addr, value, len);
 }
@@ -198,13 +225,15 @@ static void npu_init_bars(NpuState *s)
 
 static bool npu_init_pm(PCIDevice *dev, Error **errp)
 {
+    NpuState *s = NPU(dev);
+
     if (pci_pm_init(dev, NPU_PM_OFFSET, errp) < 0) {
         return false;
     }
     pci_set_word(dev->config + NPU_PM_OFFSET + PCI_PM_PMC,
                  PCI_PM_CAP_VER_1_2);
     pci_set_word(dev->config + NPU_PM_OFFSET + PCI_PM_CTRL,
-                 PCI_PM_CTRL_NO_SOFT_RESET);
+                 s->soft_reset ? 0 : PCI_PM_CTRL_NO_SOFT_RESET);
     pci_set_word(dev->wmask + NPU_PM_OFFSET + PCI_PM_CTRL,
                  PCI_PM_CTRL_STATE_MASK);
     return true;
@@ -251,6 +280,7 @@ static void npu_exit(PCIDevice *dev)
     NpuState *s = NPU(dev);
 
     qemu_del_vm_change_state_handler(s->vmstate);
+    qemu_bh_delete(s->power_bh);
     timer_del(&s->poll_timer);
     npu_call_unlocked(s, npu_core_free);
     s->core = NULL;
@@ -273,6 +303,8 @@ static void npu_realize(PCIDevice *dev, Error **errp)
     }
     npu_init_bars(s);
     timer_init_ns(&s->poll_timer, QEMU_CLOCK_VIRTUAL, npu_poll, s);
+    /* Not guarded: vCPUs may reach registers while it has let go of the BQL. */
+    s->power_bh = qemu_bh_new(npu_update_running, s);
     s->vmstate = qdev_add_vm_change_state_handler(DEVICE(s),
                                                   npu_vm_state_change, s);
     /* What failed half way is undone by npu_exit(), which bears with it. */
@@ -301,6 +333,8 @@ static const Property npu_properties[] = {
     DEFINE_PROP_BOOL("sync", NpuState, config.sync, false),
     DEFINE_PROP_UINT64("serial", NpuState, config.serial, 1),
     DEFINE_PROP_CHR("console", NpuState, console),
+    /* What D3cold does to the device, D3hot does too */
+    DEFINE_PROP_BOOL("soft-reset", NpuState, soft_reset, false),
 };
 
 static void npu_class_init(ObjectClass *class, void *data)

@@ -22,6 +22,7 @@ struct NpuState {
     HostMemoryBackend *hostmem;
     struct npu_core_config config;
     CharBackend console;
+    bool soft_reset;
 
     MemoryRegion bar_regs;
     MemoryRegion regs;
@@ -34,6 +35,10 @@ struct NpuState {
     unsigned int gone_ticks;
     struct npu_core *core;
     VMChangeStateEntry *vmstate;
+    /* Looks at the power state once the big lock may be let go */
+    QEMUBH *power_bh;
+    /* The VM is stopped, and, for that or for D3hot, the core */
+    bool stopped;
     bool paused;
     /* DMA is translated, which may only be done under the BQL */
     bool iommu;

@@ -565,6 +565,8 @@ static void test_stuck_queue(void)
 	info = query(host);
 	ok(info.state == NPU_QUEUE_RUNNING && info.status == NPU_ST_OK, "it still runs");
 	expect(host, with_id(NPU_ADMIN_QUEUE_SUSPEND, QUEUE), NPU_ST_ADMIN_BUSY, "suspend again");
+	expect(host, with_id(NPU_ADMIN_QUEUE_RESUME, QUEUE), NPU_ST_OK, "that can be withdrawn");
+	expect(host, with_id(NPU_ADMIN_QUEUE_SUSPEND, QUEUE), NPU_ST_ADMIN_BUSY, "and asked for anew");
 	expect(host, queue_create(QUEUE + 1), NPU_ST_OK, "other queues can be created");
 	expect(host, with_id(NPU_ADMIN_QUEUE_DESTROY, QUEUE + 1), NPU_ST_OK, "and destroyed");
 	expect(host, with_id(NPU_ADMIN_QUEUE_DESTROY, QUEUE), NPU_ST_OK, "and so can it");
