@@ -75,12 +75,23 @@ def _npus(options):
     return args
 
 
-def _shares(shares):
+def _own(options, chassis, device):
+    """A device of the machine's own, which the guest cannot lose while it sleeps if it may."""
+    if not options.sleep:
+        return ["-device", device]
+    # Only behind a port it has the capability that tells the guest to leave it alone.
+    return [
+        "-device", f"pcie-root-port,id=own{chassis},bus=pcie.0,chassis={chassis},slot={chassis}",
+        "-device", f"{device},bus=own{chassis},x-pcie-pm-no-soft-reset=on",
+    ]
+
+
+def _shares(options):
     args = []
-    for n, path in enumerate(shares):
+    for n, path in enumerate(options.share):
         args += [
             "-fsdev", f"local,id=share{n},path={_escape(path)},security_model=none,multidevs=remap",
-            "-device", f"virtio-9p-pci,fsdev=share{n},mount_tag=share{n}",
+            *_own(options, 32 + n, f"virtio-9p-pci,fsdev=share{n},mount_tag=share{n}"),
         ]
     return args
 
@@ -121,14 +132,14 @@ def command_line(options, paths):
         args += ["-device", "intel-iommu,intremap=on"]
     args += [
         "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
-        "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
+        *_own(options, 30, "virtio-9p-pci,fsdev=root,mount_tag=root"),
         "-chardev", f"socket,id=link,fd={paths['link']}",
         "-chardev", f"socket,id=control,fd={paths['control']}",
         "-chardev", f"socket,id=qmp,fd={paths['qmp']}", "-mon", "chardev=qmp,mode=control",
-        "-device", "virtio-serial-pci,max_ports=3",
-        "-device", "virtserialport,chardev=link,name=npu-vm",
-        "-device", "virtserialport,chardev=control,name=npu-vm.control",
-        *_shares(options.share), *_npus(options),
+        *_own(options, 31, "virtio-serial-pci,id=link,max_ports=3"),
+        "-device", "virtserialport,bus=link.0,chardev=link,name=npu-vm",
+        "-device", "virtserialport,bus=link.0,chardev=control,name=npu-vm.control",
+        *_shares(options), *_npus(options),
     ]
     for extra in options.qemu_arg:
         args += extra.split()
