@@ -190,7 +190,7 @@ static int npu_admin_exec_untraced(struct npu_device *npu, struct npu_admin_cmd 
 
 	if (npu->state == NPU_DEVICE_GONE)
 		return -ENODEV;
-	if (npu->state == NPU_DEVICE_WEDGED)
+	if (npu->state == NPU_DEVICE_WEDGED || npu->state == NPU_DEVICE_OFFLINE)
 		return -EIO;
 
 	ret = npu_admin_submit(npu, cmd) ? npu_admin_wait(npu) : -EIO;

@@ -12,6 +12,7 @@
 #include "npu_device.h"
 #include "npu_fault.h"
 #include "npu_fw.h"
+#include "npu_pm.h"
 #include "npu_pt.h"
 #include "npu_queue.h"
 #include "npu_vm.h"
@@ -28,10 +29,11 @@ static int npu_debugfs_fw_log(struct seq_file *m, void *unused)
 	struct npu_device *npu = npu_debugfs_device(m);
 	int ret, idx;
 
-	if (!drm_dev_enter(&npu->drm, &idx))
-		return -ENODEV;
+	ret = npu_pm_enter(npu, &idx);
+	if (ret)
+		return ret;
 	ret = npu_fw_show_log(npu, m);
-	drm_dev_exit(idx);
+	npu_pm_exit(npu, idx);
 
 	return ret;
 }

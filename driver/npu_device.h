@@ -23,6 +23,7 @@
 #include "npu_perf.h"
 #include "npu_room.h"
 #include "npu_limits.h"
+#include "npu_pm.h"
 #include "npu_recovery.h"
 
 #define DRIVER_NAME "npu"
@@ -81,6 +82,11 @@ enum npu_device_state {
 	NPU_DEVICE_ALIVE = 0,
 	/** @NPU_DEVICE_RESETTING: between the start of a reset and its end */
 	NPU_DEVICE_RESETTING,
+	/**
+	 * @NPU_DEVICE_OFFLINE: asleep, or behind a bus in trouble: it is not to be talked to
+	 * until whoever took it off line has it back
+	 */
+	NPU_DEVICE_OFFLINE,
 	/** @NPU_DEVICE_WEDGED: a reset has failed; only binding again helps */
 	NPU_DEVICE_WEDGED,
 	/** @NPU_DEVICE_GONE: the driver has been unbound */
@@ -142,6 +148,8 @@ struct npu_device {
 	struct npu_recovery recovery;
 	/** @coredump: failure that is being written down */
 	struct npu_coredump coredump;
+	/** @pm: power */
+	struct npu_pm pm;
 
 	/** @num_vectors: MSI-X vectors in use, the management vector included */
 	unsigned int num_vectors;

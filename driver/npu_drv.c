@@ -19,6 +19,7 @@
 #include "npu_hwmon.h"
 #include "npu_ioctl.h"
 #include "npu_job.h"
+#include "npu_pm.h"
 #include "npu_prime.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
@@ -60,6 +61,7 @@ static long npu_ioctl_with(struct file *filp, unsigned int cmd, unsigned long ar
 			   long (*ioctl)(struct file *, unsigned int, unsigned long))
 {
 	struct drm_file *file = filp->private_data;
+	struct npu_device *npu = to_npu_device(file->minor->dev);
 	unsigned int nr = DRM_IOCTL_NR(cmd);
 	long ret;
 	int idx;
@@ -70,10 +72,11 @@ static long npu_ioctl_with(struct file *filp, unsigned int cmd, unsigned long ar
 	if (nr < DRM_COMMAND_BASE || nr >= DRM_COMMAND_END)
 		return ioctl(filp, cmd, arg);
 
-	if (!drm_dev_enter(file->minor->dev, &idx))
-		return -ENODEV;
+	ret = npu_pm_enter(npu, &idx);
+	if (ret)
+		return ret;
 	ret = ioctl(filp, cmd, arg);
-	drm_dev_exit(idx);
+	npu_pm_exit(npu, idx);
 
 	return ret;
 }
@@ -148,12 +151,16 @@ static int npu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 
 	npu_fw_watch_start(npu);
+	npu_pm_start(npu);
 	return 0;
 }
 
 static void npu_remove(struct pci_dev *pdev)
 {
-	npu_device_unplug(pci_get_drvdata(pdev));
+	struct npu_device *npu = pci_get_drvdata(pdev);
+
+	npu_pm_stop(npu);
+	npu_device_unplug(npu);
 }
 
 static void npu_reset_prepare_pci(struct pci_dev *pdev)
@@ -185,6 +192,7 @@ static struct pci_driver npu_pci_driver = {
 	.shutdown = npu_remove,
 	.err_handler = &npu_err_handlers,
 	.dev_groups = npu_sysfs_groups,
+	.driver.pm = pm_ptr(&npu_pm_ops),
 };
 
 /**

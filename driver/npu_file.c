@@ -11,6 +11,7 @@
 #include "npu_file.h"
 #include "npu_gem.h"
 #include "npu_limits.h"
+#include "npu_pm.h"
 #include "npu_queue.h"
 #include "npu_usage.h"
 #include "npu_vm.h"
@@ -89,9 +90,14 @@ static void npu_file_retire_queue(struct npu_file *nfile, struct npu_queue *queu
 void npu_file_postclose(struct drm_device *drm, struct drm_file *file)
 {
 	struct npu_file *nfile = file->driver_priv;
+	struct npu_device *npu = nfile->npu;
 	struct npu_queue *queue;
 	struct npu_vm *vm;
 	unsigned long id;
+	bool awake;
+
+	/* What cannot be woken is off line: all is freed that it does not know any more. */
+	awake = !npu_pm_get(npu);
 
 	xa_for_each(&nfile->queues, id, queue)
 		npu_file_retire_queue(nfile, queue);
@@ -101,6 +107,8 @@ void npu_file_postclose(struct drm_device *drm, struct drm_file *file)
 		npu_file_retire_vm(nfile, vm);
 	xa_destroy(&nfile->vms);
 
+	if (awake)
+		npu_pm_put(npu);
 	npu_process_put(nfile->process);
 	npu_usage_put(nfile->usage);
 	kfree(nfile);

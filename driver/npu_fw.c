@@ -387,3 +387,12 @@ void npu_fw_watch_start(struct npu_device *npu)
 	npu->fw.heartbeat_at = jiffies;
 	queue_delayed_work(system_wq, &npu->fw.watch, msecs_to_jiffies(NPU_FW_WATCH_MS));
 }
+
+/**
+ * npu_fw_watch_stop() - undo npu_fw_watch_start()
+ * @npu: device, without interrupts
+ */
+void npu_fw_watch_stop(struct npu_device *npu)
+{
+	cancel_delayed_work_sync(&npu->fw.watch);
+}

@@ -45,6 +45,7 @@ int npu_fw_init(struct npu_device *npu);
 int npu_fw_boot(struct npu_device *npu);
 void npu_fw_event(struct npu_device *npu);
 void npu_fw_watch_start(struct npu_device *npu);
+void npu_fw_watch_stop(struct npu_device *npu);
 
 int npu_fw_read_telemetry(struct npu_device *npu, struct npu_fw_telemetry *telemetry);
 int npu_fw_read_ras(struct npu_device *npu, struct npu_fw_ras *ras);

@@ -18,6 +18,7 @@
 #include "npu_gem.h"
 #include "npu_hbm.h"
 #include "npu_limits.h"
+#include "npu_pm.h"
 #include "npu_prime.h"
 #include "npu_resident.h"
 #include "npu_room.h"
@@ -166,12 +167,14 @@ static void *npu_gem_vmap_hbm(struct npu_bo *bo)
  */
 static int npu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
+	struct npu_device *npu = to_npu_device(obj->dev);
 	struct npu_bo *bo = to_npu_bo(obj);
 	void *vaddr;
-	int ret = 0, idx;
+	int ret, idx;
 
-	if (!drm_dev_enter(obj->dev, &idx))
-		return -ENODEV;
+	ret = npu_pm_enter(npu, &idx);
+	if (ret)
+		return ret;
 
 	if (bo->ttm.resource->mem_type != NPU_PL_HBM) {
 		ret = drm_gem_ttm_vmap(obj, map);
@@ -184,7 +187,10 @@ static int npu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	}
 	if (!ret)
 		ttm_bo_pin(&bo->ttm);
-	drm_dev_exit(idx);
+	/* As long as there is a mapping the device may be touched at any time. */
+	if (!ret && map->is_iomem)
+		ret = npu_pm_get(npu);
+	npu_pm_exit(npu, idx);
 
 	return ret;
 }
@@ -196,6 +202,7 @@ static void npu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 	if (map->is_iomem) {
 		vunmap((void __force *)map->vaddr_iomem);
 		iosys_map_clear(map);
+		npu_pm_put(to_npu_device(obj->dev));
 	} else {
 		drm_gem_ttm_vunmap(obj, map);
 	}
@@ -216,6 +223,7 @@ static int npu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 static vm_fault_t npu_gem_fault(struct vm_fault *vmf)
 {
 	struct ttm_buffer_object *tbo = vmf->vma->vm_private_data;
+	struct npu_device *npu = to_npu_device(tbo->base.dev);
 	pgprot_t prot = vmf->vma->vm_page_prot;
 	vm_fault_t ret;
 	int idx;
@@ -224,9 +232,9 @@ static vm_fault_t npu_gem_fault(struct vm_fault *vmf)
 	if (ret)
 		return ret;
 
-	if (drm_dev_enter(tbo->base.dev, &idx)) {
+	if (!npu_pm_enter(npu, &idx)) {
 		ret = ttm_bo_vm_fault_reserved(vmf, prot, NPU_GEM_PREFAULT);
-		drm_dev_exit(idx);
+		npu_pm_exit(npu, idx);
 	} else {
 		ret = ttm_bo_vm_dummy_page(vmf, prot);
 	}

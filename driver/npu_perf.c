@@ -25,6 +25,7 @@
 #include "npu_fw.h"
 #include "npu_hbm.h"
 #include "npu_perf.h"
+#include "npu_pm.h"
 #include "npu_uapi.h"
 
 /**
@@ -273,10 +274,10 @@ static void npu_perf_work(struct work_struct *work)
 	struct npu_perf_stream *stream = container_of(work, struct npu_perf_stream, work);
 	int idx;
 
-	if (!drm_dev_enter(&stream->npu->drm, &idx))
+	if (npu_pm_enter(stream->npu, &idx))
 		return;
 	npu_perf_sample(stream);
-	drm_dev_exit(idx);
+	npu_pm_exit(stream->npu, idx);
 }
 
 static enum hrtimer_restart npu_perf_tick(struct hrtimer *timer)

@@ -16,6 +16,7 @@
 #include "npu_gem.h"
 #include "npu_hbm.h"
 #include "npu_limits.h"
+#include "npu_pm.h"
 #include "npu_prime.h"
 #include "npu_resident.h"
 #include "npu_ttm.h"
@@ -293,11 +294,13 @@ static struct sg_table *npu_prime_map_dma_buf(struct dma_buf_attachment *attach,
 					      enum dma_data_direction dir)
 {
 	struct npu_bo *bo = dma_buf_to_npu_bo(attach->dmabuf);
+	struct npu_device *npu = to_npu_device(bo->ttm.base.dev);
 	struct sg_table *sgt;
 	int ret, idx;
 
-	if (!drm_dev_enter(bo->ttm.base.dev, &idx))
-		return ERR_PTR(-ENODEV);
+	ret = npu_pm_enter(npu, &idx);
+	if (ret)
+		return ERR_PTR(ret);
 
 	ret = npu_prime_place(bo, attach->peer2peer);
 	if (ret)
@@ -309,17 +312,25 @@ static struct sg_table *npu_prime_map_dma_buf(struct dma_buf_attachment *attach,
 	if (!IS_ERR(sgt))
 		bo->reachable = true;
 
-	drm_dev_exit(idx);
+	/* A peer wakes nobody: HBM has to answer until it is unmapped. */
+	if (!IS_ERR(sgt) && !sg_page(sgt->sgl))
+		drm_dev_exit(idx);
+	else
+		npu_pm_exit(npu, idx);
 	return sgt;
 }
 
 static void npu_prime_unmap_dma_buf(struct dma_buf_attachment *attach, struct sg_table *sgt,
 				    enum dma_data_direction dir)
 {
-	if (sg_page(sgt->sgl))
-		npu_prime_unmap_pages(dma_buf_to_npu_bo(attach->dmabuf), attach, sgt, dir);
-	else
+	struct npu_bo *bo = dma_buf_to_npu_bo(attach->dmabuf);
+
+	if (sg_page(sgt->sgl)) {
+		npu_prime_unmap_pages(bo, attach, sgt, dir);
+	} else {
 		npu_prime_unmap_hbm(attach, sgt, dir);
+		npu_pm_put(to_npu_device(bo->ttm.base.dev));
+	}
 
 	sg_free_table(sgt);
 	kfree(sgt);

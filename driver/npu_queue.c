@@ -137,6 +137,7 @@ static bool npu_queue_pop(struct npu_queue *queue, struct npu_fence **fence)
 
 	*fence = queue->inflight[slot];
 	queue->inflight[slot] = NULL;
+	queue->tasks += le32_to_cpu(queue->sq[slot].count);
 	queue->head++;
 	queue->moved = jiffies;
 	atomic64_inc(&queue->completed);
@@ -172,15 +173,14 @@ static void npu_queue_cancel(struct npu_queue *queue, int first, int others)
 }
 
 /**
- * npu_queue_attach() - create the hardware queue
+ * npu_queue_create_hw() - make the device know a queue
  * @queue: queue
  *
  * Return: 0 on success, a negative error code otherwise.
  */
-static int npu_queue_attach(struct npu_queue *queue)
+int npu_queue_create_hw(struct npu_queue *queue)
 {
 	const struct npu_queue_params *params = &queue->params;
-	struct npu_device *npu = queue->npu;
 	struct npu_admin_cmd cmd = {
 		.opcode = NPU_ADMIN_QUEUE_CREATE,
 		.id = cpu_to_le32(queue->hw_id),
@@ -196,11 +196,24 @@ static int npu_queue_attach(struct npu_queue *queue)
 			.engine = params->engine,
 		},
 	};
+
+	return npu_admin_exec(queue->npu, &cmd, NULL);
+}
+
+/**
+ * npu_queue_attach() - create the hardware queue
+ * @queue: queue
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_queue_attach(struct npu_queue *queue)
+{
+	struct npu_device *npu = queue->npu;
 	int ret;
 
 	mutex_lock(&npu->hw_lock);
 	npu_cq_set_queue(queue->cq, queue->hw_id, queue);
-	ret = npu_admin_exec(npu, &cmd, NULL);
+	ret = npu_queue_create_hw(queue);
 	if (!ret) {
 		queue->attached = true;
 		list_add_tail(&queue->node, &npu->queues);
@@ -219,7 +232,7 @@ static int npu_queue_attach(struct npu_queue *queue)
  * npu_queue_detached() - the hardware has let go of the queue
  * @queue: queue, stopped
  */
-static void npu_queue_detached(struct npu_queue *queue)
+void npu_queue_detached(struct npu_queue *queue)
 {
 	if (!queue->attached)
 		return;
@@ -627,6 +640,7 @@ static void npu_queue_fault(struct npu_queue *queue, u16 status)
 	queue->guilty = npu_status_is_guilty(status);
 	queue->fault = *queue->fault_block;
 	queue->fault.status = cpu_to_le32(status);
+	le32_add_cpu(&queue->fault.command, queue->cut);
 	atomic64_inc(&queue->npu->recovery.tasks);
 }
 
@@ -675,6 +689,7 @@ int npu_queue_complete(struct npu_queue *queue, const struct npu_cqe *cqe)
 		npu_queue_fault(queue, status);
 		fault = true;
 	}
+	queue->cut = 0;
 	spin_unlock(&queue->lock);
 
 	if (queue->params.usage)

@@ -135,6 +135,15 @@ struct npu_queue {
 	unsigned long patience;
 	/** @watch: looks after what is in the ring */
 	struct npu_watch watch;
+
+	/** @tasks: commands of entries that have completed, since the hardware knows the queue */
+	u64 tasks;
+	/** @suspended: told to suspend, under &npu_device.hw_lock as the next one */
+	bool suspended;
+	/** @begun: commands done of the oldest entry */
+	u64 begun;
+	/** @cut: commands that the oldest entry had before */
+	u32 cut;
 	/** @submitted: jobs accepted */
 	atomic64_t submitted;
 	/** @completed: jobs that have ended */
@@ -163,6 +172,8 @@ void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status status, i
 		    int others);
 int npu_queue_detach(struct npu_queue *queue);
 void npu_queue_set_recovery(struct npu_queue *queue, enum drm_npu_recovery recovery);
+int npu_queue_create_hw(struct npu_queue *queue);
+void npu_queue_detached(struct npu_queue *queue);
 void npu_queue_stop_all(struct npu_device *npu, int error);
 void npu_queue_detach_all(struct npu_device *npu);
 void npu_queue_free_all(struct npu_device *npu);

@@ -200,10 +200,12 @@ static int npu_reset_begin(struct npu_device *npu)
 }
 
 /**
- * npu_reset_finish() - bring the device up again
+ * npu_reset_bring_up() - boot the device, with interrupts
  * @npu: device, quiet
+ *
+ * Return: 0 on success, a negative error code otherwise.
  */
-static void npu_reset_finish(struct npu_device *npu)
+static int npu_reset_bring_up(struct npu_device *npu)
 {
 	int ret;
 
@@ -215,13 +217,57 @@ static void npu_reset_finish(struct npu_device *npu)
 		npu_irq_unmask(npu);
 		ret = ret ?: npu_reset_boot(npu);
 	}
-	if (ret) {
+	if (ret)
 		npu_irq_disable(npu);
+	return ret;
+}
+
+/**
+ * npu_reset_finish() - bring the device up again
+ * @npu: device, quiet
+ */
+static void npu_reset_finish(struct npu_device *npu)
+{
+	if (npu_reset_bring_up(npu)) {
 		npu_reset_wedge(npu);
 		return;
 	}
 
 	drm_notice(&npu->drm, "device has been reset\n");
+}
+
+/**
+ * npu_reset_reboot() - bring up a device that has lost its state
+ * @npu: device, off line
+ *
+ * Queues are the caller's business.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_reset_reboot(struct npu_device *npu)
+{
+	int ret;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	npu->state = NPU_DEVICE_RESETTING;
+	ret = npu_reset_hw(npu);
+	if (!ret)
+		ret = npu_reset_bring_up(npu);
+	return ret;
+}
+
+/**
+ * npu_reset_give_up() - the device is not to be had back
+ * @npu: device, off line or quiet
+ */
+void npu_reset_give_up(struct npu_device *npu)
+{
+	lockdep_assert_held(&npu->hw_lock);
+
+	npu_queue_stop_all(npu, -ECANCELED);
+	npu_reset_wedge(npu);
+	npu_queue_detach_all(npu);
 }
 
 static void npu_reset_work(struct work_struct *work)

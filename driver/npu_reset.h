@@ -10,6 +10,8 @@ void npu_reset_schedule(struct npu_device *npu, const char *reason);
 void npu_reset_wait(struct npu_device *npu);
 void npu_reset_prepare(struct npu_device *npu);
 void npu_reset_done(struct npu_device *npu);
+int npu_reset_reboot(struct npu_device *npu);
+void npu_reset_give_up(struct npu_device *npu);
 void npu_reset_unplug(struct npu_device *npu);
 
 #endif /* __NPU_RESET_H__ */

@@ -3,6 +3,7 @@
 
 #include "npu_device.h"
 #include "npu_fw.h"
+#include "npu_pm.h"
 #include "npu_telemetry.h"
 
 /**
@@ -39,13 +40,14 @@ int npu_telemetry_read(struct npu_device *npu, struct npu_fw_telemetry *telemetr
 {
 	int ret, idx;
 
-	if (!drm_dev_enter(&npu->drm, &idx))
-		return -ENODEV;
+	ret = npu_pm_enter(npu, &idx);
+	if (ret)
+		return ret;
 
 	ret = npu_telemetry_state(npu);
 	if (!ret)
 		ret = npu_fw_read_telemetry(npu, telemetry);
-	drm_dev_exit(idx);
+	npu_pm_exit(npu, idx);
 
 	return ret;
 }

@@ -12,6 +12,7 @@
 #include "npu_gem.h"
 #include "npu_hbm.h"
 #include "npu_migrate.h"
+#include "npu_pm.h"
 #include "npu_room.h"
 #include "npu_trace.h"
 #include "npu_ttm.h"
@@ -242,19 +243,18 @@ static int npu_ttm_replace(struct ttm_buffer_object *tbo, struct ttm_resource *n
 }
 
 /**
- * npu_ttm_move() - move a buffer
+ * npu_ttm_move_awake() - move a buffer of a device that is awake, or gone
  * @tbo: buffer
  * @evict: it has to make room
  * @ctx: how to wait
  * @new_mem: where to
- * @hop: not used
  *
  * Only reservation locks are held over copying and clearing.
  *
  * Return: 0 on success, a negative error code otherwise.
  */
-static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation_ctx *ctx,
-			struct ttm_resource *new_mem, struct ttm_place *hop)
+static int npu_ttm_move_awake(struct ttm_buffer_object *tbo, bool evict,
+			      struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
 {
 	bool from_hbm = tbo->resource && tbo->resource->mem_type == NPU_PL_HBM;
 	bool to_hbm = new_mem->mem_type == NPU_PL_HBM;
@@ -285,6 +285,34 @@ static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_op
 	ret = npu_ttm_replace(tbo, new_mem);
 	if (!ret)
 		npu_gem_moved(tbo, new_mem->mem_type);
+	return ret;
+}
+
+/**
+ * npu_ttm_move() - move a buffer
+ * @tbo: buffer
+ * @evict: it has to make room
+ * @ctx: how to wait
+ * @new_mem: where to
+ * @hop: not used
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_ttm_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation_ctx *ctx,
+			struct ttm_resource *new_mem, struct ttm_place *hop)
+{
+	struct npu_device *npu = ttm_to_npu(tbo->bdev);
+	bool there;
+	int ret, idx;
+
+	ret = npu_pm_enter(npu, &idx);
+	if (ret && ret != -ENODEV)
+		return ret;
+
+	there = !ret;
+	ret = npu_ttm_move_awake(tbo, evict, ctx, new_mem);
+	if (there)
+		npu_pm_exit(npu, idx);
 	return ret;
 }
 
@@ -336,7 +364,7 @@ static int npu_ttm_access_memory(struct ttm_buffer_object *tbo, unsigned long of
 	struct npu_device *npu = ttm_to_npu(tbo->bdev);
 	int done = 0, idx;
 
-	if (!drm_dev_enter(&npu->drm, &idx))
+	if (npu_pm_enter(npu, &idx))
 		return -EIO;
 
 	while (done < len) {
@@ -355,7 +383,7 @@ static int npu_ttm_access_memory(struct ttm_buffer_object *tbo, unsigned long of
 		done += bytes;
 	}
 
-	drm_dev_exit(idx);
+	npu_pm_exit(npu, idx);
 	return len;
 }
 

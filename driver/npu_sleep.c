@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+
+#include <npu/npu_regs.h>
+
+#include "npu_admin.h"
+#include "npu_cq.h"
+#include "npu_device.h"
+#include "npu_mmio.h"
+#include "npu_queue.h"
+#include "npu_reset.h"
+#include "npu_sleep.h"
+
+/**
+ * DOC: Sleep of queues
+ *
+ * Before the system sleeps each queue that has something to do is suspended, at a border of
+ * commands. A device that keeps its state just resumes them. One that has been powered down,
+ * but for HBM, gets them anew: what is left in the ring moves to its begin, and of the oldest
+ * entry, which may have been done in part, the commands that are done are cut off. No command
+ * is done twice, and none is left out.
+ */
+
+#define NPU_SLEEP_POLL_MS 10
+
+/**
+ * npu_sleep_all_idle() - has no queue anything to do?
+ * @npu: device
+ *
+ * Return: true if so. Jobs that wait for a fence count: nothing may have to wake the device
+ * when it is signalled.
+ */
+bool npu_sleep_all_idle(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (atomic_read(&queue->scheduled) ||
+		    READ_ONCE(queue->head) != READ_ONCE(queue->tail))
+			return false;
+	}
+
+	return true;
+}
+
+static int npu_sleep_exec(struct npu_queue *queue, u8 opcode, struct npu_admin_cqe *reply)
+{
+	struct npu_admin_cmd cmd = {
+		.opcode = opcode,
+		.id = cpu_to_le32(queue->hw_id),
+	};
+
+	return npu_admin_exec(queue->npu, &cmd, reply);
+}
+
+/**
+ * npu_sleep_suspend() - suspend a queue
+ * @queue: queue
+ * @deadline: jiffies, when to give up
+ *
+ * Return: 0 on success, -EBUSY if it does not come to a border, another negative error code
+ * if the firmware cannot be talked to.
+ */
+static int npu_sleep_suspend(struct npu_queue *queue, unsigned long deadline)
+{
+	struct npu_admin_cqe reply;
+	int ret;
+
+	queue->suspended = true;
+	ret = npu_sleep_exec(queue, NPU_ADMIN_QUEUE_SUSPEND, NULL);
+
+	/* The firmware waits for a while only; it takes effect later all the same. */
+	while (ret == -EBUSY && time_before(jiffies, deadline)) {
+		msleep(NPU_SLEEP_POLL_MS);
+		ret = npu_sleep_exec(queue, NPU_ADMIN_QUEUE_QUERY, &reply);
+		if (!ret && le32_to_cpu(reply.queue.state) != NPU_QUEUE_SUSPENDED &&
+		    le32_to_cpu(reply.queue.state) != NPU_QUEUE_FAULTED)
+			ret = -EBUSY;
+	}
+
+	return ret;
+}
+
+/**
+ * npu_sleep_look() - see how far a queue has come
+ * @queue: queue, suspended
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_sleep_look(struct npu_queue *queue)
+{
+	struct npu_admin_cqe reply;
+	int ret;
+
+	ret = npu_sleep_exec(queue, NPU_ADMIN_QUEUE_QUERY, &reply);
+	if (ret)
+		return ret;
+
+	npu_cq_process(queue->cq);
+	queue->begun = le64_to_cpu(reply.queue.tasks) - queue->tasks;
+	return 0;
+}
+
+/**
+ * npu_sleep_begin() - suspend all queues
+ * @npu: device, to which nobody submits
+ * @timeout: jiffies that it may take
+ *
+ * Return: 0 until npu_sleep_end(); a negative error code if all goes on as before.
+ */
+int npu_sleep_begin(struct npu_device *npu, unsigned long timeout)
+{
+	unsigned long deadline = jiffies + timeout;
+	struct npu_queue *queue;
+	int ret = 0;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	/* Jobs that wait for fences are not to be run while the device sleeps. */
+	list_for_each_entry(queue, &npu->queues, node)
+		drm_sched_wqueue_stop(&queue->sched);
+
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (!queue->attached || READ_ONCE(queue->head) == READ_ONCE(queue->tail))
+			continue;
+
+		ret = npu_sleep_suspend(queue, deadline) ?: npu_sleep_look(queue);
+		if (ret) {
+			npu_sleep_end(npu);
+			break;
+		}
+	}
+
+	return ret;
+}
+
+/**
+ * npu_sleep_reverse() - reverse the order of ring slots
+ * @queue: queue, locked
+ * @first: first of them
+ * @last: last of them
+ */
+static void npu_sleep_reverse(struct npu_queue *queue, u32 first, u32 last)
+{
+	for (; first < last; first++, last--) {
+		swap(queue->sq[first], queue->sq[last]);
+		swap(queue->inflight[first], queue->inflight[last]);
+	}
+}
+
+/**
+ * npu_sleep_rewind() - move what is in a queue's ring to its begin
+ * @queue: queue that the hardware does not know
+ *
+ * Return: 0 on success, -EPROTO if the device has told nonsense.
+ */
+static int npu_sleep_rewind(struct npu_queue *queue)
+{
+	u32 first = queue->head & (queue->slots - 1);
+	u32 count = queue->tail - queue->head;
+	struct npu_sqe *sqe = &queue->sq[0];
+	u32 i;
+
+	lockdep_assert_held(&queue->lock);
+
+	if (first) {
+		npu_sleep_reverse(queue, 0, first - 1);
+		npu_sleep_reverse(queue, first, queue->slots - 1);
+		npu_sleep_reverse(queue, 0, queue->slots - 1);
+	}
+
+	queue->head = 0;
+	queue->tail = count;
+	queue->tasks = 0;
+	queue->moved = jiffies;
+	for (i = 0; i < count; i++)
+		queue->sq[i].cookie = cpu_to_le64(i);
+
+	if (!count || !queue->begun)
+		return 0;
+	if (queue->begun > le32_to_cpu(sqe->count))
+		return -EPROTO;
+
+	queue->cut = queue->begun;
+	queue->begun = 0;
+	le32_add_cpu(&sqe->count, -queue->cut);
+	le64_add_cpu(&sqe->list, queue->cut * sizeof(struct npu_cmd));
+	if (!sqe->count) {
+		sqe->opcode = NPU_SQE_NOP;
+		sqe->list = 0;
+	}
+	return 0;
+}
+
+/**
+ * npu_sleep_restore() - give all queues to a device that has forgotten them
+ * @npu: device that has just booted
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_sleep_restore(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+	int ret;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (!queue->attached)
+			continue;
+		if (READ_ONCE(queue->stopped)) {
+			npu_queue_detached(queue);
+			continue;
+		}
+
+		spin_lock_irq(&queue->lock);
+		ret = npu_sleep_rewind(queue);
+		spin_unlock_irq(&queue->lock);
+		if (!ret)
+			ret = npu_queue_create_hw(queue);
+		if (ret)
+			return ret;
+
+		queue->suspended = false;
+		npu_write(npu, NPU_DB_SQ_TAIL(queue->hw_id), queue->tail);
+	}
+
+	return 0;
+}
+
+/**
+ * npu_sleep_end() - let all queues go on
+ * @npu: device
+ */
+void npu_sleep_end(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (queue->suspended && npu->state == NPU_DEVICE_ALIVE &&
+		    npu_sleep_exec(queue, NPU_ADMIN_QUEUE_RESUME, NULL))
+			npu_reset_schedule(npu, "a queue cannot be resumed");
+		queue->suspended = false;
+		queue->moved = jiffies;
+		drm_sched_wqueue_start(&queue->sched);
+	}
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __NPU_SLEEP_H__
+#define __NPU_SLEEP_H__
+
+#include <linux/types.h>
+
+struct npu_device;
+
+bool npu_sleep_all_idle(struct npu_device *npu);
+int npu_sleep_begin(struct npu_device *npu, unsigned long timeout);
+int npu_sleep_restore(struct npu_device *npu);
+void npu_sleep_end(struct npu_device *npu);
+
+#endif /* __NPU_SLEEP_H__ */
