@@ -10,6 +10,7 @@
 
 #include <npu/npu_regs.h>
 
+#include "npu_aer.h"
 #include "npu_debugfs.h"
 #include "npu_bind.h"
 #include "npu_device.h"
@@ -163,20 +164,17 @@ static void npu_remove(struct pci_dev *pdev)
 	npu_device_unplug(npu);
 }
 
-static void npu_reset_prepare_pci(struct pci_dev *pdev)
+/**
+ * npu_shutdown() - the machine ends, or starts another kernel, over memory that is in use now
+ * @pdev: PCI device
+ */
+static void npu_shutdown(struct pci_dev *pdev)
 {
-	npu_reset_prepare(pci_get_drvdata(pdev));
-}
+	struct npu_device *npu = pci_get_drvdata(pdev);
 
-static void npu_reset_done_pci(struct pci_dev *pdev)
-{
-	npu_reset_done(pci_get_drvdata(pdev));
+	npu_fw_watch_stop(npu);
+	npu_reset_shutdown(npu);
 }
-
-static const struct pci_error_handlers npu_err_handlers = {
-	.reset_prepare = npu_reset_prepare_pci,
-	.reset_done = npu_reset_done_pci,
-};
 
 static const struct pci_device_id npu_pci_ids[] = {
 	{ PCI_DEVICE(NPU_PCI_VENDOR_ID, NPU_PCI_DEVICE_ID) },
@@ -189,8 +187,8 @@ static struct pci_driver npu_pci_driver = {
 	.id_table = npu_pci_ids,
 	.probe = npu_probe,
 	.remove = npu_remove,
-	.shutdown = npu_remove,
-	.err_handler = &npu_err_handlers,
+	.shutdown = npu_shutdown,
+	.err_handler = &npu_aer_handlers,
 	.dev_groups = npu_sysfs_groups,
 	.driver.pm = pm_ptr(&npu_pm_ops),
 };

@@ -427,10 +427,80 @@ void npu_reset_done(struct npu_device *npu)
 }
 
 /**
- * npu_reset_unplug() - take the device down for good
+ * npu_reset_offline() - the bus is in trouble: have nobody talk to the device
+ * @npu: device
+ *
+ * It does no DMA from here on, so that fences can be signalled, whatever comes of it.
+ */
+void npu_reset_offline(struct npu_device *npu)
+{
+	bool cookie;
+
+	/* Who waits for the firmware holds the lock, and would for long. */
+	npu_admin_fail(npu);
+
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&npu->hw_lock);
+	if (npu->state == NPU_DEVICE_ALIVE) {
+		npu->state = NPU_DEVICE_OFFLINE;
+		atomic_inc(&npu->reset.count);
+		npu_queue_stop_all(npu, -ECANCELED);
+		npu_irq_disable(npu);
+		pci_clear_master(npu->pdev);
+		npu_queue_detach_all(npu);
+	}
+	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
+}
+
+/**
+ * npu_reset_slot() - the link to a device that is off line has been reset
+ * @npu: device
+ *
+ * Return: 0 if it can be talked to, a negative error code otherwise.
+ */
+int npu_reset_slot(struct npu_device *npu)
+{
+	int ret;
+
+	mutex_lock(&npu->hw_lock);
+	ret = pci_load_saved_state(npu->pdev, npu->reset.pci_state);
+	if (!ret) {
+		pci_restore_state(npu->pdev);
+		ret = npu_reset_wait_ready(npu);
+	}
+	mutex_unlock(&npu->hw_lock);
+
+	return ret;
+}
+
+/**
+ * npu_reset_online() - the bus is well again
  * @npu: device
  */
-void npu_reset_unplug(struct npu_device *npu)
+void npu_reset_online(struct npu_device *npu)
+{
+	bool cookie;
+
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&npu->hw_lock);
+	if (npu->state == NPU_DEVICE_OFFLINE) {
+		if (npu_reset_reboot(npu))
+			npu_reset_give_up(npu);
+		else
+			drm_notice(&npu->drm, "device has recovered from an error of the bus\n");
+	}
+	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
+}
+
+/**
+ * npu_reset_shutdown() - take the device down for good
+ * @npu: device
+ *
+ * When it returns the device does no DMA, and all fences have been signalled.
+ */
+void npu_reset_shutdown(struct npu_device *npu)
 {
 	bool cookie;
 
@@ -442,11 +512,23 @@ void npu_reset_unplug(struct npu_device *npu)
 	npu_reset_quiesce(npu);
 	npu->state = NPU_DEVICE_GONE;
 	npu_queue_detach_all(npu);
-	npu_queue_free_all(npu);
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
 
 	/* Neither a reset nor a time-out touches what devres is about to free. */
 	cancel_work_sync(&npu->reset.work);
 	flush_workqueue(npu->reset.wq);
+}
+
+/**
+ * npu_reset_unplug() - take the device down, and free what it had access to
+ * @npu: device, unplugged
+ */
+void npu_reset_unplug(struct npu_device *npu)
+{
+	npu_reset_shutdown(npu);
+
+	mutex_lock(&npu->hw_lock);
+	npu_queue_free_all(npu);
+	mutex_unlock(&npu->hw_lock);
 }

@@ -12,6 +12,10 @@ void npu_reset_prepare(struct npu_device *npu);
 void npu_reset_done(struct npu_device *npu);
 int npu_reset_reboot(struct npu_device *npu);
 void npu_reset_give_up(struct npu_device *npu);
+void npu_reset_offline(struct npu_device *npu);
+int npu_reset_slot(struct npu_device *npu);
+void npu_reset_online(struct npu_device *npu);
+void npu_reset_shutdown(struct npu_device *npu);
 void npu_reset_unplug(struct npu_device *npu);
 
 #endif /* __NPU_RESET_H__ */
