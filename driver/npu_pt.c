@@ -484,7 +484,8 @@ static void npu_pt_map_large(struct npu_pt_update *update, struct npu_pt *pt, u6
  */
 static void npu_pt_map_sparse(struct npu_pt_update *update, struct npu_pt *pt, u64 va, u64 size)
 {
-	const u64 pte = NPU_PTE_VALID | NPU_PTE_LEAF | NPU_PTE_SPARSE | NPU_PTE_READ | NPU_PTE_WRITE;
+	const u64 pte = NPU_PTE_VALID | NPU_PTE_LEAF | NPU_PTE_SPARSE |
+			NPU_PTE_READ | NPU_PTE_WRITE;
 	u64 page = BIT_ULL(NPU_PT_SHIFT(pt->level));
 
 	for (; size; va += page, size -= page) {

@@ -65,6 +65,7 @@ static inline bool npu_userptrs_commit(struct npu_vm *vm, struct npu_pt_update *
 {
 	return true;
 }
+
 static inline void npu_userptrs_unplug(struct npu_device *npu) { }
 
 static inline struct npu_userptr *npu_userptr_create(struct npu_vm *vm, u64 address, u64 size,
@@ -72,6 +73,7 @@ static inline struct npu_userptr *npu_userptr_create(struct npu_vm *vm, u64 addr
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }
+
 static inline void npu_userptr_put(struct npu_userptr *userptr) { }
 static inline int npu_userptr_pin(struct npu_userptr *userptr, bool torn) { return 0; }
 static inline bool npu_userptr_commit(struct npu_userptr *userptr) { return true; }
@@ -82,6 +84,7 @@ static inline int npu_userptr_prepare(struct npu_pt_update *update, const struct
 {
 	return 0;
 }
+
 static inline void npu_userptr_map(struct npu_pt_update *update, const struct npu_vma *vma) { }
 #endif
 
