@@ -19,6 +19,7 @@ part = +@$(if $(V),,echo '  MAKE       $(1)';) $(MAKE) $(if $(V),,-s) -C $(1) O=
 
 QEMU := $(O)/qemu/qemu-system-x86_64
 KDIR ?= $(O)/kernel/headers
+DEBUG_KERNELS ?= debug kcsan
 VM := tools/npu-vm
 
 .PHONY: help
@@ -27,6 +28,7 @@ help:
 	@echo
 	@echo '  make run        boot the VM and train a network on the NPU'
 	@echo '  make check      run every test'
+	@echo '  make check-deep run the tests that take long, on debug kernels (built at the first time)'
 	@echo '  make bench      measure the stack against its peers'
 	@echo '  make all        build everything'
 	@echo '  make docs       the driver and its uAPI as HTML, in build/docs'
@@ -72,6 +74,12 @@ tests: core lib tools
 driver: setup
 	+@scripts/build-driver.sh "$(KDIR)"
 
+# Kernels that look for mistakes, built once, and npu.ko for them.
+.PHONY: debug-kernels
+debug-kernels: setup
+	+@scripts/debug-kernel.sh $(DEBUG_KERNELS)
+	+@$(foreach k,$(DEBUG_KERNELS),scripts/build-driver.sh "$(O)/debug/$(k)/headers" $(k) &&) true
+
 .PHONY: run
 run: all
 	@scripts/demo.sh
@@ -79,6 +87,10 @@ run: all
 .PHONY: check
 check: all
 	@tests/run
+
+.PHONY: check-deep
+check-deep: all debug-kernels
+	@tests/run --deep
 
 .PHONY: bench
 bench: all

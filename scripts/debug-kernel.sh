@@ -9,7 +9,7 @@
 #   NAME/release, NAME/vmlinux, NAME/lib/modules/, NAME/headers
 #                     what build/kernel has of the stock kernel
 #
-# npu.ko for it is built by build-driver.sh like that of the stock kernel.
+# npu.ko in it is that of the day; build-driver.sh builds newer ones.
 
 . "$(dirname "$0")/apt.sh"
 
@@ -22,7 +22,7 @@ fetch_source()
 	local deb
 
 	deb=$(ls "$DL/${PACKAGE}"_*.deb 2>/dev/null) || deb=$(fetch_deb $PACKAGE)
-	rm -rf "$SOURCE"
+	rm -rf "$O/debug"
 	mkdir -p "$SOURCE"
 	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$PACKAGE.tar.xz" |
 		xz -dc -T0 | tar -x -C "$SOURCE" --strip-components=1
@@ -48,7 +48,7 @@ build_kernel()
 	local name=$1 dir=$O/debug/$1 tree=$O/debug/$1/tree
 	local fragments="$CONFIGS/vm.config $CONFIGS/$1.config"
 
-	rm -rf "$dir"
+	# What is there already is built upon: a change of the configuration is soon done.
 	mkdir -p "$tree"
 	cd "$tree"
 	make -C "$SOURCE" O="$tree" tinyconfig
@@ -56,9 +56,10 @@ build_kernel()
 	make olddefconfig
 	check_config $fragments
 	nice -n 10 make -j"${JOBS:-$(nproc)}" vmlinux modules
+	rm -rf "$dir/lib"
 	make -s INSTALL_MOD_PATH="$dir" modules_install
-	ln -s tree/vmlinux "$dir/vmlinux"
-	ln -s tree "$dir/headers"
+	ln -sfn tree/vmlinux "$dir/vmlinux"
+	ln -sfn tree "$dir/headers"
 	make -s kernelrelease >"$dir/release"
 }
 
