@@ -90,6 +90,7 @@ check: all
 
 .PHONY: check-deep
 check-deep: all debug-kernels
+	@scripts/debug-kernel.sh clang
 	@tests/run --deep
 
 .PHONY: bench

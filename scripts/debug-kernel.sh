@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # debug-kernel.sh NAME...: builds the debug kernels of tests/configs/NAME.config from Debian's
-# source, each once, under build/debug:
+# source, each once, under build/debug; of "clang" only what a module's build needs, with clang:
 #
 #   source/           the kernel's source, this tree linked in as drivers/accel/npu
 #   NAME/tree/        the build
@@ -46,15 +46,21 @@ check_config()
 build_kernel()
 {
 	local name=$1 dir=$O/debug/$1 tree=$O/debug/$1/tree
-	local fragments="$CONFIGS/vm.config $CONFIGS/$1.config"
+	local fragments="$CONFIGS/vm.config $CONFIGS/$1.config" cc=gcc
+
+	[ "$name" != clang ] || cc=clang
 
 	# What is there already is built upon: a change of the configuration is soon done.
 	mkdir -p "$tree"
 	cd "$tree"
-	make -C "$SOURCE" O="$tree" tinyconfig
+	make -C "$SOURCE" O="$tree" CC=$cc tinyconfig
 	"$SOURCE/scripts/kconfig/merge_config.sh" -m -O "$tree" .config $fragments
-	make olddefconfig
+	make CC=$cc olddefconfig
 	check_config $fragments
+	if [ "$name" = clang ]; then
+		make -j"${JOBS:-$(nproc)}" CC=$cc modules_prepare
+		return
+	fi
 	nice -n 10 make -j"${JOBS:-$(nproc)}" vmlinux modules
 	rm -rf "$dir/lib"
 	make -s INSTALL_MOD_PATH="$dir" modules_install

@@ -10,7 +10,7 @@ QEMU="libglib2.0-dev libpixman-1-dev libattr1-dev libcap-ng-dev liburing-dev"
 KERNEL="libelf-dev libssl-dev kmod cpio pahole zstd xz-utils sparse"
 FIRMWARE="gcc-riscv64-unknown-elf"
 RUNTIME="libdrm-dev libjansson-dev libopenblas-dev"
-CHECKS="clang man-db python3-sphinx"
+CHECKS="clang coccinelle man-db python3-sphinx"
 FETCH="apt-utils ca-certificates debian-archive-keyring dpkg-dev git"
 
 missing()
