@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/device.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/sysfs.h>

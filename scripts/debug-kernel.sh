@@ -69,9 +69,9 @@ build_kernel()
 	make -s kernelrelease >"$dir/release"
 }
 
-step "debug-source" "$(resolved ksft newest $PACKAGE)-$(key_of "$0" "$TOP/scripts/in-tree.sh")" \
+step "debug-source" "$(resolved ksft newest $PACKAGE)-$(key_of "$TOP/scripts/in-tree.sh")" \
 	fetch_source
 for name; do
-	step "debug-$name" "$(cat "$STAMPS/debug-source")-$(key_of "$CONFIGS/vm.config" "$CONFIGS/$name.config")" \
+	step "debug-$name" "$(cat "$STAMPS/debug-source")-$(key_of "$0" "$CONFIGS/vm.config" "$CONFIGS/$name.config")" \
 		build_kernel "$name"
 done
