@@ -12,6 +12,7 @@
 #include "npu_device.h"
 #include "npu_fence.h"
 #include "npu_gem.h"
+#include "npu_pm.h"
 #include "npu_prime.h"
 #include "npu_pt.h"
 #include "npu_resident.h"
@@ -626,6 +627,9 @@ static void npu_bind_enqueue(struct npu_bind *bind)
 	list_add_tail(&bind->node, &queue->pending);
 	queue->num_ops += bind->count;
 	spin_unlock(&queue->lock);
+
+	/* Nothing may have to wake the device on the way to signal the fence. */
+	npu_pm_hold(bind->vm->npu);
 }
 
 /**
@@ -957,9 +961,9 @@ static void npu_bind_release(struct work_struct *work)
 	dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
 	for (i = 0; i < bind->count; i++)
 		npu_bind_drop_released(vm, &bind->ops[i]);
-	if (!vm->destroyed && drm_dev_enter(&vm->npu->drm, &idx)) {
+	if (!vm->destroyed && !npu_pm_enter(vm->npu, &idx)) {
 		npu_bind_prune_later(bind);
-		drm_dev_exit(idx);
+		npu_pm_exit(vm->npu, idx);
 	}
 	dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	mutex_unlock(&vm->lock);
@@ -985,6 +989,7 @@ static void npu_bind_finish(struct npu_bind *bind, int error)
 
 	npu_fence_signal(fence, error);
 	dma_fence_put(&fence->base);
+	npu_pm_put(bind->vm->npu);
 }
 
 static void npu_bind_wake(struct dma_fence *fence, struct dma_fence_cb *cb)

@@ -23,6 +23,7 @@
 #include "npu_fault.h"
 #include "npu_gem.h"
 #include "npu_mmio.h"
+#include "npu_pm.h"
 #include "npu_pt.h"
 #include "npu_queue.h"
 #include "npu_vm.h"
@@ -694,9 +695,9 @@ static void npu_coredump_work(struct work_struct *work)
 	struct npu_queue *queue = core->queue;
 	int idx;
 
-	if (drm_dev_enter(&npu->drm, &idx)) {
+	if (!npu_pm_enter(npu, &idx)) {
 		npu_coredump_make(npu);
-		drm_dev_exit(idx);
+		npu_pm_exit(npu, idx);
 	}
 
 	kfree(core->queues);

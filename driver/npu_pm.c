@@ -108,6 +108,15 @@ int npu_pm_get(struct npu_device *npu)
 }
 
 /**
+ * npu_pm_hold() - npu_pm_get() once more, for work that goes on after the caller
+ * @npu: device, which the caller has awake
+ */
+void npu_pm_hold(struct npu_device *npu)
+{
+	atomic_inc(&npu->pm.users);
+}
+
+/**
  * npu_pm_enter() - have the device there and awake
  * @npu: device
  * @idx: for npu_pm_exit()

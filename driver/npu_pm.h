@@ -34,6 +34,7 @@ void npu_pm_start(struct npu_device *npu);
 void npu_pm_stop(struct npu_device *npu);
 
 int npu_pm_get(struct npu_device *npu);
+void npu_pm_hold(struct npu_device *npu);
 void npu_pm_put(struct npu_device *npu);
 
 int npu_pm_enter(struct npu_device *npu, int *idx);

@@ -13,6 +13,7 @@
 #include "npu_bind.h"
 #include "npu_device.h"
 #include "npu_extent.h"
+#include "npu_pm.h"
 #include "npu_pt.h"
 #include "npu_uapi.h"
 #include "npu_userptr.h"
@@ -108,7 +109,7 @@ static void npu_userptr_zap(struct npu_userptr *userptr)
 	struct npu_vma *vma;
 	int idx;
 
-	if (!drm_dev_enter(&vm->npu->drm, &idx))
+	if (npu_pm_enter(vm->npu, &idx))
 		return;
 
 	npu_pt_update_begin(&update, vm);
@@ -124,7 +125,7 @@ static void npu_userptr_zap(struct npu_userptr *userptr)
 	}
 	mutex_unlock(&vm->pt_lock);
 	npu_pt_update_end(&update);
-	drm_dev_exit(idx);
+	npu_pm_exit(vm->npu, idx);
 }
 
 /**
