@@ -361,7 +361,7 @@ static int npu_bind_op_init(struct npu_bind_op *op, struct npu_vm *vm, struct dr
 
 /**
  * npu_bind_op_fini() - free what an operation has
- * @op: operation; its &npu_bind_op.released is empty
+ * @op: operation, its VM locked; its &npu_bind_op.released is empty
  */
 static void npu_bind_op_fini(struct npu_bind_op *op)
 {
@@ -551,7 +551,7 @@ static int npu_bind_pin_userptrs(struct npu_bind *bind)
  */
 static int npu_bind_prepare(struct npu_bind *bind)
 {
-	int ret = npu_userptrs_prepare(bind->vm);
+	int ret = bind->lock_all ? npu_userptrs_prepare(bind->vm) : 0;
 	u32 i;
 
 	for (i = 0; !ret && i < bind->count; i++)
@@ -561,12 +561,29 @@ static int npu_bind_prepare(struct npu_bind *bind)
 }
 
 /**
+ * npu_bind_unmap() - clear the entries of a range, and what was mapped there is gone
+ * @bind: bind that has been committed
+ * @op: operation
+ *
+ * Both at once for who writes the entries of a mapping that is not gone.
+ */
+static void npu_bind_unmap(struct npu_bind *bind, struct npu_bind_op *op)
+{
+	struct npu_vma *vma;
+
+	mutex_lock(&bind->vm->pt_lock);
+	npu_pt_unmap_locked(&bind->update, op->va, op->size);
+	list_for_each_entry(vma, &op->released, node)
+		vma->gone = true;
+	mutex_unlock(&bind->vm->pt_lock);
+}
+
+/**
  * npu_bind_execute() - have the page table follow
  * @bind: bind that has been committed
  */
 static void npu_bind_execute(struct npu_bind *bind)
 {
-	struct npu_vma *vma;
 	u32 i;
 
 	for (i = 0; i < bind->count; i++) {
@@ -575,13 +592,8 @@ static void npu_bind_execute(struct npu_bind *bind)
 		if (op->type == DRM_NPU_VM_BIND_OP_PREFETCH)
 			continue;
 
-		npu_pt_unmap(&bind->update, op->va, op->size);
-		list_for_each_entry(vma, &op->released, node)
-			npu_vma_set_gone(bind->vm, vma);
-
-		if (!op->map)
-			continue;
-		if (op->in_place || !op->bo)
+		npu_bind_unmap(bind, op);
+		if (op->map && (op->in_place || !op->bo))
 			npu_vma_map(&bind->update, op->map);
 	}
 }
@@ -651,7 +663,8 @@ static int npu_bind_commit(struct npu_bind *bind)
 		good = !bind->ops[i].userptr || npu_userptr_commit(bind->ops[i].userptr);
 
 	if (good) {
-		npu_userptrs_commit(vm, &bind->update);
+		if (bind->lock_all)
+			npu_userptrs_commit(vm, &bind->update);
 		if (bind->fence) {
 			npu_fence_init(bind->fence, vm->binds.fences);
 			/* It may be done and its own reference gone before our caller is. */
@@ -726,7 +739,8 @@ static int npu_bind_try(struct npu_bind *bind)
 	if (ret)
 		return ret;
 
-	bind->update.keep = bind->fence;
+	/* Also for user memory that has moved: npu_userptrs_commit() counts on tables. */
+	bind->update.keep = bind->lock_all;
 	ret = npu_bind_prepare(bind) ?: npu_bind_commit(bind);
 	npu_bind_unplace(bind);
 	/* One that is queued does not belong to us any more in all parts. */
@@ -910,12 +924,25 @@ int npu_bind_sync(struct npu_vm *vm, struct drm_file *file, const struct drm_npu
 	return ret;
 }
 
-static void npu_bind_free(struct npu_bind *bind)
+/**
+ * npu_bind_fini_ops() - free what the operations of a bind have
+ * @bind: bind, its VM locked
+ */
+static void npu_bind_fini_ops(struct npu_bind *bind)
 {
 	u32 i;
 
-	for (i = 0; bind->ops && i < bind->count; i++)
+	for (i = 0; i < bind->count; i++)
 		npu_bind_op_fini(&bind->ops[i]);
+	bind->count = 0;
+}
+
+/**
+ * npu_bind_free() - free a bind
+ * @bind: bind without operations, its VM not locked
+ */
+static void npu_bind_free(struct npu_bind *bind)
+{
 	kvfree(bind->ops);
 	npu_syncs_fini(&bind->syncs);
 	npu_vm_put(bind->vm);
@@ -966,6 +993,7 @@ static void npu_bind_release(struct work_struct *work)
 		npu_pm_exit(vm->npu, idx);
 	}
 	dma_resv_unlock(drm_gpuvm_resv(&vm->base));
+	npu_bind_fini_ops(bind);
 	mutex_unlock(&vm->lock);
 
 	npu_bind_free(bind);
@@ -1184,6 +1212,8 @@ int npu_bind_async(struct npu_vm *vm, struct drm_file *file,
 		npu_syncs_signal(&bind->syncs, &bind->fence->base);
 		dma_fence_put(&bind->fence->base);
 		queue_work(npu_bind_wq, &vm->binds.work);
+	} else {
+		npu_bind_fini_ops(bind);
 	}
 	/* From here on the bind may be released. */
 	mutex_unlock(&vm->lock);

@@ -506,10 +506,25 @@ static void npu_pt_map_sparse(struct npu_pt_update *update, struct npu_pt *pt, u
  */
 void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first, u64 prot)
 {
+	mutex_lock(&update->vm->pt_lock);
+	npu_pt_map_locked(update, va, first, prot);
+	mutex_unlock(&update->vm->pt_lock);
+}
+
+/**
+ * npu_pt_map_locked() - npu_pt_map() under &npu_vm.pt_lock
+ * @update: update
+ * @va: address, prepared with npu_pt_prepare_map()
+ * @first: memory
+ * @prot: NPU_PTE_READ, _WRITE and _EXEC; nothing for sparse pages
+ */
+void npu_pt_map_locked(struct npu_pt_update *update, u64 va, const struct npu_extent *first,
+		       u64 prot)
+{
 	u64 pte = NPU_PTE_VALID | NPU_PTE_LEAF | prot | (first->system ? NPU_PTE_SYSTEM : 0);
 	struct npu_extent extent = *first;
 
-	mutex_lock(&update->vm->pt_lock);
+	lockdep_assert_held(&update->vm->pt_lock);
 	while (extent.remaining) {
 		unsigned int level;
 		u64 bytes = npu_pt_piece(update, va, &extent, &level);
@@ -525,7 +540,6 @@ void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *f
 		va += bytes;
 		npu_extent_advance(&extent, bytes);
 	}
-	mutex_unlock(&update->vm->pt_lock);
 }
 
 /**

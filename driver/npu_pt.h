@@ -59,6 +59,8 @@ void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm);
 int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first);
 int npu_pt_prepare_unmap(struct npu_pt_update *update, u64 va, u64 size);
 void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first, u64 prot);
+void npu_pt_map_locked(struct npu_pt_update *update, u64 va, const struct npu_extent *first,
+		       u64 prot);
 void npu_pt_unmap(struct npu_pt_update *update, u64 va, u64 size);
 void npu_pt_unmap_locked(struct npu_pt_update *update, u64 va, u64 size);
 void npu_pt_touch(struct npu_pt_update *update, u64 va, u64 size);

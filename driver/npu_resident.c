@@ -57,7 +57,12 @@ static int npu_resident_remap(struct drm_gpuvm_bo *vm_bo)
 		ret = npu_vma_prepare(&update, vma);
 		if (ret)
 			break;
-		npu_vma_map(&update, vma);
+
+		mutex_lock(&vm->pt_lock);
+		/* One that was pending may have taken its addresses meanwhile. */
+		if (!vma->gone)
+			npu_vma_map_locked(&update, vma);
+		mutex_unlock(&vm->pt_lock);
 	}
 	npu_pt_update_end(&update);
 
@@ -124,6 +129,8 @@ static int npu_resident_find_userptrs(struct npu_resident *resident)
 	npu_userptrs_lock(vm);
 	resident->userptrs = true;
 	npu_pt_update_begin(&update, vm);
+	/* Notifiers must not wait for HBM to be freed: who has its lock may wait for them. */
+	update.keep = true;
 	if (!npu_userptrs_commit(vm, &update))
 		ret = -EAGAIN;
 	npu_pt_update_end(&update);

@@ -373,6 +373,9 @@ static int npu_userptr_map_dma(struct npu_userptr *userptr, const unsigned long 
 	int ret = 0;
 
 	mutex_lock(&userptr->lock);
+	/* What an attempt has left that was not committed may have moved since. */
+	if (!userptr->pinned)
+		npu_userptr_unmap_dma(userptr);
 	for (i = 0; i < userptr->pages; i++) {
 		if (!(pfns[i] & HMM_PFN_VALID) || userptr->dma[i] != NPU_USERPTR_HOLE)
 			continue;
@@ -515,7 +518,7 @@ int npu_userptr_prepare(struct npu_pt_update *update, const struct npu_vma *vma)
 
 /**
  * npu_userptr_map() - write the entries of a mapping of user memory
- * @update: update of the page table
+ * @update: update of the page table, &npu_vm.pt_lock held
  * @vma: mapping, from npu_userptr_prepare()
  */
 void npu_userptr_map(struct npu_pt_update *update, const struct npu_vma *vma)
@@ -524,7 +527,7 @@ void npu_userptr_map(struct npu_pt_update *update, const struct npu_vma *vma)
 	struct npu_extent extent;
 
 	for (; npu_userptr_next_run(vma, &va, &extent); va += extent.size)
-		npu_pt_map(update, va, &extent, npu_vma_prot(vma));
+		npu_pt_map_locked(update, va, &extent, npu_vma_prot(vma));
 }
 
 /**
@@ -651,6 +654,7 @@ int npu_userptrs_prepare(struct npu_vm *vm)
 		return 0;
 
 	npu_pt_update_begin(&update, vm);
+	update.keep = true;
 	list_for_each_entry(userptr, &vm->userptrs.stale, node) {
 		list_for_each_entry(vma, &userptr->vmas, userptr_node) {
 			if (!ret && !vma->gone)
@@ -678,10 +682,12 @@ static bool npu_userptrs_commit_one(struct npu_vm *vm, struct npu_userptr *userp
 	if (!userptr->found || !npu_userptr_commit(userptr))
 		return false;
 
+	mutex_lock(&vm->pt_lock);
 	list_for_each_entry(vma, &userptr->vmas, userptr_node) {
 		if (!vma->gone && !npu_vma_pending(vm, vma))
 			npu_userptr_map(update, vma);
 	}
+	mutex_unlock(&vm->pt_lock);
 	if (npu_userptr_torn(userptr))
 		list_add_tail(&userptr->node, &vm->userptrs.torn);
 	return true;
@@ -690,7 +696,7 @@ static bool npu_userptrs_commit_one(struct npu_vm *vm, struct npu_userptr *userp
 /**
  * npu_userptrs_commit() - use all user memory that has been found
  * @vm: address space and its reservation, locked and npu_userptrs_lock()ed
- * @update: update of the page table
+ * @update: update of the page table, which keeps tables as npu_userptrs_prepare() does
  *
  * Return: true if none has moved meanwhile.
  */

@@ -147,6 +147,18 @@ int npu_vma_prepare(struct npu_pt_update *update, const struct npu_vma *vma)
  */
 void npu_vma_map(struct npu_pt_update *update, const struct npu_vma *vma)
 {
+	mutex_lock(&update->vm->pt_lock);
+	npu_vma_map_locked(update, vma);
+	mutex_unlock(&update->vm->pt_lock);
+}
+
+/**
+ * npu_vma_map_locked() - npu_vma_map() under &npu_vm.pt_lock
+ * @update: update of the page table
+ * @vma: mapping, from npu_vma_prepare()
+ */
+void npu_vma_map_locked(struct npu_pt_update *update, const struct npu_vma *vma)
+{
 	struct npu_extent extent;
 
 	if (vma->kind == NPU_VMA_USERPTR) {
@@ -155,5 +167,5 @@ void npu_vma_map(struct npu_pt_update *update, const struct npu_vma *vma)
 	}
 
 	npu_vma_extents(vma, &extent);
-	npu_pt_map(update, vma->base.va.addr, &extent, npu_vma_prot(vma));
+	npu_pt_map_locked(update, vma->base.va.addr, &extent, npu_vma_prot(vma));
 }

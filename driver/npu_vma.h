@@ -74,5 +74,6 @@ void npu_vma_set_gone(struct npu_vm *vm, struct npu_vma *vma);
 void npu_vma_release(struct npu_vm *vm, struct npu_vma *vma);
 int npu_vma_prepare(struct npu_pt_update *update, const struct npu_vma *vma);
 void npu_vma_map(struct npu_pt_update *update, const struct npu_vma *vma);
+void npu_vma_map_locked(struct npu_pt_update *update, const struct npu_vma *vma);
 
 #endif /* __NPU_VMA_H__ */
