@@ -44,6 +44,9 @@
 #define NPU_COREDUMP_CMDS 4
 #define NPU_COREDUMP_CODE 128
 
+/* Bytes of a piece of memory. */
+#define NPU_COREDUMP_MEMORY 1024
+
 /* Mappings that are listed, if there are more those near to something that matters. */
 #define NPU_COREDUMP_MAPPINGS 128
 #define NPU_COREDUMP_NEAR SZ_256M
@@ -281,7 +284,8 @@ static bool npu_coredump_read_page(struct npu_vma *vma, u64 va, void *data, size
 	if (!npu_gem_in_place(bo))
 		return false;
 
-	if (bo->placement == NPU_PL_HBM) {
+	/* One that belongs in HBM may be elsewhere, for another device. */
+	if (bo->ttm.resource && bo->ttm.resource->mem_type == NPU_PL_HBM) {
 		npu_gem_extents(bo, offset & PAGE_MASK, PAGE_SIZE, &extent);
 		memcpy_fromio(data, extent.npu->hbm.cpu + extent.addr + offset_in_page(offset),
 			      len);
@@ -332,18 +336,24 @@ static size_t npu_coredump_read(struct npu_vm *vm, u64 va, u8 *data, size_t len)
  * @name: what it is
  * @vm: address space, locked
  * @va: address
- * @len: bytes, at most 1024
+ * @len: bytes, of which NPU_COREDUMP_MEMORY are written at most
  */
 static void npu_coredump_memory(struct npu_dump *dump, const char *name, struct npu_vm *vm, u64 va,
 				size_t len)
 {
-	u8 data[1024];
+	u8 *data;
 
-	len = npu_coredump_read(vm, va, data, min(len, sizeof(data)));
+	len = min(len, NPU_COREDUMP_MEMORY);
+	data = kmalloc(len, GFP_KERNEL);
+	if (!data)
+		return;
+
+	len = npu_coredump_read(vm, va, data, len);
 	npu_dump_open(dump, name, '{');
 	npu_dump_hex(dump, "va", va);
 	npu_dump_bytes(dump, "bytes", data, len);
 	npu_dump_close(dump, '}');
+	kfree(data);
 }
 
 /**

@@ -41,8 +41,13 @@ static void npu_gem_destroy(struct ttm_buffer_object *tbo)
 {
 	struct npu_bo *bo = ttm_to_npu_bo(tbo);
 
-	if (tbo->base.import_attach)
-		drm_prime_gem_destroy(&tbo->base, tbo->sg);
+	/* Until it is detached we may be told that it moves. */
+	if (tbo->base.import_attach) {
+		dma_resv_lock(tbo->base.resv, NULL);
+		npu_prime_unmap(bo);
+		dma_resv_unlock(tbo->base.resv);
+		drm_prime_gem_destroy(&tbo->base, NULL);
+	}
 	drm_gem_object_release(&tbo->base);
 	if (bo->owner)
 		drm_gem_object_put(bo->owner);

@@ -99,7 +99,7 @@ int npu_pm_get(struct npu_device *npu)
 
 	atomic_inc(&npu->pm.users);
 	smp_mb__after_atomic(); /* pairs with npu_pm_close(): it sees us, or we that it is closed */
-	if (unlikely(!READ_ONCE(npu->pm.awake)))
+	if (unlikely(!READ_ONCE(npu->pm.awake)) && READ_ONCE(npu->pm.suspender) != current)
 		ret = npu_pm_wake(npu);
 	if (unlikely(ret))
 		npu_pm_put(npu);
@@ -257,20 +257,38 @@ static bool npu_pm_go_offline(struct npu_device *npu)
 	return idle;
 }
 
+/**
+ * npu_pm_unmap() - take mappings of HBM away from user space
+ * @npu: device, closed
+ *
+ * They are made again, and the device is woken, when they are touched. User memory beside
+ * them may be mapped in VMs: our own MMU notifiers are called, and need the device.
+ */
+static void npu_pm_unmap(struct npu_device *npu)
+{
+	WRITE_ONCE(npu->pm.suspender, current);
+	unmap_mapping_range(npu->drm.anon_inode->i_mapping, 0, 0, 1);
+	WRITE_ONCE(npu->pm.suspender, NULL);
+}
+
 static int npu_pm_runtime_suspend(struct device *dev)
 {
 	struct npu_device *npu = dev_to_npu(dev);
 
-	if (!npu_pm_close(npu) || !npu_pm_go_offline(npu)) {
-		npu_pm_open(npu);
-		pm_runtime_mark_last_busy(dev);
-		return -EBUSY;
-	}
+	if (!npu_pm_close(npu))
+		goto err_open;
+
+	npu_pm_unmap(npu);
+	if (!npu_pm_go_offline(npu))
+		goto err_open;
 
 	npu_pm_quiet(npu);
-	/* Buffers in HBM are mapped again, and the device is woken, when they are touched. */
-	unmap_mapping_range(npu->drm.anon_inode->i_mapping, 0, 0, 1);
 	return 0;
+
+err_open:
+	npu_pm_open(npu);
+	pm_runtime_mark_last_busy(dev);
+	return -EBUSY;
 }
 
 static int npu_pm_runtime_resume(struct device *dev)

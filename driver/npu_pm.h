@@ -19,6 +19,8 @@ struct npu_pm {
 	bool awake;
 	/** @frozen: the system sleeps, or is about to */
 	bool frozen;
+	/** @suspender: who is putting the device to sleep and cannot wait for its waking */
+	struct task_struct *suspender;
 	/** @wait: for @users to be none, and for the end of @frozen */
 	wait_queue_head_t wait;
 	/** @timestamp: time of the device when it was last seen */

@@ -483,7 +483,7 @@ int npu_prime_map(struct npu_bo *bo)
  * npu_prime_unmap() - let go of the place where an imported buffer is
  * @bo: buffer, locked, which the device does not use
  */
-static void npu_prime_unmap(struct npu_bo *bo)
+void npu_prime_unmap(struct npu_bo *bo)
 {
 	struct sg_table *sgt = bo->ttm.sg;
 
