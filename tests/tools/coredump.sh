@@ -102,6 +102,8 @@ check "--help" sh -c "'$dump' --help | grep -q -- --kernel"
 wedge()
 {
 	"$dump" --drop >/dev/null 2>&1
+	# Asleep it would fail as well, but nobody would hear of it before somebody wakes it.
+	echo on >"/sys/bus/pci/devices/$slot/power/control"
 	npu-inject fault npu0 boot-fail 1000 || return 1
 	timeout 100 python3 - <<-'END'
 	import socket, subprocess
@@ -130,6 +132,7 @@ rebind()
 	npu-inject fault npu0 boot-fail 0 || return 1
 	echo "$slot" >/sys/bus/pci/drivers/npu/unbind
 	echo "$slot" >/sys/bus/pci/drivers/npu/bind
+	echo auto >"/sys/bus/pci/devices/$slot/power/control"
 	"$build/kselftest/fault" -t second_command_of_three
 }
 
