@@ -293,14 +293,14 @@ static int npu_bind_op_alloc(struct npu_bind_op *op, u32 flags)
 {
 	struct npu_vma *map;
 
-	op->prev = kzalloc(sizeof(*op->prev), GFP_KERNEL);
-	op->next = kzalloc(sizeof(*op->next), GFP_KERNEL);
+	op->prev = kzalloc(sizeof(*op->prev), GFP_KERNEL_ACCOUNT);
+	op->next = kzalloc(sizeof(*op->next), GFP_KERNEL_ACCOUNT);
 	if (!op->prev || !op->next)
 		return -ENOMEM;
 	if (!npu_bind_op_is_map(op))
 		return 0;
 
-	map = kzalloc(sizeof(*map), GFP_KERNEL);
+	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return -ENOMEM;
 
@@ -497,16 +497,13 @@ static int npu_bind_prefetch(struct npu_bind *bind, struct npu_bind_op *op)
 /**
  * npu_bind_prepare_op() - do all of an operation that can fail
  * @bind: bind, locked
- * @op: operation
+ * @op: operation, no prefetch
  *
  * Return: 0 on success, a negative error code otherwise.
  */
 static int npu_bind_prepare_op(struct npu_bind *bind, struct npu_bind_op *op)
 {
 	int ret;
-
-	if (op->type == DRM_NPU_VM_BIND_OP_PREFETCH)
-		return npu_bind_prefetch(bind, op);
 
 	if (op->bo) {
 		ret = npu_bind_place_bo(bind, op);
@@ -523,14 +520,17 @@ static int npu_bind_prepare_op(struct npu_bind *bind, struct npu_bind_op *op)
 /**
  * npu_bind_pin_userptrs() - have the pages of user memory
  * @bind: bind, not locked
+ * @claim: its claim to room, which others do not wait for meanwhile
  *
  * Return: 0 on success, a negative error code otherwise.
  */
-static int npu_bind_pin_userptrs(struct npu_bind *bind)
+static int npu_bind_pin_userptrs(struct npu_bind *bind, struct npu_room_claim *claim)
 {
 	int ret = 0;
 	u32 i;
 
+	if (bind->vm->userptrs.count)
+		npu_room_claim_pause(claim);
 	for (i = 0; !ret && i < bind->count; i++) {
 		struct npu_bind_op *op = &bind->ops[i];
 
@@ -540,7 +540,7 @@ static int npu_bind_pin_userptrs(struct npu_bind *bind)
 			ret = npu_userptrs_pin(bind->vm);
 	}
 
-	return ret;
+	return ret ?: npu_room_claim_resume(claim);
 }
 
 /**
@@ -554,8 +554,15 @@ static int npu_bind_prepare(struct npu_bind *bind)
 	int ret = bind->lock_all ? npu_userptrs_prepare(bind->vm) : 0;
 	u32 i;
 
-	for (i = 0; !ret && i < bind->count; i++)
-		ret = npu_bind_prepare_op(bind, &bind->ops[i]);
+	/* Large pages may take tables out, so this is before others count on theirs. */
+	for (i = 0; !ret && i < bind->count; i++) {
+		if (bind->ops[i].type == DRM_NPU_VM_BIND_OP_PREFETCH)
+			ret = npu_bind_prefetch(bind, &bind->ops[i]);
+	}
+	for (i = 0; !ret && i < bind->count; i++) {
+		if (bind->ops[i].type != DRM_NPU_VM_BIND_OP_PREFETCH)
+			ret = npu_bind_prepare_op(bind, &bind->ops[i]);
+	}
 
 	return ret;
 }
@@ -723,17 +730,13 @@ static void npu_bind_prune(struct npu_bind *bind)
 
 /**
  * npu_bind_try() - prepare and commit
- * @bind: bind
+ * @bind: bind, for which user memory has been found
  *
  * Return: 0 on success, -EAGAIN to try again, another negative error code if nothing was done.
  */
 static int npu_bind_try(struct npu_bind *bind)
 {
 	int ret;
-
-	ret = npu_bind_pin_userptrs(bind);
-	if (ret)
-		return ret;
 
 	ret = npu_bind_lock(bind);
 	if (ret)
@@ -786,7 +789,7 @@ static int npu_bind_run(struct npu_bind *bind)
 
 	npu_room_claim_begin(&claim, bind->vm->npu, npu_bind_bytes(bind));
 	do {
-		ret = npu_bind_try(bind);
+		ret = npu_bind_pin_userptrs(bind, &claim) ?: npu_bind_try(bind);
 	} while (npu_room_claim_again(&claim, &ret));
 
 	return ret;
@@ -895,25 +898,31 @@ static int npu_bind_sync_one(struct npu_bind *bind, struct drm_file *file,
 int npu_bind_sync(struct npu_vm *vm, struct drm_file *file, const struct drm_npu_vm_bind_op *ops,
 		  u32 count, u32 *done)
 {
-	struct npu_bind bind = { .vm = vm };
 	struct npu_vma *vma, *next;
+	struct npu_bind *bind;
 	LIST_HEAD(released);
 	int ret;
 
 	*done = 0;
+	/* Too large for the stack. */
+	bind = kzalloc(sizeof(*bind), GFP_KERNEL_ACCOUNT);
+	if (!bind)
+		return -ENOMEM;
+	bind->vm = vm;
+
 	ret = npu_bind_lock_idle(vm);
 	if (ret)
-		return ret;
+		goto out_free;
 
-	npu_pt_update_begin(&bind.update, vm);
+	npu_pt_update_begin(&bind->update, vm);
 	while (*done < count) {
-		ret = npu_bind_sync_one(&bind, file, &ops[*done], &released);
+		ret = npu_bind_sync_one(bind, file, &ops[*done], &released);
 		trace_npu_vm_bind(vm, &ops[*done], ret);
 		if (ret)
 			break;
 		++*done;
 	}
-	npu_pt_update_end(&bind.update);
+	npu_pt_update_end(&bind->update);
 
 	dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
 	list_for_each_entry_safe(vma, next, &released, node)
@@ -921,6 +930,8 @@ int npu_bind_sync(struct npu_vm *vm, struct drm_file *file, const struct drm_npu
 	dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	mutex_unlock(&vm->lock);
 
+out_free:
+	kfree(bind);
 	return ret;
 }
 
@@ -1124,7 +1135,7 @@ static struct npu_bind *npu_bind_create(struct npu_vm *vm, u32 count)
 {
 	struct npu_bind *bind;
 
-	bind = kzalloc(sizeof(*bind), GFP_KERNEL);
+	bind = kzalloc(sizeof(*bind), GFP_KERNEL_ACCOUNT);
 	if (!bind)
 		return ERR_PTR(-ENOMEM);
 
@@ -1134,7 +1145,7 @@ static struct npu_bind *npu_bind_create(struct npu_vm *vm, u32 count)
 	INIT_LIST_HEAD(&bind->cb.node);
 	bind->fence = npu_fence_alloc();
 	if (count)
-		bind->ops = kvcalloc(count, sizeof(*bind->ops), GFP_KERNEL);
+		bind->ops = kvcalloc(count, sizeof(*bind->ops), GFP_KERNEL_ACCOUNT);
 	if (!bind->fence || (count && !bind->ops)) {
 		npu_fence_free(bind->fence);
 		npu_bind_free(bind);

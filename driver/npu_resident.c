@@ -140,7 +140,7 @@ static int npu_resident_find_userptrs(struct npu_resident *resident)
 
 /**
  * npu_resident_try() - lock all buffers of a VM and bring back those that were moved
- * @resident: memory of the VM
+ * @resident: memory of the VM, whose user memory has been found
  *
  * Return: 0 on success, a negative error code otherwise.
  */
@@ -149,7 +149,7 @@ static int npu_resident_try(struct npu_resident *resident)
 	struct npu_vm *vm = resident->vm;
 	int ret;
 
-	ret = npu_userptrs_pin(vm) ?: npu_resident_lock(resident);
+	ret = npu_resident_lock(resident);
 	if (ret)
 		return ret;
 
@@ -205,7 +205,10 @@ static int npu_resident_bring_back(struct npu_resident *resident)
 
 	npu_room_claim_begin(&claim, vm->npu, npu_resident_bytes(vm));
 	do {
-		ret = npu_room_claim_lock(&claim) ?: npu_resident_try(resident);
+		if (vm->userptrs.count)
+			npu_room_claim_pause(&claim);
+		ret = npu_userptrs_pin(vm) ?: npu_room_claim_lock(&claim) ?:
+		      npu_resident_try(resident);
 	} while (npu_room_claim_again(&claim, &ret));
 	mutex_unlock(&vm->lock);
 

@@ -109,14 +109,32 @@ int npu_room_claim_lock(struct npu_room_claim *claim)
 	if (!claim->locked)
 		ret = mutex_lock_interruptible(&claim->npu->room.lock);
 	claim->locked = !ret;
+	claim->insists = true;
 	return ret;
 }
 
-static void npu_room_claim_unlock(struct npu_room_claim *claim)
+/**
+ * npu_room_claim_pause() - let others insist on room
+ * @claim: claim
+ *
+ * For a wait that has nothing to do with the device, such as a page fault.
+ */
+void npu_room_claim_pause(struct npu_room_claim *claim)
 {
 	if (claim->locked)
 		mutex_unlock(&claim->npu->room.lock);
 	claim->locked = false;
+}
+
+/**
+ * npu_room_claim_resume() - be the only one who insists on room again, if that was so
+ * @claim: claim
+ *
+ * Return: 0 on success, a negative error code if interrupted.
+ */
+int npu_room_claim_resume(struct npu_room_claim *claim)
+{
+	return claim->insists ? npu_room_claim_lock(claim) : 0;
 }
 
 /**
@@ -139,7 +157,7 @@ static int npu_room_wait(struct npu_room_claim *claim)
 
 	fence = xchg(&npu->room.busy, NULL);
 	if (fence) {
-		npu_room_claim_unlock(claim);
+		npu_room_claim_pause(claim);
 		ret = dma_fence_wait(fence, true);
 		dma_fence_put(fence);
 		return ret;
@@ -156,7 +174,8 @@ static int npu_room_wait(struct npu_room_claim *claim)
 /**
  * npu_room_claim_again() - is it worth another attempt?
  * @claim: claim
- * @ret: result of the last attempt, which has let go of all reservation locks
+ * @ret: result of the last attempt, which has let go of all reservation locks; -EAGAIN if
+ * what it needs beside room was not there
  *
  * If not the claim has ended, with @ret.
  *
@@ -166,14 +185,19 @@ bool npu_room_claim_again(struct npu_room_claim *claim, int *ret)
 {
 	struct npu_room *room = &claim->npu->room;
 
-	if (*ret == -ENOSPC)
+	if (*ret == -EAGAIN) {
+		npu_room_claim_pause(claim);
+		if (signal_pending(current))
+			*ret = -ERESTARTSYS;
+	} else if (*ret == -ENOSPC) {
 		*ret = npu_room_wait(claim) ?: npu_room_claim_lock(claim) ?: -EAGAIN;
+	}
 	if (*ret == -EAGAIN) {
 		WRITE_ONCE(room->patience, jiffies + msecs_to_jiffies(NPU_ROOM_PATIENCE_MS));
 		return true;
 	}
 
-	npu_room_claim_unlock(claim);
+	npu_room_claim_pause(claim);
 	/* A fence keeps the module. */
 	dma_fence_put(xchg(&room->busy, NULL));
 	return false;

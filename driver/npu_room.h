@@ -31,6 +31,8 @@ struct npu_room_claim {
 	u64 bytes;
 	/** @tries: attempts in which nothing was seen that will end */
 	unsigned int tries;
+	/** @insists: it is to be the only one from now on */
+	bool insists;
 	/** @locked: &npu_room.lock is held */
 	bool locked;
 };
@@ -40,6 +42,8 @@ bool npu_room_can_move(struct npu_device *npu, struct ttm_buffer_object *tbo);
 
 void npu_room_claim_begin(struct npu_room_claim *claim, struct npu_device *npu, u64 bytes);
 int npu_room_claim_lock(struct npu_room_claim *claim);
+void npu_room_claim_pause(struct npu_room_claim *claim);
+int npu_room_claim_resume(struct npu_room_claim *claim);
 bool npu_room_claim_again(struct npu_room_claim *claim, int *ret);
 
 #endif /* __NPU_ROOM_H__ */

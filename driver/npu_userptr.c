@@ -54,6 +54,8 @@ struct npu_userptr {
 	struct list_head device_node;
 	/** @node: in &npu_userptrs.stale or &npu_userptrs.torn, if its pages are not known */
 	struct list_head node;
+	/** @taken_node: in &npu_userptrs.taken, if it is in &npu_userptrs.stale and was found */
+	struct list_head taken_node;
 	/** @vmas: its mappings, under &npu_vm.pt_lock */
 	struct list_head vmas;
 	/** @address: where it is in the process */
@@ -192,19 +194,20 @@ struct npu_userptr *npu_userptr_create(struct npu_vm *vm, u64 address, u64 size,
 	if (size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
-	userptr = kzalloc(sizeof(*userptr), GFP_KERNEL);
+	userptr = kzalloc(sizeof(*userptr), GFP_KERNEL_ACCOUNT);
 	if (!userptr)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&userptr->refcount);
 	mutex_init(&userptr->lock);
 	INIT_LIST_HEAD(&userptr->node);
+	INIT_LIST_HEAD(&userptr->taken_node);
 	INIT_LIST_HEAD(&userptr->vmas);
 	userptr->vm = vm;
 	userptr->address = address;
 	userptr->pages = size >> PAGE_SHIFT;
 	userptr->readonly = readonly;
-	userptr->dma = kvmalloc_array(userptr->pages, sizeof(*userptr->dma), GFP_KERNEL);
+	userptr->dma = kvmalloc_array(userptr->pages, sizeof(*userptr->dma), GFP_KERNEL_ACCOUNT);
 	if (!userptr->dma)
 		goto err_free;
 	for (i = 0; i < userptr->pages; i++)
@@ -245,6 +248,7 @@ static void npu_userptr_release(struct kref *refcount)
 	down_write(&userptrs->lock);
 	list_del(&userptr->node);
 	up_write(&userptrs->lock);
+	list_del(&userptr->taken_node);
 	userptrs->count--;
 
 	mutex_lock(&userptr->lock);
@@ -409,11 +413,13 @@ int npu_userptr_pin(struct npu_userptr *userptr, bool torn)
 	unsigned long *pfns;
 	int ret;
 
-	pfns = kvcalloc(userptr->pages, sizeof(*pfns), GFP_KERNEL);
+	pfns = kvmalloc_array(userptr->pages, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
 	if (!pfns)
 		return -ENOMEM;
 
 	do {
+		/* Nothing of an attempt before this one. */
+		memset(pfns, 0, userptr->pages * sizeof(*pfns));
 		/* Waits for a notifier that is under way. */
 		userptr->seq = mmu_interval_read_begin(&userptr->notifier);
 		ret = npu_userptr_fault(userptr, torn, pfns);
@@ -441,6 +447,7 @@ bool npu_userptr_commit(struct npu_userptr *userptr)
 	if (good) {
 		userptr->pinned = true;
 		list_del_init(&userptr->node);
+		list_del_init(&userptr->taken_node);
 	} else if (!userptr->pinned) {
 		npu_userptr_unmap_dma(userptr);
 	}
@@ -557,6 +564,7 @@ void npu_userptrs_init(struct npu_vm *vm)
 	init_rwsem(&vm->userptrs.lock);
 	INIT_LIST_HEAD(&vm->userptrs.stale);
 	INIT_LIST_HEAD(&vm->userptrs.torn);
+	INIT_LIST_HEAD(&vm->userptrs.taken);
 }
 
 /**
@@ -631,10 +639,35 @@ int npu_userptrs_pin(struct npu_vm *vm)
 	list_splice_tail_init(&vm->userptrs.torn, &vm->userptrs.stale);
 	npu_userptrs_unlock(vm);
 
-	while (!ret && (userptr = npu_userptrs_next(vm)))
+	while ((userptr = npu_userptrs_next(vm))) {
 		ret = npu_userptr_pin(userptr, true);
+		if (ret)
+			break;
+	}
+	if (ret) {
+		npu_userptrs_lock(vm);
+		userptr->found = false;
+		npu_userptrs_unlock(vm);
+	}
 
 	return ret;
+}
+
+/**
+ * npu_userptrs_take() - choose what to use again
+ * @vm: address space, locked
+ */
+static void npu_userptrs_take(struct npu_vm *vm)
+{
+	struct npu_userptrs *userptrs = &vm->userptrs;
+	struct npu_userptr *userptr;
+
+	npu_userptrs_lock(vm);
+	list_for_each_entry(userptr, &userptrs->stale, node) {
+		if (userptr->found)
+			list_move_tail(&userptr->taken_node, &userptrs->taken);
+	}
+	npu_userptrs_unlock(vm);
 }
 
 /**
@@ -653,9 +686,10 @@ int npu_userptrs_prepare(struct npu_vm *vm)
 	if (!vm->userptrs.count)
 		return 0;
 
+	npu_userptrs_take(vm);
 	npu_pt_update_begin(&update, vm);
 	update.keep = true;
-	list_for_each_entry(userptr, &vm->userptrs.stale, node) {
+	list_for_each_entry(userptr, &vm->userptrs.taken, taken_node) {
 		list_for_each_entry(vma, &userptr->vmas, userptr_node) {
 			if (!ret && !vma->gone)
 				ret = npu_userptr_prepare(&update, vma);
@@ -672,15 +706,15 @@ int npu_userptrs_prepare(struct npu_vm *vm)
  * @userptr: piece
  * @update: update of the page table
  *
- * Return: true if it could be.
+ * If it has moved it stays stale.
  */
-static bool npu_userptrs_commit_one(struct npu_vm *vm, struct npu_userptr *userptr,
+static void npu_userptrs_commit_one(struct npu_vm *vm, struct npu_userptr *userptr,
 				    struct npu_pt_update *update)
 {
 	struct npu_vma *vma;
 
 	if (!userptr->found || !npu_userptr_commit(userptr))
-		return false;
+		return;
 
 	mutex_lock(&vm->pt_lock);
 	list_for_each_entry(vma, &userptr->vmas, userptr_node) {
@@ -690,7 +724,6 @@ static bool npu_userptrs_commit_one(struct npu_vm *vm, struct npu_userptr *userp
 	mutex_unlock(&vm->pt_lock);
 	if (npu_userptr_torn(userptr))
 		list_add_tail(&userptr->node, &vm->userptrs.torn);
-	return true;
 }
 
 /**
@@ -698,19 +731,16 @@ static bool npu_userptrs_commit_one(struct npu_vm *vm, struct npu_userptr *userp
  * @vm: address space and its reservation, locked and npu_userptrs_lock()ed
  * @update: update of the page table, which keeps tables as npu_userptrs_prepare() does
  *
- * Return: true if none has moved meanwhile.
+ * Return: true if that is all there is: none has moved meanwhile.
  */
 bool npu_userptrs_commit(struct npu_vm *vm, struct npu_pt_update *update)
 {
 	struct npu_userptr *userptr, *next;
-	bool all = true;
 
-	list_for_each_entry_safe(userptr, next, &vm->userptrs.stale, node) {
-		if (!npu_userptrs_commit_one(vm, userptr, update))
-			all = false;
-	}
+	list_for_each_entry_safe(userptr, next, &vm->userptrs.taken, taken_node)
+		npu_userptrs_commit_one(vm, userptr, update);
 
-	return all;
+	return list_empty(&vm->userptrs.stale);
 }
 
 /**

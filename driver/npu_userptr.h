@@ -31,6 +31,8 @@ struct npu_userptrs {
 	struct list_head stale;
 	/** @torn: those with pages missing, likewise */
 	struct list_head torn;
+	/** @taken: those of @stale to use again now, under &npu_vm.lock; notifiers leave it alone */
+	struct list_head taken;
 	/** @invalidations: times that memory has moved under a mapping */
 	atomic64_t invalidations;
 };
