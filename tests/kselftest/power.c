@@ -132,7 +132,7 @@ static bool hwmon_read(const char *name, long *value)
 	glob_t found;
 	FILE *f;
 
-	snprintf(pattern, sizeof(pattern), "/sys/class/accel/accel0/device/hwmon/hwmon*/%s", name);
+	snprintf(pattern, sizeof(pattern), "/sys/bus/pci/drivers/npu/*/hwmon/hwmon*/%s", name);
 	if (glob(pattern, 0, NULL, &found))
 		return false;
 	f = fopen(found.gl_pathv[0], "re");

@@ -13,7 +13,7 @@ C = load()
 FAULTS = os.path.join(TOP, "docs/device-faults.md")
 HBM = 128 << 20
 ASQ, ACQ, MESSAGE = 0x100000, 0x101000, 0x102000
-POLLS = 5000
+POLLS = 50000
 
 
 class Npu:
