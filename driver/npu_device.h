@@ -153,6 +153,8 @@ struct npu_device {
 
 	/** @num_vectors: MSI-X vectors in use, the management vector included */
 	unsigned int num_vectors;
+	/** @irqs: their interrupts: looking one up takes a lock under which memory is allocated */
+	unsigned int *irqs;
 	/** @cqs: completion rings, one for each vector but the first */
 	struct npu_cq *cqs;
 	/** @num_cqs: number of @cqs */

@@ -2,6 +2,7 @@
 #include <linux/interrupt.h>
 #include <linux/pci.h>
 
+#include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 
 #include <npu/npu_regs.h>
@@ -64,6 +65,30 @@ static irqreturn_t npu_irq_completion(int irq, void *arg)
 }
 
 /**
+ * npu_irq_request() - install a handler
+ * @npu: device
+ * @vector: vector
+ * @handler: handler
+ * @arg: its argument
+ * @name: name, or NULL without memory
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_irq_request(struct npu_device *npu, unsigned int vector, irq_handler_t handler,
+			   void *arg, const char *name)
+{
+	int irq = pci_irq_vector(npu->pdev, vector);
+
+	if (irq < 0)
+		return irq;
+	if (!name)
+		return -ENOMEM;
+
+	npu->irqs[vector] = irq;
+	return devm_request_irq(npu->drm.dev, irq, handler, 0, name, arg);
+}
+
+/**
  * npu_irq_init() - allocate vectors and completion rings, install handlers
  * @npu: device
  *
@@ -88,22 +113,24 @@ int npu_irq_init(struct npu_device *npu)
 	}
 	npu->num_vectors = ret;
 
+	npu->irqs = drmm_kcalloc(&npu->drm, npu->num_vectors, sizeof(*npu->irqs), GFP_KERNEL);
+	if (!npu->irqs)
+		return -ENOMEM;
+
 	ret = npu_cq_init(npu, npu->num_vectors - 1);
 	if (ret)
 		return ret;
 
-	ret = devm_request_irq(dev, pci_irq_vector(npu->pdev, 0), npu_irq_management, 0,
-			       devm_kasprintf(dev, GFP_KERNEL, "npu%d-mgmt",
-					      npu->drm.accel->index), npu);
+	ret = npu_irq_request(npu, 0, npu_irq_management, npu,
+			      devm_kasprintf(dev, GFP_KERNEL, "npu%d-mgmt",
+					     npu->drm.accel->index));
 	if (ret)
 		return ret;
 
 	for (i = 0; i < npu->num_cqs; i++) {
-		ret = devm_request_irq(dev, pci_irq_vector(npu->pdev, 1 + i),
-				       npu_irq_completion, 0,
-				       devm_kasprintf(dev, GFP_KERNEL, "npu%d-cq%u",
-						      npu->drm.accel->index, i),
-				       &npu->cqs[i]);
+		ret = npu_irq_request(npu, 1 + i, npu_irq_completion, &npu->cqs[i],
+				      devm_kasprintf(dev, GFP_KERNEL, "npu%d-cq%u",
+						     npu->drm.accel->index, i));
 		if (ret)
 			return ret;
 	}
@@ -130,7 +157,7 @@ void npu_irq_disable(struct npu_device *npu)
 
 	npu_write(npu, NPU_REG_IRQ_ENABLE, 0);
 	for (i = 0; i < npu->num_vectors; i++)
-		disable_irq(pci_irq_vector(npu->pdev, i));
+		disable_irq(npu->irqs[i]);
 }
 
 /**
@@ -142,6 +169,6 @@ void npu_irq_enable(struct npu_device *npu)
 	unsigned int i;
 
 	for (i = 0; i < npu->num_vectors; i++)
-		enable_irq(pci_irq_vector(npu->pdev, i));
+		enable_irq(npu->irqs[i]);
 	npu_irq_unmask(npu);
 }

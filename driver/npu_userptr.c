@@ -40,6 +40,9 @@
 /* Not a bus address of a page. */
 #define NPU_USERPTR_HOLE DMA_MAPPING_ERROR
 
+/* The device is coherent, and a page may be mapped more than once: nothing to be synchronised. */
+#define NPU_USERPTR_ATTRS DMA_ATTR_SKIP_CPU_SYNC
+
 /**
  * struct npu_userptr - a piece of user memory
  */
@@ -94,7 +97,8 @@ static void npu_userptr_unmap_dma(struct npu_userptr *userptr)
 	for (i = 0; i < userptr->pages; i++) {
 		if (userptr->dma[i] == NPU_USERPTR_HOLE)
 			continue;
-		dma_unmap_page(dev, userptr->dma[i], PAGE_SIZE, npu_userptr_direction(userptr));
+		dma_unmap_page_attrs(dev, userptr->dma[i], PAGE_SIZE,
+				     npu_userptr_direction(userptr), NPU_USERPTR_ATTRS);
 		userptr->dma[i] = NPU_USERPTR_HOLE;
 	}
 	userptr->pinned = false;
@@ -384,8 +388,9 @@ static int npu_userptr_map_dma(struct npu_userptr *userptr, const unsigned long 
 		if (!(pfns[i] & HMM_PFN_VALID) || userptr->dma[i] != NPU_USERPTR_HOLE)
 			continue;
 
-		userptr->dma[i] = dma_map_page(dev, hmm_pfn_to_page(pfns[i]), 0, PAGE_SIZE,
-					       npu_userptr_direction(userptr));
+		userptr->dma[i] = dma_map_page_attrs(dev, hmm_pfn_to_page(pfns[i]), 0, PAGE_SIZE,
+						     npu_userptr_direction(userptr),
+						     NPU_USERPTR_ATTRS);
 		if (dma_mapping_error(dev, userptr->dma[i])) {
 			userptr->dma[i] = NPU_USERPTR_HOLE;
 			ret = -ENOMEM;
