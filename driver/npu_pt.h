@@ -42,7 +42,10 @@ struct npu_pt_update {
 	struct npu_vm *vm;
 	/** @small: large pages nowhere */
 	bool small;
-	/** @keep: no table is freed, as others count on them; large pages only where there is none */
+	/**
+	 * @keep: no table is freed, as others count on them; large pages only where there is
+	 * none
+	 */
 	bool keep;
 	/** @start: first address whose old translation must be forgotten */
 	u64 start;

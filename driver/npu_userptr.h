@@ -31,7 +31,10 @@ struct npu_userptrs {
 	struct list_head stale;
 	/** @torn: those with pages missing, likewise */
 	struct list_head torn;
-	/** @taken: those of @stale to use again now, under &npu_vm.lock; notifiers leave it alone */
+	/**
+	 * @taken: those of @stale to use again now, under &npu_vm.lock; notifiers leave it
+	 * alone
+	 */
 	struct list_head taken;
 	/** @invalidations: times that memory has moved under a mapping */
 	atomic64_t invalidations;
