@@ -53,7 +53,7 @@ TEST_F(core_ioctl, master_ioctls_are_refused)
 	EXPECT_GT(0, npu_ioctl(self->ctx.fd, DRM_IOCTL_GET_MAGIC, &auth));
 }
 
-TEST_F(core_ioctl, every_number_survives)
+TEST_F_TIMEOUT(core_ioctl, every_number_survives, 300)
 {
 	/* Every core number and every driver number, in all directions and sizes. */
 	static const unsigned int dirs[] = { _IOC_NONE, _IOC_READ, _IOC_WRITE,

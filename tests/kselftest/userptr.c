@@ -294,7 +294,7 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-TEST_F(userptr, invalidation_under_load)
+TEST_F_TIMEOUT(userptr, invalidation_under_load, 300)
 {
 	struct npu_ctx *ctx = &self->ctx;
 	char *stay = self->mem + 48 * PAGE;
