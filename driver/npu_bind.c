@@ -1239,10 +1239,11 @@ int npu_bind_async(struct npu_vm *vm, struct drm_file *file,
 /**
  * npu_bind_queue_init() - set up the binds of a new VM
  * @vm: address space
+ * @internal: it is the driver's own; no fence of it leaves the driver
  *
  * Return: 0 on success, -ENOMEM otherwise.
  */
-int npu_bind_queue_init(struct npu_vm *vm)
+int npu_bind_queue_init(struct npu_vm *vm, bool internal)
 {
 	struct npu_bind_queue *queue = &vm->binds;
 
@@ -1250,7 +1251,7 @@ int npu_bind_queue_init(struct npu_vm *vm)
 	INIT_LIST_HEAD(&queue->pending);
 	INIT_WORK(&queue->work, npu_bind_work);
 	queue->prune_start = U64_MAX;
-	queue->fences = npu_fence_context_create("bind", 0, true);
+	queue->fences = npu_fence_context_create("bind", 0, !internal);
 
 	return queue->fences ? 0 : -ENOMEM;
 }

@@ -44,7 +44,7 @@ extern const struct drm_gpuvm_ops npu_bind_gpuvm_ops;
 int npu_bind_module_init(void);
 void npu_bind_module_exit(void);
 
-int npu_bind_queue_init(struct npu_vm *vm);
+int npu_bind_queue_init(struct npu_vm *vm, bool internal);
 void npu_bind_queue_kill(struct npu_vm *vm);
 void npu_bind_queue_fini(struct npu_vm *vm);
 bool npu_bind_queue_busy(struct npu_vm *vm);

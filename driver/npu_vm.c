@@ -188,10 +188,11 @@ static int npu_vm_init_base(struct npu_vm *vm)
 /**
  * npu_vm_create() - create an address space
  * @npu: device
+ * @internal: it is the driver's own
  *
  * Return: it with one reference, which npu_vm_destroy() drops, or an error pointer.
  */
-struct npu_vm *npu_vm_create(struct npu_device *npu)
+struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal)
 {
 	struct npu_vm *vm;
 	int ret;
@@ -209,7 +210,7 @@ struct npu_vm *npu_vm_create(struct npu_device *npu)
 	INIT_LIST_HEAD(&vm->node);
 	npu_userptrs_init(vm);
 
-	ret = npu_bind_queue_init(vm);
+	ret = npu_bind_queue_init(vm, internal);
 	if (ret)
 		goto err_free;
 

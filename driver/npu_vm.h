@@ -100,7 +100,7 @@ static inline struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
 
 bool npu_vm_needs(const struct ttm_buffer_object *tbo);
 
-struct npu_vm *npu_vm_create(struct npu_device *npu);
+struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal);
 void npu_vm_destroy(struct npu_vm *vm);
 struct npu_vm *npu_vm_get(struct npu_vm *vm);
 void npu_vm_put(struct npu_vm *vm);
