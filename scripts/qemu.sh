@@ -35,6 +35,22 @@ hook()
 	grep -q "'hw/misc/npu'" "$SRC/meson.build" || die "QEMU's list of trace folders has moved"
 }
 
+# Repairs of QEMU itself, which a later version may have: tests/qemu looks for what they mend.
+mend()
+{
+	local patch
+
+	for patch in "$TOP"/qemu-device/patches/*.patch; do
+		if patch -d "$SRC" -p1 --dry-run --reverse --force <"$patch" >/dev/null; then
+			continue
+		elif patch -d "$SRC" -p1 --dry-run --forward <"$patch" >/dev/null; then
+			patch -d "$SRC" -p1 --forward --no-backup-if-mismatch <"$patch" >/dev/null
+		else
+			say QEMU "has changed: $(basename "$patch") does not apply and is left out"
+		fi
+	done
+}
+
 # append FILE LINE, once.
 append()
 {
@@ -51,7 +67,7 @@ configure()
 	"$SRC/configure" --python=/usr/bin/python3 --disable-download \
 		--target-list=x86_64-softmmu --with-devices-x86_64=npu \
 		--without-default-features --without-default-devices \
-		--enable-system --enable-tcg --enable-kvm --enable-pie \
+		--enable-system --enable-tcg --enable-kvm --enable-plugins --enable-pie \
 		--enable-virtfs --enable-attr --enable-membarrier --enable-linux-io-uring \
 		--enable-trace-backends=log --disable-fdt --disable-docs \
 		--disable-werror --disable-debug-info --disable-install-blobs
@@ -70,5 +86,5 @@ version=$(resolved qemu source_version)
 step "qemu-source" "$version" fetch_source
 step "qemu-meson" "$CODENAME" unpack "$MESON" meson
 step "qemu-roms" "$CODENAME" roms
-key=$version-$(key_of "$0" "$FACE/Kconfig" "$FACE/npu.mak")
-step "qemu-configure" "$key" eval 'hook; configure'
+key=$version-$(key_of "$0" "$FACE/Kconfig" "$FACE/npu.mak" "$TOP"/qemu-device/patches/*)
+step "qemu-configure" "$key" eval 'mend; hook; configure'

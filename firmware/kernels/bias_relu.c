@@ -59,6 +59,9 @@ static void add_bias(const struct npu_bias_args *args, const struct columns *col
 	ub_end();
 }
 
+NPU_ARGS(bias_relu, struct npu_bias_args, in(x), in(bias), out(out), value(rows), value(cols),
+	 value(ldx), value(ldout), value(dtype), value(flags));
+
 NPU_KERNEL(bias_relu, struct npu_bias_args)
 {
 	const struct npu_span rows = npu_split(args->rows, 1, block, blocks);
@@ -100,6 +103,9 @@ static void sum_columns(const struct npu_bias_grad_args *args, const struct colu
 	/* The sums are stored before the next columns' overwrite them. */
 	ub_sync(NPU_PIPE_MTE3, NPU_PIPE_V);
 }
+
+NPU_ARGS(bias_grad, struct npu_bias_grad_args, in(x), out(out), value(rows), value(cols),
+	 value(ldx), value(dtype));
 
 NPU_KERNEL(bias_grad, struct npu_bias_grad_args)
 {

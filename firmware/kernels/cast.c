@@ -9,6 +9,8 @@
 #define SLOT (2 * AREA)
 _Static_assert(UB_SLOTS * SLOT <= NPU_UB_SIZE, "UB overflows");
 
+NPU_ARGS(cast, struct npu_cast_args, in(x), out(out), value(count), value(in), value(dtype_out));
+
 NPU_KERNEL(cast, struct npu_cast_args)
 {
 	const uint32_t in = args->in, out = args->dtype_out;

@@ -51,6 +51,9 @@ static npu_addr compute(const struct areas *at, uint32_t op, uint32_t scalar, ui
 	return at->x;
 }
 
+NPU_ARGS(elementwise, struct npu_eltwise_args, in(x), in(y), out(out), value(count), value(op),
+	 value(dtype), value(alpha), value(rsvd));
+
 NPU_KERNEL(elementwise, struct npu_eltwise_args)
 {
 	const uint32_t op = args->op, dtype = args->dtype, bytes = npu_dtype_bytes(dtype);

@@ -203,6 +203,9 @@ static uint32_t log2_bytes(uint32_t dtype)
 	return __builtin_ctz(npu_dtype_bytes(dtype));
 }
 
+NPU_ARGS(gemm, struct npu_gemm_args, in(a), in(b), out(c), value(m), value(n), value(k),
+	 value(lda), value(ldb), value(ldc), value(in), value(out), value(flags), value(scale));
+
 NPU_KERNEL(gemm, struct npu_gemm_args)
 {
 	const uint32_t shift = log2_bytes(args->in), out_bytes = npu_dtype_bytes(args->out);

@@ -72,6 +72,9 @@ static struct group group_at(unsigned int slot, uint32_t rows, uint32_t pitch)
 			       rows, pitch };
 }
 
+NPU_ARGS(reduce_rows, struct npu_reduce_args, in(x), out(out), value(rows), value(cols),
+	 value(ldx), value(op));
+
 NPU_KERNEL(reduce_rows, struct npu_reduce_args)
 {
 	const struct npu_span mine = npu_split(args->rows, 1, block, blocks);
@@ -110,6 +113,8 @@ NPU_KERNEL(reduce_rows, struct npu_reduce_args)
 #define SUM_SLOT (SUM_CHUNK * 4)
 #define SUM_TOTAL (NPU_UB_BASE + UB_SLOTS * SUM_SLOT)
 _Static_assert((UB_SLOTS + 1) * SUM_SLOT <= NPU_UB_SIZE, "UB overflows");
+
+NPU_ARGS(sum, struct npu_sum_args, in(x), out(out), value(count));
 
 /* Chunks are added element by element; the elements of the last sum at the end. */
 NPU_KERNEL(sum, struct npu_sum_args)

@@ -25,6 +25,9 @@ static void update(const struct areas *at, int momentum, uint32_t momentum_bits,
 	npu_vmlas(at->w, at->g, minus_rate, n, NPU_F32);
 }
 
+NPU_ARGS(sgd, struct npu_sgd_args, inout(w), in(g), inout(v), out(w16), value(count), value(rate),
+	 value(momentum));
+
 NPU_KERNEL(sgd, struct npu_sgd_args)
 {
 	const uint32_t minus_rate = npu_f32_bits(-args->rate);

@@ -107,6 +107,9 @@ static void process(const struct npu_softmax_xent_args *args, const struct group
 	ub_release(slot);
 }
 
+NPU_ARGS(softmax_xent, struct npu_softmax_xent_args, in(logits), in(labels), out(loss), out(grad),
+	 value(rows), value(cols), value(ldx), value(ldgrad), value(scale), value(rsvd));
+
 NPU_KERNEL(softmax_xent, struct npu_softmax_xent_args)
 {
 	const struct npu_span mine = npu_split(args->rows, 1, block, blocks);

@@ -7,6 +7,8 @@
 #define X NPU_UB_BASE
 #define Y (X + CHUNK * sizeof(float))
 
+NPU_ARGS(vector_add, struct npu_vector_add_args, in(x), in(y), out(out), value(count));
+
 NPU_KERNEL(vector_add, struct npu_vector_add_args)
 {
 	const struct npu_span mine = npu_split(args->count, CHUNK, block, blocks);

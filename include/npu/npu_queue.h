@@ -38,6 +38,7 @@ enum npu_sqe_opcode {
  * @list: device virtual address of the list, 64-byte aligned
  * @cookie: returned in the completion
  * @timeout_us: time-out of commands that have none of their own; 0: the queue's
+ * @first: index of the command to start with, up to @count; from NPU_HW_VERSION_1_1 on
  * @rsvd: zero
  */
 struct npu_sqe {
@@ -48,7 +49,8 @@ struct npu_sqe {
 	npu_le64 list;
 	npu_le64 cookie;
 	npu_le32 timeout_us;
-	npu_le32 rsvd[9];
+	npu_le32 first;
+	npu_le32 rsvd[8];
 };
 NPU_ASSERT_SIZE(struct npu_sqe, 64);
 
@@ -91,13 +93,16 @@ enum npu_cmd_opcode {
 	NPU_CMD_WRITE = 6,
 	NPU_CMD_TIMESTAMP = 7,
 	NPU_CMD_BARRIER = 8,
+	NPU_CMD_BRANCH = 9, /* from NPU_HW_VERSION_1_1 on */
+	NPU_CMD_REDUCE = 10, /* likewise */
 	NPU_CMD_COUNT
 };
 
 /*
  * A command starts when all before it in its list have ended, unless it carries
  * OVERLAP: then it may start while those before it, back to the last barrier or
- * command without OVERLAP, still run. NPU_CMD_BARRIER waits for all of them.
+ * command without OVERLAP, still run. NPU_CMD_BARRIER and NPU_CMD_BRANCH wait for
+ * all of them.
  */
 #define NPU_CMD_F_OVERLAP 0x01
 #define NPU_CMD_FLAGS NPU_CMD_F_OVERLAP
@@ -112,6 +117,12 @@ enum npu_sem_operation {
 	NPU_SEM_SET = 0,
 	NPU_SEM_ADD = 1,
 	NPU_SEM_MAX = 2,
+};
+
+enum npu_reduce_operation {
+	NPU_REDUCE_ADD = 0,
+	NPU_REDUCE_MIN = 1,
+	NPU_REDUCE_MAX = 2,
 };
 
 /**
@@ -197,6 +208,41 @@ struct npu_cmd_write {
 };
 
 /**
+ * struct npu_cmd_branch - go on elsewhere in the list if a word in memory is so
+ * @address: of the word, 8-byte aligned
+ * @value: to compare with
+ * @op: enum npu_sem_condition, as of a wait
+ * @offset: signed; the next command is this one's index plus @offset if the condition holds, else
+ *	the one behind this. Not zero; from the first command to the end of the list
+ * @rsvd: zero
+ */
+struct npu_cmd_branch {
+	npu_le64 address;
+	npu_le64 value;
+	npu_le32 op;
+	npu_le32 offset;
+	npu_le32 rsvd[6];
+};
+
+/**
+ * struct npu_cmd_reduce - combine elements with those that are there: dst = dst op src
+ * @dst: destination address, a multiple of the element
+ * @src: source address, likewise; the result is undefined where they overlap but are not the same
+ * @bytes: a multiple of the element
+ * @type: NPU_F32 to NPU_S16, as of tile instructions
+ * @op: enum npu_reduce_operation
+ * @rsvd: zero
+ */
+struct npu_cmd_reduce {
+	npu_le64 dst;
+	npu_le64 src;
+	npu_le64 bytes;
+	npu_le32 type;
+	npu_le32 op;
+	npu_le64 rsvd[2];
+};
+
+/**
  * struct npu_cmd - a command of a list
  * @opcode: enum npu_cmd_opcode
  * @flags: NPU_CMD_F_*
@@ -217,6 +263,8 @@ struct npu_cmd {
 		struct npu_cmd_fill fill;
 		struct npu_cmd_sem sem;
 		struct npu_cmd_write write;
+		struct npu_cmd_branch branch;
+		struct npu_cmd_reduce reduce;
 		npu_le64 raw[6];
 	};
 };

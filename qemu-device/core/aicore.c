@@ -11,6 +11,7 @@
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
 #define FAULTED			(-1)			/* details are in aicore->error */
+#define FAR_ROWS		256ULL	/* lengths of a row between rows that are far apart */
 
 static bool in_local(uint64_t addr, uint64_t base, uint64_t size)
 {
@@ -205,17 +206,28 @@ static const struct rv64_ops core_ops = {
 	.time = core_time,
 };
 
+/*
+ * What to translate at once: all that rows span if they lie near each other. Those that do not are
+ * by themselves: between them there may be any number of pages, which nobody asked for.
+ */
+static uint64_t look_ahead(uint64_t pitch, size_t row_bytes, size_t rows)
+{
+	bool near = pitch <= npu_max(NPU_PAGE_SIZE, FAR_ROWS * row_bytes);
+
+	return near ? (rows - 1) * pitch + row_bytes : row_bytes;
+}
+
 static enum npu_status gm_read(void *opaque, void *dst, size_t dst_pitch, uint64_t va,
 			       uint64_t src_pitch, size_t row_bytes, size_t rows,
 			       uint64_t *fault_addr)
 {
 	struct npu_cursor cursor = { .access = NPU_ACCESS_READ };
-	uint64_t ahead = (rows - 1) * src_pitch + row_bytes;
+	uint64_t ahead = look_ahead(src_pitch, row_bytes, rows);
 	struct npu_aicore *ac = opaque;
 	struct npu_error error;
 	size_t i;
 
-	for (i = 0; i < rows; i++, ahead -= src_pitch) {
+	for (i = 0; i < rows; i++, ahead -= ahead > row_bytes ? src_pitch : 0) {
 		if (npu_cursor_read(ac->worker, &ac->view, &cursor, va + i * src_pitch,
 				    (char *)dst + i * dst_pitch, row_bytes, ahead, &error))
 			continue;
@@ -230,12 +242,12 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 				uint64_t *fault_addr)
 {
 	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
-	uint64_t ahead = (rows - 1) * dst_pitch + row_bytes;
+	uint64_t ahead = look_ahead(dst_pitch, row_bytes, rows);
 	struct npu_aicore *ac = opaque;
 	struct npu_error error;
 	size_t i;
 
-	for (i = 0; i < rows; i++, ahead -= dst_pitch) {
+	for (i = 0; i < rows; i++, ahead -= ahead > row_bytes ? dst_pitch : 0) {
 		if (npu_cursor_write(ac->worker, &ac->view, &cursor, va + i * dst_pitch,
 				     (const char *)src + i * src_pitch, row_bytes, ahead,
 				     &error))

@@ -27,9 +27,9 @@ bool npu_sqe_ok(const struct npu_sqe *sqe)
 		return false;
 	switch (sqe->opcode) {
 	case NPU_SQE_NOP:
-		return !sqe->count && !sqe->list;
+		return !sqe->count && !sqe->list && !sqe->first;
 	case NPU_SQE_EXEC:
-		return sqe->count && aligned(sqe->list, LIST_ALIGN);
+		return sqe->count && sqe->first <= sqe->count && aligned(sqe->list, LIST_ALIGN);
 	default:
 		return false;
 	}
@@ -80,6 +80,24 @@ static bool write_ok(const struct npu_cmd_write *w)
 	       zero(w->rsvd, sizeof(w->rsvd));
 }
 
+/* Where it leads is up to the list that it is in. */
+static bool branch_ok(const struct npu_cmd_branch *b)
+{
+	return b->op <= NPU_SEM_NE && b->offset && aligned(b->address, 8) &&
+	       zero(b->rsvd, sizeof(b->rsvd));
+}
+
+static bool reduce_ok(const struct npu_cmd_reduce *r)
+{
+	unsigned int size;
+
+	if (r->type >= NPU_DTYPE_COUNT || r->op > NPU_REDUCE_MAX || !zero(r->rsvd, sizeof(r->rsvd)))
+		return false;
+	size = tile_dtype_size(r->type);
+	return aligned(r->dst, size) && aligned(r->src, size) && aligned(r->bytes, size) &&
+	       rows_ok(r->dst, r->bytes, 1, 0) && rows_ok(r->src, r->bytes, 1, 0);
+}
+
 static bool payload_ok(const struct npu_cmd *cmd)
 {
 	switch (cmd->opcode) {
@@ -100,6 +118,10 @@ static bool payload_ok(const struct npu_cmd *cmd)
 		return write_ok(&cmd->write);
 	case NPU_CMD_TIMESTAMP:
 		return write_ok(&cmd->write) && cmd->write.bytes == 8 && !cmd->write.value;
+	case NPU_CMD_BRANCH:
+		return branch_ok(&cmd->branch);
+	case NPU_CMD_REDUCE:
+		return reduce_ok(&cmd->reduce);
 	default:
 		return false;
 	}

@@ -19,6 +19,7 @@ static void fail(struct npu_queue *queue, const struct npu_cmd *cmd)
 	pthread_mutex_lock(&core->lock);
 	npu_queue_fail(queue, queue->index, cmd ? cmd->tag : 0, &queue->scratch_error);
 	pthread_mutex_unlock(&core->lock);
+	npu_store(&queue->sem_waits, false);
 	queue->phase = NPU_PHASE_DRAIN;
 }
 
@@ -146,6 +147,7 @@ static void start_entry(struct npu_queue *queue)
 	queue->aicore_ns = 0;
 	queue->sdma_ns = 0;
 	queue->fault_written = false;
+	npu_branch_restart(queue);
 }
 
 static bool step_fetch(struct npu_queue *queue)
@@ -177,6 +179,8 @@ static bool step_fetch(struct npu_queue *queue)
 	} else {
 		/* The host may have written code before it rang. */
 		npu_code_changed(core);
+		queue->index = queue->sqe.first;
+		__atomic_fetch_add(&queue->done, queue->sqe.first, __ATOMIC_RELAXED);
 		queue->phase = NPU_PHASE_COMMAND;
 	}
 	return true;
@@ -309,6 +313,30 @@ static bool step_task(struct npu_worker *worker, struct npu_queue *queue,
 	return true;
 }
 
+/* What lies behind is counted, however often it was done. */
+static bool step_branch(struct npu_worker *worker, struct npu_queue *queue,
+			const struct npu_cmd *cmd)
+{
+	uint32_t next;
+
+	npu_irq_flush(worker);
+	if (!npu_branch(worker, queue, cmd, &next)) {
+		fail(queue, cmd);
+		return true;
+	}
+	__atomic_fetch_add(&queue->done, (uint64_t)next - queue->index, __ATOMIC_RELAXED);
+	queue->index = next;
+	npu_count(&worker->count.tasks_done, 1);
+	return true;
+}
+
+/* Whatever its flags, does @cmd start when all before it have ended? */
+static bool waits_for_all(const struct npu_cmd *cmd)
+{
+	return !(cmd->flags & NPU_CMD_F_OVERLAP) || cmd->opcode == NPU_CMD_BARRIER ||
+	       cmd->opcode == NPU_CMD_BRANCH;
+}
+
 static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 {
 	const struct npu_cmd *cmd;
@@ -329,8 +357,7 @@ static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 			    queue->sqe.list + (uint64_t)queue->index * sizeof(*cmd));
 		return true;
 	}
-	if ((!(cmd->flags & NPU_CMD_F_OVERLAP) || cmd->opcode == NPU_CMD_BARRIER) &&
-	    !tasks_ended(queue))
+	if (waits_for_all(cmd) && !tasks_ended(queue))
 		return false;
 	if (npu_load(&queue->failed))
 		return true;
@@ -342,7 +369,10 @@ static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 	case NPU_CMD_KERNEL:
 	case NPU_CMD_COPY:
 	case NPU_CMD_FILL:
+	case NPU_CMD_REDUCE:
 		return step_task(worker, queue, cmd);
+	case NPU_CMD_BRANCH:
+		return step_branch(worker, queue, cmd);
 	case NPU_CMD_SEM_WAIT:
 		npu_queue_sem_restart(queue);
 		queue->phase = NPU_PHASE_SEM;
@@ -370,6 +400,7 @@ static bool park_sem(struct npu_queue *queue, bool look_again)
 	} else {
 		npu_service_need(core, npu_min(queue->sem_deadline,
 					       npu_clock(core) + NPU_SEM_POLL_NS));
+		npu_queue_sem_waits(queue);
 		park(queue, NPU_Q_SEM);
 	}
 	pthread_mutex_unlock(&core->lock);
@@ -399,6 +430,7 @@ static bool step_sem(struct npu_worker *worker, struct npu_queue *queue)
 	bool go;
 
 	if (npu_load(&queue->failed)) {
+		npu_store(&queue->sem_waits, false);
 		queue->phase = NPU_PHASE_DRAIN;
 		return true;
 	}
@@ -408,6 +440,7 @@ static bool step_sem(struct npu_worker *worker, struct npu_queue *queue)
 		return true;
 	}
 	if (go) {
+		npu_store(&queue->sem_waits, false);
 		command_done(worker, queue);
 		return true;
 	}

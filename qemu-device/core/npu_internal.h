@@ -355,12 +355,17 @@ struct npu_sem_place {
  *	on cq->waiters in NPU_Q_CQ
  * @sem: where the semaphore is
  * @sem_deadline: when the wait times out
+ * @sem_waits: it has waited in NPU_Q_SEM, and gone on since only to look again (atomic)
+ * @sem_command: while @sem_waits, the command that waits
+ * @sem_timeout_us: likewise, how long it may
  * @failed: @error ends the entry (atomic)
  * @fault_written: the status block has it
  * @scratch_error: the owner's, for what it does itself
  * @aicore_ns: time spent on the entry (atomic)
  * @sdma_ns: likewise (atomic)
- * @done: commands done since creation (atomic)
+ * @done: commands that lie behind, since creation (atomic)
+ * @loop_ns: longest time-out of the BRANCHes of the entry that went back; 0: none has (atomic)
+ * @loop_start: when the first of them did; of a host in sync mode how many there were
  */
 struct npu_queue {
 	struct npu_work work;
@@ -388,6 +393,9 @@ struct npu_queue {
 	struct npu_list wait_node;
 	struct npu_sem_place sem;
 	uint64_t sem_deadline;
+	bool sem_waits;
+	uint32_t sem_command;
+	uint32_t sem_timeout_us;
 
 	bool failed;
 	bool fault_written;
@@ -398,6 +406,8 @@ struct npu_queue {
 	uint64_t aicore_ns;
 	uint64_t sdma_ns;
 	uint64_t done;
+	uint64_t loop_ns;
+	uint64_t loop_start;
 };
 
 /**
@@ -810,7 +820,16 @@ void npu_queue_fail(struct npu_queue *queue, uint32_t command, uint64_t tag,
 		    const struct npu_error *error);
 const struct npu_cmd *npu_queue_cmd(const struct npu_queue *queue);
 void npu_queue_sem_restart(struct npu_queue *queue);
+void npu_queue_sem_waits(struct npu_queue *queue);
 uint64_t npu_cmd_timeout_ns(const struct npu_queue *queue, const struct npu_cmd *cmd);
+
+/*
+ * branch.c: the index of the command after @cmd, which is one of the entry in progress. False:
+ * queue->scratch_error tells why there is none.
+ */
+bool npu_branch(struct npu_worker *worker, struct npu_queue *queue, const struct npu_cmd *cmd,
+		uint32_t *next);
+void npu_branch_restart(struct npu_queue *queue);
 
 /* task.c */
 bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units);
@@ -826,6 +845,11 @@ bool npu_sdma_in_order(const struct npu_cmd *cmd);
 bool npu_sdma_inline(struct npu_worker *worker, struct npu_queue *queue,
 		     const struct npu_cmd *cmd, struct npu_error *error);
 void npu_sdma_unit(struct npu_worker *worker, struct npu_task *task, uint64_t unit);
+
+/* sdma_reduce.c */
+bool npu_reduce_part(struct npu_worker *worker, const struct npu_view *view,
+		     const struct npu_cmd_reduce *r, uint64_t offset, uint64_t bytes,
+		     struct npu_error *error);
 
 /* sem.c */
 bool npu_sem_test(struct npu_worker *worker, const struct npu_queue *queue,

@@ -285,6 +285,7 @@ uint32_t npu_queue_resume(struct npu_core *core, uint32_t id)
 		npu_store(&queue->suspend, false);
 		if (queue->phase == NPU_PHASE_SEM)
 			npu_queue_sem_restart(queue);
+		npu_branch_restart(queue);
 		npu_queue_ready(queue, 1);
 	}
 	pthread_mutex_unlock(&core->lock);
@@ -404,37 +405,64 @@ static bool tasks_wait(const struct npu_queue *queue)
 	return true;
 }
 
+static uint32_t timeout_us(uint64_t ns)
+{
+	return ns == NPU_NEVER ? UINT32_MAX : ns / NPU_NS_PER_US;
+}
+
+/* With the lock, by the owner: what a query tells until the wait is over. */
+void npu_queue_sem_waits(struct npu_queue *queue)
+{
+	queue->sem_command = queue->index;
+	queue->sem_timeout_us = timeout_us(npu_cmd_timeout_ns(queue, npu_queue_cmd(queue)));
+	npu_store(&queue->sem_waits, true);
+}
+
+/* With the lock. Who looks at a semaphore again still waits for it. */
+static bool waits_sem(const struct npu_queue *queue)
+{
+	switch (queue->state) {
+	case NPU_Q_SEM:
+		return true;
+	case NPU_Q_READY:
+	case NPU_Q_OWNED:
+		return npu_load(&queue->sem_waits) && !npu_load(&queue->failed);
+	default:
+		return false;
+	}
+}
+
 static enum npu_queue_state public_state(const struct npu_queue *queue)
 {
+	if (waits_sem(queue))
+		return NPU_QUEUE_WAITING;
 	switch (queue->state) {
 	case NPU_Q_IDLE:
 		return NPU_QUEUE_IDLE;
-	case NPU_Q_SEM:
-		return NPU_QUEUE_WAITING;
 	case NPU_Q_SUSPENDED:
 		return NPU_QUEUE_SUSPENDED;
 	case NPU_Q_FAULTED:
 		return NPU_QUEUE_FAULTED;
+	/* Between two slices of a loop is in the midst of it. */
 	case NPU_Q_READY:
-		return NPU_QUEUE_READY;
+		return npu_load(&queue->loop_ns) ? NPU_QUEUE_RUNNING : NPU_QUEUE_READY;
 	case NPU_Q_TASKS:
-		return tasks_wait(queue) ? NPU_QUEUE_READY : NPU_QUEUE_RUNNING;
+		return tasks_wait(queue) && !npu_load(&queue->loop_ns) ? NPU_QUEUE_READY :
+									 NPU_QUEUE_RUNNING;
 	default:
 		return NPU_QUEUE_RUNNING;
 	}
-}
-
-static uint32_t timeout_us(uint64_t ns)
-{
-	return ns == NPU_NEVER ? UINT32_MAX : ns / NPU_NS_PER_US;
 }
 
 /* With the lock: what @queue is at, as far as that is not its owner's business. */
 static void query_tasks(struct npu_queue *queue, struct npu_queue_info *info)
 {
 	struct npu_aicore *aicore = queue_core(queue);
+	uint64_t loop_ns = npu_load(&queue->loop_ns);
 	unsigned int i;
 
+	if (loop_ns)
+		info->timeout_us = timeout_us(loop_ns);
 	for (i = 0; i < NPU_QUEUE_TASKS; i++) {
 		const struct npu_task *task = &queue->tasks[i];
 
@@ -448,9 +476,9 @@ static void query_tasks(struct npu_queue *queue, struct npu_queue_info *info)
 		info->command = aicore->task->command;
 		info->pc = npu_load(&aicore->pc);
 	}
-	if (queue->state == NPU_Q_SEM) {
-		info->command = queue->index;
-		info->timeout_us = timeout_us(npu_cmd_timeout_ns(queue, npu_queue_cmd(queue)));
+	if (waits_sem(queue)) {
+		info->command = queue->sem_command;
+		info->timeout_us = npu_max(info->timeout_us, queue->sem_timeout_us);
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * System DMA: copies and fills, in chunks of about CHUNK bytes so that they can be shared among
+ * System DMA: copies, fills and reductions, in chunks of about CHUNK bytes so that they can be shared among
  * workers, stopped, and taken turns with.
  */
 #include <string.h>
@@ -21,6 +21,9 @@ static void shape(const struct npu_cmd *cmd, uint64_t *row_bytes, uint64_t *rows
 	if (cmd->opcode == NPU_CMD_COPY) {
 		*row_bytes = cmd->copy.row_bytes;
 		*rows = cmd->copy.rows;
+	} else if (cmd->opcode == NPU_CMD_REDUCE) {
+		*row_bytes = cmd->reduce.bytes;
+		*rows = 1;
 	} else {
 		*row_bytes = cmd->fill.row_bytes;
 		*rows = cmd->fill.rows;
@@ -84,9 +87,27 @@ static struct sdma_part part_of(const struct npu_cmd *cmd, uint64_t unit)
 	return part;
 }
 
+/* It may be a semaphore: who looks at it meanwhile is to see all of it or nothing. */
+static bool is_word(const void *at, uint64_t len)
+{
+	return len == sizeof(uint64_t) && !((uintptr_t)at & (sizeof(uint64_t) - 1));
+}
+
+static void copy_memory(void *dst, const void *src, uint64_t len)
+{
+	if (is_word(dst, len) && is_word(src, len))
+		npu_store_release((uint64_t *)dst, npu_load((const uint64_t *)src));
+	else
+		memmove(dst, src, len);
+}
+
 /* @dst is where a pattern begins, and @len a multiple of it. */
 static void fill_memory(uint8_t *dst, uint64_t word, uint64_t len)
 {
+	if (is_word(dst, len)) {
+		npu_store_release((uint64_t *)dst, word);
+		return;
+	}
 	if (word == (word & 0xff) * 0x0101010101010101ULL) {
 		memset(dst, word & 0xff, len);
 		return;
@@ -151,7 +172,7 @@ static bool copy_run(struct npu_worker *worker, const struct npu_run *dst,
 	if (src->sparse)
 		return fill_run(worker, dst, 0, len);
 	if (src->host && dst->host)
-		memmove(dst->host, src->host, len);
+		copy_memory(dst->host, src->host, len);
 	else if (dst->host)
 		return !npu_dma_read(core, src->phys, dst->host, len);
 	else if (src->host)
@@ -265,6 +286,9 @@ static bool run_part(struct npu_worker *worker, uint32_t context, const struct n
 	npu_section_enter(worker, context, &view);
 	if (cmd->opcode == NPU_CMD_COPY)
 		ok = copy_part(worker, &view, &cmd->copy, part, error);
+	else if (cmd->opcode == NPU_CMD_REDUCE)
+		ok = npu_reduce_part(worker, &view, &cmd->reduce, part->column, part->bytes,
+				     error);
 	else
 		ok = fill_part(worker, &view, &cmd->fill, part, error);
 	npu_section_leave(worker);

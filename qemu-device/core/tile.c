@@ -64,6 +64,17 @@ bool npu_tile_set_isa(struct npu_tile *tile, const char *name)
 	return isa != NULL;
 }
 
+void npu_tile_combine(unsigned int opcode, unsigned int dtype, void *dst, const void *src,
+		      size_t count)
+{
+	const struct tile_vec args = {
+		.opcode = opcode, .dtype = dtype, .count = count, .rows = 1,
+		.dst = dst, .src0 = dst, .src1 = src,
+	};
+
+	tile_isa_find(NULL)->vector(&args);
+}
+
 const char *npu_tile_isa_name(const struct npu_tile *tile)
 {
 	return tile->isa->name;

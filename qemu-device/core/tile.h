@@ -135,6 +135,20 @@ enum npu_status npu_tile_exec(struct npu_tile *tile, struct rv64_cpu *cpu,
  */
 bool npu_tile_set_isa(struct npu_tile *tile, const char *name);
 
+/**
+ * npu_tile_combine() - dst = dst op src, as an elementwise operation of the vector engine
+ * @opcode: NPU_VADD, NPU_VMIN or NPU_VMAX
+ * @dtype: element type
+ * @dst: elements; the same as @src or apart from it
+ * @src: likewise
+ * @count: of elements
+ */
+void npu_tile_combine(unsigned int opcode, unsigned int dtype, void *dst, const void *src,
+		      size_t count);
+
+/* tile_dtype_size() - bytes of an element; 0 for a type that there is not. */
+unsigned int tile_dtype_size(uint64_t dtype);
+
 /* npu_tile_isa_name() - the level in use. */
 const char *npu_tile_isa_name(const struct npu_tile *tile);
 

@@ -62,7 +62,6 @@ static inline bool tile_rect_dense(const struct tile_rect *rect)
 	return rect->rows <= 1 || rect->pitch >= rect->row_bytes;
 }
 
-unsigned int tile_dtype_size(uint64_t dtype);
 uint8_t *tile_buffer_host(const struct npu_tile *tile, enum tile_buffer buffer);
 enum tile_buffer tile_buffer_of(uint64_t address);
 

@@ -150,6 +150,19 @@ static struct npu_cmd fuzz_cmd(struct rig *r, struct input *in, unsigned int ctx
 		c.write.bytes = 8;
 		c.write.value = c.opcode == NPU_CMD_WRITE ? value(in, r) : 0;
 		break;
+	case NPU_CMD_BRANCH:
+		c.branch.address = address(in, r, ctx) & ~7ULL;
+		c.branch.value = take(in, 1) % 4;
+		c.branch.op = take(in, 1) % 3;
+		c.branch.offset = take(in, 1) % 16 - 8;
+		break;
+	case NPU_CMD_REDUCE:
+		c.reduce.dst = address(in, r, ctx) & ~3ULL;
+		c.reduce.src = address(in, r, ctx) & ~3ULL;
+		c.reduce.bytes = (shape > 250 ? value(in, r) : take(in, 2)) & ~3ULL;
+		c.reduce.type = shape % NPU_DTYPE_COUNT;
+		c.reduce.op = take(in, 1) % 3;
+		break;
 	}
 	if (shape >= 240)
 		c.raw[shape % 6] ^= value(in, r);

@@ -287,6 +287,40 @@ static void test_sparse(struct rig *r)
 	   *(uint64_t *)(r->h->hbm + phys + 8) == 0x5ca1ab1e, "and be replaced by a real one");
 }
 
+/*
+ * Rows almost 4 GiB apart, with more small sparse pages between them than anybody can look at:
+ * three tables, again and again.
+ */
+static void test_sparse_rows(struct rig *r)
+{
+	static const uint32_t code[] = {
+		RV_LD(20, RV_A0, 0), RV_LD(21, RV_A0, 8), RV_LD(22, RV_A0, 16),
+		RV_LD(23, RV_A0, 24), RV_LD(24, RV_A0, 32), RV_CUSTOM(0, NPU_MTE_COPY, 20, 21, 22, 23),
+		RV_CUSTOM(0, NPU_MTE_COPY, 21, 20, 22, 24), RV_ECALL,
+	};
+	const uint64_t rows = NPU_UB_SIZE / NPU_TILE_ALIGN, far = 0xfffff000;
+	uint64_t va = 64ULL << NPU_PT_SHIFT(3), entry = SPARSE, table, i;
+	struct npu_cmd cmd = th_kernel(th_code(r->s, code, 8), r->buffer, 1);
+	int level;
+
+	for (level = 0; level < 3; level++) {
+		table = th_hbm(r->h, NPU_PAGE_SIZE, NPU_PAGE_SIZE);
+		for (i = 0; i < 512; i++)
+			((uint64_t *)(r->h->hbm + table))[i] = entry;
+		entry = table | NPU_PTE_VALID;
+	}
+	for (i = 0; i <= rows * far >> NPU_PT_SHIFT(3); i++)
+		*th_pte(r->s, va + (i << NPU_PT_SHIFT(3)), 3) = entry;
+	r->words[0] = NPU_UB_BASE;
+	r->words[1] = va;
+	r->words[2] = NPU_PREP(NPU_COPY_ROW_BYTES, 1) | NPU_PREP(NPU_COPY_ROWS, rows);
+	r->words[3] = NPU_PREP(NPU_COPY_DST_PITCH, NPU_TILE_ALIGN) |
+		      NPU_PREP(NPU_COPY_SRC_PITCH, far);
+	r->words[4] = NPU_PREP(NPU_COPY_DST_PITCH, far) |
+		      NPU_PREP(NPU_COPY_SRC_PITCH, NPU_TILE_ALIGN);
+	ok(th_run(r->q, &cmd, 1) == NPU_ST_OK, "rows that are far apart cost no more than others");
+}
+
 static void test_edges(struct rig *r)
 {
 	uint64_t phys = th_hbm(r->h, 0x1000, 0x1000);
@@ -424,12 +458,12 @@ static void test_invalidate(unsigned int workers)
 	struct rig r = rig_new(workers);
 	uint64_t phys = th_hbm(r.h, 0x1000, 0x1000);
 	uint64_t *at = (uint64_t *)(r.h->hbm + phys), seen;
-	unsigned int i, late = 0, wrong = 0;
+	unsigned int i, wrong = 0;
 	uint64_t code = th_code(r.s, count, 4);
 	struct npu_cmd cmd;
 
 	for (i = 0; i < 50; i++) {
-		uint64_t va = VA + i * 0x1000, start;
+		uint64_t va = VA + i * 0x1000;
 
 		npu_store(at, 0);
 		th_map(r.s, va, phys, 0x1000, TH_RWX);
@@ -437,18 +471,15 @@ static void test_invalidate(unsigned int workers)
 		th_submit(r.q, &cmd, 1);
 		while (npu_load(at) < 1000)
 			;
-		start = th_now_ns();
 		th_unmap(r.s, va, 0x1000);
 		th_invalidate(r.s);
 		seen = npu_load(at);
-		late += th_now_ns() - start > 500 * TH_MS;
 		wrong += th_wait(r.q) != NPU_ST_MMU_READ && r.q->cqe.status != NPU_ST_MMU_WRITE;
 		wrong += r.q->fault->address != va;
 		wrong += npu_load(at) != seen;
 		queue_renew(&r);
 	}
 	ok(!wrong, "%u workers: after an invalidation the old page is not written", workers);
-	ok(!late, "and it takes no time");
 	rig_free(&r);
 }
 
@@ -463,6 +494,7 @@ int main(void)
 		test_mixed(&r);
 		test_rights(&r);
 		test_sparse(&r);
+		test_sparse_rows(&r);
 		test_edges(&r);
 		test_malformed(&r);
 		test_root(&r);

@@ -99,6 +99,33 @@ static void test_sem(unsigned int workers, bool system, bool no_map)
 	rig_free(&r);
 }
 
+/* To look at a word of the host again and again is to wait. */
+static void test_sem_looks(unsigned int workers)
+{
+	struct rig r = rig_new(workers, 4);
+	uint64_t *sem, va = th_alloc_ram(r.s, 0x1000, (void **)&sem);
+	struct npu_cmd list[2] = {
+		th_store(r.va, 7, 8), th_sem(NPU_CMD_SEM_WAIT, va, 1, NPU_SEM_EQ),
+	};
+	struct npu_queue_info info;
+	unsigned int i, wrong = 0;
+
+	list[1].timeout_us = 30000000;
+	th_submit(r.q, list, 2);
+	ok(th_wait_state(r.q, NPU_QUEUE_WAITING), "%u workers: it waits", workers);
+	for (i = 0; i < 2000; i++) {
+		npu_core_poll(r.h->core);
+		npu_queue_query(r.h->core, 1, &info);
+		wrong += info.state != NPU_QUEUE_WAITING || info.command != 1 ||
+			 info.timeout_us != list[1].timeout_us;
+	}
+	ok(!wrong, "and while it looks again: %u were told otherwise", wrong);
+	__atomic_store_n(sem, 1, __ATOMIC_RELEASE);
+	npu_core_poll(r.h->core);
+	ok(th_wait(r.q) == NPU_ST_OK && th_wait_state(r.q, NPU_QUEUE_IDLE), "until it goes on");
+	rig_free(&r);
+}
+
 /* Two queues hand a token to and fro, as streams that depend on each other do. */
 static void test_ping_pong(unsigned int workers)
 {
@@ -422,6 +449,8 @@ static void test_destroy(unsigned int workers)
 	list[1].flags = NPU_CMD_F_OVERLAP;
 	th_submit(r.q, list, 2);
 	wrong += !th_wait_state(r.q, NPU_QUEUE_WAITING);
+	while (!npu_busy_cores(r.h->core))
+		;
 	wrong += npu_queue_destroy(r.h->core, 1) != NPU_MCU_BUSY;
 	wrong += !th_wait_state(r.q, NPU_QUEUE_NONE);
 	ok(!wrong, "so does one that waits beside its kernels");
@@ -493,6 +522,7 @@ static void test_moderation(unsigned int workers)
 	struct npu_cmd nop = th_simple(NPU_CMD_NOP);
 	unsigned int i;
 
+	npu_store(&r.h->frozen, th_now_ns());
 	th_write(r.h, NPU_REG_IRQ_MODERATION(1), NPU_PREP(NPU_IRQ_MODERATION_USECS, 60000) |
 		 NPU_PREP(NPU_IRQ_MODERATION_COUNT, 4));
 	for (i = 0; i < 3; i++) {
@@ -504,7 +534,8 @@ static void test_moderation(unsigned int workers)
 	th_submit(r.q, &nop, 1);
 	th_wait_state(r.q, NPU_QUEUE_IDLE);
 	npu_core_pause(r.h->core);
-	ok(r.h->raised[1] == 1, "the fourth signals all");
+	ok(npu_load(&r.h->raised[1]) == 1, "the fourth signals all");
+	npu_store(&r.h->frozen, 0);
 	npu_core_resume(r.h->core);
 	th_submit(r.q, &nop, 1);
 	th_wait_state(r.q, NPU_QUEUE_IDLE);
@@ -523,7 +554,7 @@ static void test_moderation(unsigned int workers)
 	npu_core_pause(r.h->core);
 	npu_core_resume(r.h->core);
 	th_write(r.h, NPU_REG_IRQ_MODERATION(1), 0);
-	ok(r.h->raised[1] == 3, "or when moderation is taken away");
+	ok(npu_load(&r.h->raised[1]) == 3, "or when moderation is taken away");
 	rig_free(&r);
 }
 
@@ -638,6 +669,7 @@ int main(int argc, char **argv)
 		test_sem(workers, false, false);
 		test_sem(workers, true, false);
 		test_sem(workers, true, true);
+		test_sem_looks(workers);
 		test_ping_pong(workers);
 		test_sem_timeout(workers);
 		test_overlap(workers);

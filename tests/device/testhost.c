@@ -86,7 +86,7 @@ static void raise_vector(void *host, unsigned int vector)
 	struct testhost *h = host;
 
 	pthread_mutex_lock(&h->lock);
-	h->raised[vector]++;
+	__atomic_fetch_add(&h->raised[vector], 1, __ATOMIC_RELAXED);
 	pthread_cond_broadcast(&h->irq);
 	pthread_mutex_unlock(&h->lock);
 }
@@ -94,8 +94,11 @@ static void raise_vector(void *host, unsigned int vector)
 static uint64_t clock_ns(void *host)
 {
 	struct testhost *h = host;
+	uint64_t frozen = npu_load(&h->frozen);
 
-	return h->cfg.sync ? h->now : th_now_ns();
+	if (h->cfg.sync)
+		return h->now;
+	return frozen ? frozen : th_now_ns();
 }
 
 static void event(void *host, enum npu_core_event ev, uint64_t a, uint64_t b, uint64_t c)

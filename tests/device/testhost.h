@@ -24,6 +24,7 @@
  * struct testhost - the host
  * @raised: interrupts so far, by vector
  * @now: virtual clock, of a host in sync mode
+ * @frozen: time at which the clock of a threaded host stands, 0 if it goes
  * @no_map: dma_map is refused, as for memory behind an IOMMU
  * @bad_lo: bus addresses from here to @bad_hi fail
  * @dmas: accesses to guest memory so far
@@ -36,7 +37,7 @@ struct testhost {
 	pthread_mutex_t lock;
 	pthread_cond_t irq;
 	unsigned int raised[NPU_MAX_VECTORS];
-	uint64_t now;
+	uint64_t now, frozen;
 	bool no_map;
 	uint64_t bad_lo, bad_hi;
 	unsigned long dmas;

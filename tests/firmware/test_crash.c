@@ -51,7 +51,8 @@ static void expect_crash(const char *what, const uint32_t *insns, size_t count, 
 
 	fw_write(host, NPU_REG_IRQ_ENABLE, NPU_IRQ_CAUSE_FW_DEAD);
 	fw_boot(host, &image);
-	while (!(fw_read(host, NPU_REG_IRQ_CAUSE) & NPU_IRQ_CAUSE_FW_DEAD) && tries++ < 1000)
+	/* It is the last thing that the device does about a crash. */
+	while (!fw_irqs(host) && tries++ < 10000)
 		g_usleep(1000);
 	ok(fw_read(host, NPU_REG_BOOT_POST) == post, "%s: POST %#x", what,
 	   fw_read(host, NPU_REG_BOOT_POST));

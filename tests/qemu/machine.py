@@ -35,9 +35,10 @@ class Machine:
         qmp.close()
         for sock in (ours, monitor):
             sock.settimeout(ANSWER_SECONDS)
-        self.file = ours.makefile("rw", buffering=1)
-        self.monitor = monitor.makefile("rw", buffering=1)
-        self.monitor.readline()
+        # A file for both directions forgets at a write what it has read ahead: an event after an answer.
+        self.qtest, self.qtest_answers = ours, ours.makefile("r")
+        self.monitor, self.monitor_answers = monitor, monitor.makefile("r")
+        self.monitor_answers.readline()
         self.events = []
         self.qmp("qmp_capabilities")
 
@@ -49,19 +50,21 @@ class Machine:
         return alive
 
     def command(self, *words):
-        self.file.write(" ".join(w if isinstance(w, str) else hex(w) for w in words) + "\n")
-        answer = self.file.readline().split()
+        line = " ".join(w if isinstance(w, str) else hex(w) for w in words) + "\n"
+        self.qtest.sendall(line.encode())
+        answer = self.qtest_answers.readline().split()
         while answer and answer[0] == "IRQ":
-            answer = self.file.readline().split()
+            answer = self.qtest_answers.readline().split()
         if not answer or answer[0] != "OK":
             raise RuntimeError(f"{words}: {answer}")
         return int(answer[1], 0) if len(answer) > 1 and len(answer[1]) <= 18 else answer[1:]
 
     def qmp(self, command, **arguments):
         """What the command returns; events that come meanwhile are kept."""
-        self.monitor.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        line = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        self.monitor.sendall(line.encode())
         while True:
-            answer = json.loads(self.monitor.readline())
+            answer = json.loads(self.monitor_answers.readline())
             if "event" in answer:
                 self.events.append(answer["event"])
             elif "error" in answer:
@@ -83,8 +86,8 @@ class Machine:
         self.command("write" + {1: "b", 2: "w", 4: "l", 8: "q"}[size], address, value)
 
     def read_bytes(self, address, size):
-        self.file.write(f"read {address:#x} {size:#x}\n")
-        return bytes.fromhex(self.file.readline().split()[1][2:])
+        self.qtest.sendall(f"read {address:#x} {size:#x}\n".encode())
+        return bytes.fromhex(self.qtest_answers.readline().split()[1][2:])
 
     def write_bytes(self, address, data):
         for at in range(0, len(data), 4096):

@@ -39,6 +39,57 @@ typedef uint64_t npu_addr;
 			 uint32_t block __attribute__((unused)),                                  \
 			 uint32_t blocks __attribute__((unused)))
 
+/*
+ * NPU_ARGS(name, args_type, field, ...) - tells what the arguments of a kernel are, for tools
+ * and bindings that ask at run time. Each field of the structure is named in one of
+ *
+ *	in(x), out(x), inout(x)	a device address, of what the kernel reads or writes
+ *	value(x)		a number
+ *	array(x)		an array of numbers
+ */
+#define NPU_ARGS(kernel_name, args_type, ...)                                                     \
+	__attribute__((used, section(NPU_ARGS_SECTION)))                                          \
+	static const struct npu_arg_desc npu_args_##kernel_name[] = {                             \
+		{                                                                                 \
+			.size = sizeof(args_type),                                                \
+			.type = NPU_ARG_KERNEL,                                                   \
+			.name = #kernel_name,                                                     \
+		},                                                                                \
+		NPU_EXPAND(NPU_ARG_EACH(args_type, __VA_ARGS__))                                  \
+	}
+
+#define NPU_ARG_in(field) field, field, NPU_ARG_ADDRESS | NPU_ARG_READ
+#define NPU_ARG_out(field) field, field, NPU_ARG_ADDRESS | NPU_ARG_WRITE
+#define NPU_ARG_inout(field) field, field, NPU_ARG_ADDRESS | NPU_ARG_READ | NPU_ARG_WRITE
+#define NPU_ARG_value(field) field, field, 0
+#define NPU_ARG_array(field) field, field[0], 0
+
+#define NPU_ARG_TYPE(element)                                                                     \
+	_Generic((element), uint8_t: NPU_ARG_U8, int8_t: NPU_ARG_S8, uint16_t: NPU_ARG_U16,       \
+		 int16_t: NPU_ARG_S16, uint32_t: NPU_ARG_U32, int32_t: NPU_ARG_S32,               \
+		 uint64_t: NPU_ARG_U64, int64_t: NPU_ARG_S64, float: NPU_ARG_F32,                 \
+		 double: NPU_ARG_F64)
+#define NPU_ARG_DESC(args_type, ...) NPU_ARG_DESC_(args_type, __VA_ARGS__)
+#define NPU_ARG_DESC_(args_type, field, element, how)                                             \
+	{                                                                                         \
+		.offset = __builtin_offsetof(args_type, field),                                   \
+		.size = sizeof(((args_type *)0)->field),                                          \
+		.type = NPU_ARG_TYPE(((args_type *)0)->element),                                  \
+		.flags = how,                                                                     \
+		.count = sizeof(((args_type *)0)->field) / sizeof(((args_type *)0)->element),     \
+		.name = #field,                                                                   \
+	}
+
+/* Once for each, as often as NPU_EXPAND() looks at it again. */
+#define NPU_ARG_EACH(args_type, item, ...)                                                        \
+	NPU_ARG_DESC(args_type, NPU_ARG_##item),                                                  \
+	__VA_OPT__(NPU_ARG_AGAIN NPU_PARENTHESES(args_type, __VA_ARGS__))
+#define NPU_ARG_AGAIN() NPU_ARG_EACH
+#define NPU_PARENTHESES ()
+#define NPU_EXPAND(...) NPU_EXPAND_4(NPU_EXPAND_4(NPU_EXPAND_4(NPU_EXPAND_4(__VA_ARGS__))))
+#define NPU_EXPAND_4(...) NPU_EXPAND_1(NPU_EXPAND_1(NPU_EXPAND_1(NPU_EXPAND_1(__VA_ARGS__))))
+#define NPU_EXPAND_1(...) __VA_ARGS__
+
 /* A tile instruction; all four registers are read. */
 #define NPU_INSN(opcode, funct3, rd, rs1, rs2, rs3)                                               \
 	__asm__ volatile(".insn r4 " #opcode ", %0, 0, %1, %2, %3, %4"                            \
