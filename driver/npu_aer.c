@@ -18,7 +18,7 @@
  * As Documentation/PCI/pci-error-recovery.rst has it. An error that is not fatal costs
  * nothing if the device answers as it should. With a fatal one it goes off line until the
  * link has been reset: queues are lost, HBM and with it VMs and buffers are not. The PCI core
- * has woken the device, and other calls find it off line and fail with EIO meanwhile.
+ * has woken the device; calls that need it wait for the end of that.
  */
 
 static struct npu_device *pci_to_npu(struct pci_dev *pdev)
@@ -38,6 +38,7 @@ static pci_ers_result_t npu_aer_detected(struct pci_dev *pdev, pci_channel_state
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:
 		npu_reset_offline(npu);
+		npu_reset_lost(npu);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 }
@@ -58,7 +59,11 @@ static pci_ers_result_t npu_aer_slot_reset(struct pci_dev *pdev)
 {
 	struct npu_device *npu = pci_to_npu(pdev);
 
-	return npu_reset_slot(npu) ? PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_RECOVERED;
+	if (!npu_reset_slot(npu))
+		return PCI_ERS_RESULT_RECOVERED;
+
+	npu_reset_lost(npu);
+	return PCI_ERS_RESULT_DISCONNECT;
 }
 
 static void npu_aer_resume(struct pci_dev *pdev)

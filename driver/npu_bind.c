@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/visibility.h>
 #include <linux/dma-fence.h>
 #include <linux/slab.h>
 
@@ -9,9 +10,11 @@
 #include <npu/npu_mmu.h>
 
 #include "npu_bind.h"
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_fence.h"
 #include "npu_gem.h"
+#include "npu_gpuva.h"
 #include "npu_pm.h"
 #include "npu_prime.h"
 #include "npu_pt.h"
@@ -144,6 +147,17 @@ void npu_bind_module_exit(void)
 		destroy_workqueue(npu_bind_release_wq);
 	if (npu_bind_wq)
 		destroy_workqueue(npu_bind_wq);
+}
+
+/**
+ * npu_bind_later() - queue work that frees what binds and mappings leave
+ * @work: work, which is done before the module is unloaded
+ *
+ * Return: true unless it is queued already.
+ */
+bool npu_bind_later(struct work_struct *work)
+{
+	return queue_work(npu_bind_release_wq, work);
 }
 
 static int npu_bind_step_map(struct drm_gpuva_op *base, void *arg)
@@ -403,8 +417,8 @@ static int npu_bind_lock(struct npu_bind *bind)
 							   NPU_BIND_FENCES);
 			drm_exec_retry_on_contention(exec);
 		}
-		if (ret)
-			break;
+		/* These are not all: to make room TTM takes others by the same ticket. */
+		break;
 	}
 
 	if (ret)
@@ -420,16 +434,13 @@ static int npu_bind_lock(struct npu_bind *bind)
  */
 static int npu_bind_obtain_vm_bo(struct npu_bind_op *op)
 {
-	struct npu_bo *bo = op->bo;
 	struct drm_gpuvm_bo *vm_bo;
 
-	vm_bo = drm_gpuvm_bo_create(&op->vm->base, &bo->ttm.base);
+	vm_bo = drm_gpuvm_bo_create(&op->vm->base, &op->bo->ttm.base);
 	if (!vm_bo)
 		return -ENOMEM;
 
-	mutex_lock(&bo->gpuva_lock);
-	op->vm_bo = drm_gpuvm_bo_obtain_prealloc(vm_bo);
-	mutex_unlock(&bo->gpuva_lock);
+	op->vm_bo = npu_gpuva_obtain(vm_bo);
 	drm_gpuvm_bo_extobj_add(op->vm_bo);
 
 	return 0;
@@ -606,28 +617,42 @@ static void npu_bind_execute(struct npu_bind *bind)
 }
 
 /**
+ * npu_bind_commit_map() - put a mapping into the VM's tree
+ * @bind: bind, prepared
+ * @op: map operation
+ */
+static void npu_bind_commit_map(struct npu_bind *bind, struct npu_bind_op *op)
+{
+	const struct drm_gpuvm_map_req req = {
+		.map.va.addr = op->va,
+		.map.va.range = op->size,
+		.map.gem.obj = op->map->base.gem.obj,
+		.map.gem.offset = op->offset,
+	};
+
+	op->map->seqno = bind->fence ? bind->fence->base.seqno : 0;
+	drm_gpuvm_sm_map(&bind->vm->base, op, &req);
+	if (op->in_place)
+		op->bo->reachable = true;
+	else if (op->bo)
+		drm_gpuvm_bo_evict(op->vm_bo, true);
+}
+
+/**
  * npu_bind_commit_ops() - change the VM's tree of mappings
  * @bind: bind, prepared
  */
 static void npu_bind_commit_ops(struct npu_bind *bind)
 {
-	struct drm_gpuvm *gpuvm = &bind->vm->base;
 	u32 i;
 
 	for (i = 0; i < bind->count; i++) {
 		struct npu_bind_op *op = &bind->ops[i];
 
-		if (op->map) {
-			op->map->seqno = bind->fence ? bind->fence->base.seqno : 0;
-			drm_gpuvm_sm_map(gpuvm, op, op->va, op->size, op->map->base.gem.obj,
-					 op->offset);
-			if (op->in_place)
-				op->bo->reachable = true;
-			else if (op->bo)
-				drm_gpuvm_bo_evict(op->vm_bo, true);
-		} else if (op->type == DRM_NPU_VM_BIND_OP_UNMAP) {
-			drm_gpuvm_sm_unmap(gpuvm, op, op->va, op->size);
-		}
+		if (op->map)
+			npu_bind_commit_map(bind, op);
+		else if (op->type == DRM_NPU_VM_BIND_OP_UNMAP)
+			drm_gpuvm_sm_unmap(&bind->vm->base, op, op->va, op->size);
 	}
 }
 
@@ -641,14 +666,12 @@ static void npu_bind_enqueue(struct npu_bind *bind)
 
 	drm_gpuvm_resv_add_fence(&bind->vm->base, &bind->exec, &bind->fence->base,
 				 DMA_RESV_USAGE_BOOKKEEP, DMA_RESV_USAGE_BOOKKEEP);
+	npu_pm_expect(bind->vm->npu);
 
 	spin_lock(&queue->lock);
 	list_add_tail(&bind->node, &queue->pending);
 	queue->num_ops += bind->count;
 	spin_unlock(&queue->lock);
-
-	/* Nothing may have to wake the device on the way to signal the fence. */
-	npu_pm_hold(bind->vm->npu);
 }
 
 /**
@@ -700,9 +723,9 @@ static void npu_bind_unplace(struct npu_bind *bind)
 		struct npu_bind_op *op = &bind->ops[i];
 
 		if (op->vm_bo) {
-			mutex_lock(&op->bo->gpuva_lock);
+			mutex_lock(npu_gpuva_lock(op->bo));
 			drm_gpuvm_bo_put(op->vm_bo);
-			mutex_unlock(&op->bo->gpuva_lock);
+			mutex_unlock(npu_gpuva_lock(op->bo));
 			op->vm_bo = NULL;
 		}
 		/* The fence of a bind that is queued keeps it there as well. */
@@ -934,6 +957,7 @@ out_free:
 	kfree(bind);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_bind_sync);
 
 /**
  * npu_bind_fini_ops() - free what the operations of a bind have
@@ -1028,7 +1052,7 @@ static void npu_bind_finish(struct npu_bind *bind, int error)
 
 	npu_fence_signal(fence, error);
 	dma_fence_put(&fence->base);
-	npu_pm_put(bind->vm->npu);
+	npu_pm_unexpect(bind->vm->npu);
 }
 
 static void npu_bind_wake(struct dma_fence *fence, struct dma_fence_cb *cb)
@@ -1112,16 +1136,65 @@ static void npu_bind_do(struct npu_bind *bind)
 }
 
 /**
+ * npu_bind_forget() - what a bind would have unmapped is not to be looked for any more
+ * @bind: bind that will not be done, as the page table goes
+ */
+static void npu_bind_forget(struct npu_bind *bind)
+{
+	struct npu_vma *vma;
+	u32 i;
+
+	for (i = 0; i < bind->count; i++) {
+		list_for_each_entry(vma, &bind->ops[i].released, node)
+			npu_vma_set_gone(bind->vm, vma);
+	}
+}
+
+/**
+ * npu_bind_drop() - tell those who wait for a bind that it will not be done
+ * @bind: the oldest one, of which &npu_bind_queue.work knows nothing, or which it is about
+ * @error: why
+ */
+static void npu_bind_drop(struct npu_bind *bind, int error)
+{
+	struct npu_syncs *syncs = &bind->syncs;
+	bool cookie;
+
+	/* What it waits for may never happen. A callback that is running ends before this. */
+	if (syncs->num_waits)
+		dma_fence_remove_callback(syncs->waits[syncs->num_waits - 1], &bind->cb);
+
+	cookie = dma_fence_begin_signalling();
+	npu_bind_forget(bind);
+	npu_bind_finish(bind, error);
+	dma_fence_end_signalling(cookie);
+
+	queue_work(npu_bind_release_wq, &bind->release);
+}
+
+/**
  * npu_bind_work() - do binds that need not wait any more
  * @work: &npu_bind_queue.work
+ *
+ * Those of a device that is gone need not wait either. While the system sleeps there is none
+ * that would be done: npu_bind_kick().
  */
 static void npu_bind_work(struct work_struct *work)
 {
 	struct npu_bind_queue *queue = container_of(work, struct npu_bind_queue, work);
+	struct npu_device *npu = container_of(queue, struct npu_vm, binds)->npu;
 	struct npu_bind *bind;
 
-	while (!READ_ONCE(queue->dead) && (bind = npu_bind_first(queue)) && npu_bind_ready(bind))
-		npu_bind_do(bind);
+	while (!READ_ONCE(queue->dead) && (bind = npu_bind_first(queue))) {
+		if (READ_ONCE(npu->state) == NPU_DEVICE_GONE) {
+			npu_bind_drop(bind, -ENODEV);
+		} else if (npu_bind_ready(bind) && npu_pm_tryget(npu)) {
+			npu_bind_do(bind);
+			npu_pm_put(npu);
+		} else {
+			break;
+		}
+	}
 }
 
 /**
@@ -1257,21 +1330,6 @@ int npu_bind_queue_init(struct npu_vm *vm, bool internal)
 }
 
 /**
- * npu_bind_forget() - what a bind would have unmapped is not to be looked for any more
- * @bind: bind that will not be done, as the page table goes
- */
-static void npu_bind_forget(struct npu_bind *bind)
-{
-	struct npu_vma *vma;
-	u32 i;
-
-	for (i = 0; i < bind->count; i++) {
-		list_for_each_entry(vma, &bind->ops[i].released, node)
-			npu_vma_set_gone(bind->vm, vma);
-	}
-}
-
-/**
  * npu_bind_queue_kill() - do no more binds
  * @vm: address space, locked, that takes no more of them
  *
@@ -1280,24 +1338,30 @@ static void npu_bind_forget(struct npu_bind *bind)
 void npu_bind_queue_kill(struct npu_vm *vm)
 {
 	struct npu_bind_queue *queue = &vm->binds;
-	struct npu_syncs *syncs;
 	struct npu_bind *bind;
 
 	WRITE_ONCE(queue->dead, true);
 	cancel_work_sync(&queue->work);
+	while ((bind = npu_bind_first(queue)))
+		npu_bind_drop(bind, -ECANCELED);
+	/* One that was woken meanwhile is no more. */
+	cancel_work_sync(&queue->work);
+}
 
-	bind = npu_bind_first(queue);
-	if (bind && bind->syncs.num_waits) {
-		syncs = &bind->syncs;
-		dma_fence_remove_callback(syncs->waits[syncs->num_waits - 1], &bind->cb);
-		cancel_work_sync(&queue->work);
-	}
+/**
+ * npu_bind_kick() - have a look at all binds that are pending
+ * @npu: device, which is awake again, or gone, when they all end
+ *
+ * Calls may wait for them, also with the VM locked.
+ */
+void npu_bind_kick(struct npu_device *npu)
+{
+	struct npu_vm *vm;
 
-	while ((bind = npu_bind_first(queue))) {
-		npu_bind_forget(bind);
-		npu_bind_finish(bind, -ECANCELED);
-		queue_work(npu_bind_release_wq, &bind->release);
-	}
+	mutex_lock(&npu->hw_lock);
+	list_for_each_entry(vm, &npu->vms, node)
+		queue_work(npu_bind_wq, &vm->binds.work);
+	mutex_unlock(&npu->hw_lock);
 }
 
 /**
@@ -1306,5 +1370,7 @@ void npu_bind_queue_kill(struct npu_vm *vm)
  */
 void npu_bind_queue_fini(struct npu_vm *vm)
 {
+	/* npu_bind_kick() may have come between the end of the binds and that of the context. */
+	cancel_work_sync(&vm->binds.work);
 	npu_fence_context_put(vm->binds.fences);
 }

@@ -12,6 +12,7 @@
 struct drm_file;
 struct drm_npu_vm_bind;
 struct drm_npu_vm_bind_op;
+struct npu_device;
 struct npu_fence_context;
 struct npu_vm;
 
@@ -43,8 +44,10 @@ extern const struct drm_gpuvm_ops npu_bind_gpuvm_ops;
 
 int npu_bind_module_init(void);
 void npu_bind_module_exit(void);
+bool npu_bind_later(struct work_struct *work);
 
 int npu_bind_queue_init(struct npu_vm *vm, bool internal);
+void npu_bind_kick(struct npu_device *npu);
 void npu_bind_queue_kill(struct npu_vm *vm);
 void npu_bind_queue_fini(struct npu_vm *vm);
 bool npu_bind_queue_busy(struct npu_vm *vm);

@@ -27,6 +27,7 @@
 int npu_buffers_init(struct npu_device *npu)
 {
 	INIT_LIST_HEAD(&npu->buffers.list);
+	init_waitqueue_head(&npu->buffers.removal);
 	return drmm_mutex_init(&npu->drm, &npu->buffers.lock);
 }
 
@@ -54,36 +55,80 @@ void npu_buffers_remove(struct npu_bo *bo)
 
 	mutex_lock(&buffers->lock);
 	list_del(&bo->node);
+	WRITE_ONCE(buffers->removed, buffers->removed + 1);
+	wake_up_all(&buffers->removal);
 	mutex_unlock(&buffers->lock);
 
 	kfree(bo->label);
 }
 
 /**
- * npu_buffers_next() - find a buffer that is shared through a dma-buf
+ * npu_buffers_next() - go from one buffer to the next
  * @npu: device
- * @id: the least id that it may have
+ * @prev: buffer, of which the caller's reference is dropped, or NULL for the first one
  *
- * Return: a reference to the one with the least id, or NULL.
+ * Return: a reference to the buffer, or NULL after the last one.
  */
-struct npu_bo *npu_buffers_next(struct npu_device *npu, u64 id)
+struct npu_bo *npu_buffers_next(struct npu_device *npu, struct npu_bo *prev)
 {
 	struct npu_buffers *buffers = &npu->buffers;
 	struct npu_bo *bo, *found = NULL;
 
 	mutex_lock(&buffers->lock);
-	list_for_each_entry(bo, &buffers->list, node) {
-		struct drm_gem_object *obj = &bo->ttm.base;
-
-		if (bo->id >= id && (READ_ONCE(bo->dmabuf) || obj->import_attach) &&
-		    kref_get_unless_zero(&obj->refcount)) {
+	bo = list_prepare_entry(prev, &buffers->list, node);
+	list_for_each_entry_continue(bo, &buffers->list, node) {
+		if (kref_get_unless_zero(&bo->ttm.base.refcount)) {
 			found = bo;
 			break;
 		}
 	}
 	mutex_unlock(&buffers->lock);
 
+	if (prev)
+		drm_gem_object_put(&prev->ttm.base);
 	return found;
+}
+
+/**
+ * npu_buffers_freeing() - are there buffers that nobody refers to, but that still have pages?
+ * @npu: device
+ *
+ * Return: true if so.
+ */
+static bool npu_buffers_freeing(struct npu_device *npu)
+{
+	struct npu_buffers *buffers = &npu->buffers;
+	bool freeing = false;
+	struct npu_bo *bo;
+
+	mutex_lock(&buffers->lock);
+	list_for_each_entry(bo, &buffers->list, node) {
+		/* Pages of others' buffers are not ours, and their fences not in our hands. */
+		freeing = !kref_read(&bo->ttm.base.refcount) && !bo->imported;
+		if (freeing)
+			break;
+	}
+	mutex_unlock(&buffers->lock);
+
+	return freeing;
+}
+
+/**
+ * npu_buffers_settle() - wait for buffers that are being freed
+ * @npu: device, quiet
+ */
+void npu_buffers_settle(struct npu_device *npu)
+{
+	struct npu_buffers *buffers = &npu->buffers;
+	u64 removed;
+
+	for (;;) {
+		removed = READ_ONCE(buffers->removed);
+		if (!npu_buffers_freeing(npu))
+			return;
+
+		wait_event(buffers->removal, READ_ONCE(buffers->removed) != removed);
+	}
 }
 
 static const char *npu_buffers_place(u32 mem_type)
@@ -106,7 +151,7 @@ static void npu_buffers_show_one(struct npu_bo *bo, struct seq_file *m)
 		   pid_nr(bo->process->tgid), obj->size, npu_buffers_place(bo->placement),
 		   npu_buffers_place(READ_ONCE(bo->mem_type)), READ_ONCE(bo->ttm.pin_count),
 		   READ_ONCE(obj->handle_count), npu_gem_is_private(bo) ? "p" : "-",
-		   READ_ONCE(bo->dmabuf) ? "x" : "-", obj->import_attach ? "i" : "-",
+		   READ_ONCE(bo->dmabuf) ? "x" : "-", bo->imported ? "i" : "-",
 		   bo->flags & DRM_NPU_BO_NO_MMAP ? "n" : "-");
 	if (bo->label)
 		seq_escape_str(m, bo->label, ESCAPE_ANY_NP, NULL);

@@ -16,6 +16,7 @@
 #include <npu/npu_mmu.h>
 #include <npu/npu_regs.h>
 
+#include "npu_compat.h"
 #include "npu_coredump.h"
 #include "npu_device.h"
 #include "npu_dump.h"
@@ -149,7 +150,7 @@ void npu_coredump_fault(struct npu_queue *queue)
 		return;
 
 	npu_coredump_take_queue(core, queue, READ_ONCE(queue->head) - 1);
-	queue_work(system_unbound_wq, &core->work);
+	queue_work(system_dfl_wq, &core->work);
 }
 
 /**
@@ -167,7 +168,7 @@ void npu_coredump_hang(struct npu_queue *queue, const struct npu_admin_queue_inf
 	npu_coredump_take_queue(core, queue, READ_ONCE(queue->head));
 	core->info = *info;
 	core->has_info = true;
-	queue_work(system_unbound_wq, &core->work);
+	queue_work(system_dfl_wq, &core->work);
 }
 
 /**
@@ -250,7 +251,7 @@ void npu_coredump_reset(struct npu_device *npu, const char *reason)
 		}
 	}
 	npu_coredump_take_device(npu);
-	queue_work(system_unbound_wq, &core->work);
+	queue_work(system_dfl_wq, &core->work);
 }
 
 /**

@@ -58,6 +58,20 @@ int npu_cq_init(struct npu_device *npu, unsigned int count)
 }
 
 /**
+ * npu_cq_clear() - begin anew with an empty ring
+ * @cq: completion ring that the device does not write to
+ */
+static void npu_cq_clear(struct npu_cq *cq)
+{
+	/* A watchdog may be looking at it. */
+	spin_lock_irq(&cq->lock);
+	memset(cq->ring, 0, NPU_CQ_ENTRIES * sizeof(*cq->ring));
+	cq->head = 0;
+	cq->told = 0;
+	spin_unlock_irq(&cq->lock);
+}
+
+/**
  * npu_cq_create_all() - create the rings in a device that has just booted
  * @npu: device
  *
@@ -80,19 +94,27 @@ int npu_cq_create_all(struct npu_device *npu)
 			},
 		};
 
-		/* A watchdog may still be looking at it. */
-		spin_lock_irq(&cq->lock);
-		memset(cq->ring, 0, NPU_CQ_ENTRIES * sizeof(*cq->ring));
-		cq->head = 0;
-		cq->told = 0;
-		spin_unlock_irq(&cq->lock);
-
+		npu_cq_clear(cq);
 		ret = npu_admin_exec(npu, &cmd, NULL);
 		if (ret)
 			return ret;
 	}
 
 	return 0;
+}
+
+/**
+ * npu_cq_forget_all() - drop what has not been handled
+ * @npu: device, quiet, without queues
+ *
+ * An interrupt or a watchdog that comes late would take it for nonsense.
+ */
+void npu_cq_forget_all(struct npu_device *npu)
+{
+	unsigned int i;
+
+	for (i = 0; i < npu->num_cqs; i++)
+		npu_cq_clear(&npu->cqs[i]);
 }
 
 /**

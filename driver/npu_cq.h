@@ -31,6 +31,7 @@ struct npu_cq {
 
 int npu_cq_init(struct npu_device *npu, unsigned int count);
 int npu_cq_create_all(struct npu_device *npu);
+void npu_cq_forget_all(struct npu_device *npu);
 struct npu_cq *npu_cq_pick(struct npu_device *npu);
 bool npu_cq_pending(struct npu_cq *cq, u32 *head);
 bool npu_cq_stuck(struct npu_cq *cq, const struct npu_queue *queue);

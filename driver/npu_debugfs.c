@@ -5,6 +5,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_print.h>
 
+#include "npu_activity.h"
 #include "npu_buffers.h"
 #include "npu_coredump.h"
 #include "npu_cq.h"
@@ -24,16 +25,42 @@ static struct npu_device *npu_debugfs_device(struct seq_file *m)
 	return to_npu_device(entry->dev);
 }
 
+/**
+ * npu_debugfs_enter() - begin to look at hardware
+ * @npu: device
+ * @idx: for npu_debugfs_exit()
+ *
+ * Return: 0 on success, a negative error code if the device is not to be talked to.
+ */
+static int npu_debugfs_enter(struct npu_device *npu, int *idx)
+{
+	int ret = npu_pm_enter(npu, idx);
+
+	if (ret)
+		return ret;
+
+	ret = npu_online_enter(npu);
+	if (ret)
+		npu_pm_exit(npu, *idx);
+	return ret;
+}
+
+static void npu_debugfs_exit(struct npu_device *npu, int idx)
+{
+	npu_online_exit(npu);
+	npu_pm_exit(npu, idx);
+}
+
 static int npu_debugfs_fw_log(struct seq_file *m, void *unused)
 {
 	struct npu_device *npu = npu_debugfs_device(m);
 	int ret, idx;
 
-	ret = npu_pm_enter(npu, &idx);
+	ret = npu_debugfs_enter(npu, &idx);
 	if (ret)
 		return ret;
 	ret = npu_fw_show_log(npu, m);
-	npu_pm_exit(npu, idx);
+	npu_debugfs_exit(npu, idx);
 
 	return ret;
 }
@@ -41,12 +68,13 @@ static int npu_debugfs_fw_log(struct seq_file *m, void *unused)
 static int npu_debugfs_registers(struct seq_file *m, void *unused)
 {
 	struct npu_device *npu = npu_debugfs_device(m);
-	int idx;
+	int ret, idx;
 
-	if (!drm_dev_enter(&npu->drm, &idx))
-		return -ENODEV;
+	ret = npu_debugfs_enter(npu, &idx);
+	if (ret)
+		return ret;
 	npu_coredump_show_registers(npu, m);
-	drm_dev_exit(idx);
+	npu_debugfs_exit(npu, idx);
 
 	return 0;
 }
@@ -90,6 +118,21 @@ static int npu_debugfs_queues(struct seq_file *m, void *unused)
 	return 0;
 }
 
+static int npu_debugfs_activity(struct seq_file *m, void *unused)
+{
+	struct npu_device *npu = npu_debugfs_device(m);
+	int ret, idx;
+
+	/* A device that is off line has to be told of, too. */
+	ret = npu_pm_enter(npu, &idx);
+	if (ret)
+		return ret;
+	npu_activity_show(npu, m);
+	npu_pm_exit(npu, idx);
+
+	return 0;
+}
+
 static int npu_debugfs_vms(struct seq_file *m, void *unused)
 {
 	struct npu_device *npu = npu_debugfs_device(m);
@@ -127,6 +170,7 @@ static const struct drm_debugfs_info npu_debugfs_files[] = {
 	{ "fw_log", npu_debugfs_fw_log },
 	{ "registers", npu_debugfs_registers },
 	{ "queues", npu_debugfs_queues },
+	{ "activity", npu_debugfs_activity },
 	{ "vms", npu_debugfs_vms },
 	{ "hbm", npu_debugfs_hbm },
 	{ "buffers", npu_debugfs_buffers },

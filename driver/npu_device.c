@@ -10,19 +10,36 @@
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
 
+#include "npu_compat.h"
+#include "npu_bind.h"
 #include "npu_coredump.h"
 #include "npu_buffers.h"
 #include "npu_cq.h"
 #include "npu_device.h"
+#include "npu_gem.h"
 #include "npu_irq.h"
 #include "npu_migrate.h"
 #include "npu_mmio.h"
-#include "npu_prime.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
 #include "npu_ttm.h"
 #include "npu_userptr.h"
 #include "npu_vm.h"
+
+/**
+ * npu_device_set_state() - change the state of the device
+ * @npu: device
+ * @state: new state
+ */
+void npu_device_set_state(struct npu_device *npu, enum npu_device_state state)
+{
+	lockdep_assert_held(&npu->hw_lock);
+
+	WRITE_ONCE(npu->state, state);
+	if (state != NPU_DEVICE_OFFLINE)
+		wake_up_all(&npu->offline.wait);
+	wake_up_all(&npu->pm.wait);
+}
 
 /**
  * npu_device_map() - enable the PCI device and map its registers
@@ -148,6 +165,10 @@ static int npu_device_init_software(struct npu_device *npu)
 	if (ret)
 		return ret;
 
+	ret = npu_offline_init(npu);
+	if (ret)
+		return ret;
+
 	ret = npu_perf_init(npu);
 	if (ret)
 		return ret;
@@ -170,7 +191,7 @@ static int npu_device_init_software(struct npu_device *npu)
 		return -ENOMEM;
 
 	/* Bound to the CPU that submits: the common job then needs no other CPU. */
-	npu->sched_wq = alloc_workqueue("npu-sched", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	npu->sched_wq = alloc_workqueue("npu-sched", WQ_PERCPU | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	if (!npu->sched_wq)
 		return -ENOMEM;
 
@@ -242,7 +263,7 @@ int npu_device_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	return npu_migrate_init(npu);
+	return npu_migrate_init(npu) ?: npu_ttm_drain_first(npu);
 }
 
 /**
@@ -256,10 +277,10 @@ void npu_device_unplug(struct npu_device *npu)
 {
 	/* First what calls may wait for: jobs that keep memory from being moved. */
 	npu_reset_unplug(npu);
+	npu_bind_kick(npu);
 
 	drm_dev_unplug(&npu->drm);
 	npu_perf_unplug(npu);
-	npu_prime_unplug(npu);
 	npu_userptrs_unplug(npu);
-	ttm_device_clear_dma_mappings(&npu->ttm);
+	npu_gem_unplug(npu);
 }

@@ -20,6 +20,7 @@
 #include "npu_fw.h"
 #include "npu_hbm.h"
 #include "npu_migrate.h"
+#include "npu_offline.h"
 #include "npu_perf.h"
 #include "npu_room.h"
 #include "npu_limits.h"
@@ -80,11 +81,11 @@ struct npu_info {
 enum npu_device_state {
 	/** @NPU_DEVICE_ALIVE: firmware is up */
 	NPU_DEVICE_ALIVE = 0,
-	/** @NPU_DEVICE_RESETTING: between the start of a reset and its end */
+	/** @NPU_DEVICE_RESETTING: it boots, with &npu_device.hw_lock held */
 	NPU_DEVICE_RESETTING,
 	/**
-	 * @NPU_DEVICE_OFFLINE: asleep, or behind a bus in trouble: it is not to be talked to
-	 * until whoever took it off line has it back
+	 * @NPU_DEVICE_OFFLINE: asleep, being reset, or behind a bus in trouble: it is not to be
+	 * talked to until nobody of &npu_offline.holds keeps it off line
 	 */
 	NPU_DEVICE_OFFLINE,
 	/** @NPU_DEVICE_WEDGED: a reset has failed; only binding again helps */
@@ -102,8 +103,12 @@ struct npu_reset {
 	 * a reset never meet
 	 */
 	struct workqueue_struct *wq;
-	/** @work: the reset itself */
+	/** @work: makes the device quiet */
 	struct work_struct work;
+	/** @up: brings it up again */
+	struct work_struct up;
+	/** @config_lost: by a function level reset; under &npu_device.hw_lock */
+	bool config_lost;
 	/** @count: resets since the driver was bound */
 	atomic_t count;
 	/** @reason: why one was asked for last */
@@ -144,6 +149,8 @@ struct npu_device {
 	struct npu_admin admin;
 	/** @reset: of the whole device */
 	struct npu_reset reset;
+	/** @offline: who keeps it off line, who waits for the end of that */
+	struct npu_offline offline;
 	/** @recovery: what recovery has done */
 	struct npu_recovery recovery;
 	/** @coredump: failure that is being written down */
@@ -232,6 +239,7 @@ static inline struct npu_device *to_npu_device(struct drm_device *drm)
 }
 
 int npu_device_init(struct npu_device *npu);
+void npu_device_set_state(struct npu_device *npu, enum npu_device_state state);
 void npu_device_unplug(struct npu_device *npu);
 
 #endif /* __NPU_DEVICE_H__ */

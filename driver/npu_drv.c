@@ -11,12 +11,14 @@
 #include <npu/npu_regs.h>
 
 #include "npu_aer.h"
+#include "npu_compat.h"
 #include "npu_debugfs.h"
 #include "npu_bind.h"
 #include "npu_device.h"
 #include "npu_fence.h"
 #include "npu_file.h"
 #include "npu_gem.h"
+#include "npu_gpuva.h"
 #include "npu_hwmon.h"
 #include "npu_ioctl.h"
 #include "npu_job.h"
@@ -112,7 +114,7 @@ static const struct file_operations npu_fops = {
 
 static const struct drm_driver npu_drm_driver = {
 	.driver_features = DRIVER_COMPUTE_ACCEL | DRIVER_GEM | DRIVER_SYNCOBJ |
-			   DRIVER_SYNCOBJ_TIMELINE | DRIVER_GEM_GPUVA,
+			   DRIVER_SYNCOBJ_TIMELINE | NPU_DRIVER_GEM_GPUVA,
 	.open = npu_file_open,
 	.postclose = npu_file_postclose,
 	.show_fdinfo = npu_file_show_fdinfo,
@@ -254,4 +256,4 @@ module_exit(npu_exit);
 MODULE_DESCRIPTION(DRIVER_DESC);
 MODULE_AUTHOR("The open NPU stack");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");

@@ -15,9 +15,9 @@
  */
 static void npu_extent_load_hbm(struct npu_extent *extent, u64 skip)
 {
-	u64 size = drm_buddy_block_size(&extent->npu->hbm.mm, extent->block);
+	u64 size = gpu_buddy_block_size(&extent->npu->hbm.mm, extent->block);
 
-	extent->addr = drm_buddy_block_offset(extent->block) + skip;
+	extent->addr = gpu_buddy_block_offset(extent->block) + skip;
 	extent->size = min(size - skip, extent->remaining);
 }
 
@@ -48,7 +48,7 @@ static void npu_extent_load_system(struct npu_extent *extent)
 void npu_extent_first(struct npu_device *npu, struct ttm_resource *res, struct ttm_tt *tt,
 		      u64 offset, u64 size, struct npu_extent *extent)
 {
-	struct drm_buddy_block *block;
+	struct gpu_buddy_block *block;
 
 	*extent = (struct npu_extent) {
 		.npu = npu,
@@ -64,13 +64,13 @@ void npu_extent_first(struct npu_device *npu, struct ttm_resource *res, struct t
 
 	extent->blocks = &to_npu_hbm_resource(res)->blocks;
 	list_for_each_entry(block, extent->blocks, link) {
-		u64 block_size = drm_buddy_block_size(&npu->hbm.mm, block);
+		u64 block_size = gpu_buddy_block_size(&npu->hbm.mm, block);
 
+		extent->block = block;
 		if (offset < block_size)
 			break;
 		offset -= block_size;
 	}
-	extent->block = block;
 	npu_extent_load_hbm(extent, offset);
 }
 EXPORT_SYMBOL_IF_KUNIT(npu_extent_first);

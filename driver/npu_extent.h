@@ -30,7 +30,7 @@ struct npu_extent {
 	/** @blocks: blocks of HBM */
 	struct list_head *blocks;
 	/** @block: block of HBM that @addr is in */
-	struct drm_buddy_block *block;
+	struct gpu_buddy_block *block;
 	/** @dma: bus address of the next page of system memory */
 	const dma_addr_t *dma;
 };

@@ -7,6 +7,7 @@
 
 #include <npu/npu_mmu.h>
 
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_file.h"
 #include "npu_gem.h"
@@ -15,11 +16,6 @@
 #include "npu_queue.h"
 #include "npu_usage.h"
 #include "npu_vm.h"
-
-/* Where it is no choice it is always told. */
-#ifndef NPU_GEM_OBJECT_ACTIVE
-#define DRM_GEM_OBJECT_ACTIVE 0
-#endif
 
 /* More would not fit the hardware anyway. */
 #define NPU_FILE_IDS XA_LIMIT(1, 65535)

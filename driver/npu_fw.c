@@ -10,6 +10,7 @@
 
 #include <npu/npu_regs.h>
 
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_mmio.h"
@@ -340,20 +341,14 @@ static void npu_fw_log_health(struct npu_device *npu)
 }
 
 /**
- * npu_fw_watch_work() - does the firmware's heart beat?
- * @work: &npu_fw.watch
+ * npu_fw_look() - does the firmware's heart beat?
+ * @npu: device, not off line
  */
-static void npu_fw_watch_work(struct work_struct *work)
+static void npu_fw_look(struct npu_device *npu)
 {
-	struct npu_device *npu = container_of(work, struct npu_device, fw.watch.work);
+	u32 heartbeat = npu_read(npu, NPU_REG_FW_HEARTBEAT);
 	struct npu_fw *fw = &npu->fw;
-	u32 heartbeat;
-	int idx;
 
-	if (!drm_dev_enter(&npu->drm, &idx))
-		return;
-
-	heartbeat = npu_read(npu, NPU_REG_FW_HEARTBEAT);
 	if (heartbeat != fw->heartbeat || READ_ONCE(npu->state) != NPU_DEVICE_ALIVE) {
 		fw->heartbeat = heartbeat;
 		fw->heartbeat_at = jiffies;
@@ -365,7 +360,28 @@ static void npu_fw_watch_work(struct work_struct *work)
 	}
 
 	npu_fw_log_health(npu);
-	queue_delayed_work(system_wq, &fw->watch, msecs_to_jiffies(NPU_FW_WATCH_MS));
+}
+
+/**
+ * npu_fw_watch_work() - look at the firmware
+ * @work: &npu_fw.watch
+ */
+static void npu_fw_watch_work(struct work_struct *work)
+{
+	struct npu_device *npu = container_of(work, struct npu_device, fw.watch.work);
+	struct npu_fw *fw = &npu->fw;
+	int idx;
+
+	if (!drm_dev_enter(&npu->drm, &idx))
+		return;
+
+	if (npu_online_tryenter(npu)) {
+		npu_fw_look(npu);
+		npu_online_exit(npu);
+	} else {
+		fw->heartbeat_at = jiffies;
+	}
+	queue_delayed_work(system_dfl_wq, &fw->watch, msecs_to_jiffies(NPU_FW_WATCH_MS));
 	drm_dev_exit(idx);
 }
 
@@ -375,7 +391,7 @@ static void npu_fw_watch_work(struct work_struct *work)
  */
 void npu_fw_event(struct npu_device *npu)
 {
-	mod_delayed_work(system_wq, &npu->fw.watch, 0);
+	mod_delayed_work(system_dfl_wq, &npu->fw.watch, 0);
 }
 
 /**
@@ -385,7 +401,7 @@ void npu_fw_event(struct npu_device *npu)
 void npu_fw_watch_start(struct npu_device *npu)
 {
 	npu->fw.heartbeat_at = jiffies;
-	queue_delayed_work(system_wq, &npu->fw.watch, msecs_to_jiffies(NPU_FW_WATCH_MS));
+	queue_delayed_work(system_dfl_wq, &npu->fw.watch, msecs_to_jiffies(NPU_FW_WATCH_MS));
 }
 
 /**

@@ -13,9 +13,11 @@
 #include <drm/ttm/ttm_tt.h>
 
 #include "npu_buffers.h"
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
+#include "npu_gpuva.h"
 #include "npu_hbm.h"
 #include "npu_limits.h"
 #include "npu_pm.h"
@@ -51,15 +53,17 @@ static void npu_gem_destroy(struct ttm_buffer_object *tbo)
 	drm_gem_object_release(&tbo->base);
 	if (bo->owner)
 		drm_gem_object_put(bo->owner);
+	if (bo->imported)
+		dma_buf_put(bo->imported);
 	npu_buffers_remove(bo);
 	npu_process_put(bo->process);
-	mutex_destroy(&bo->gpuva_lock);
+	npu_gpuva_fini(bo);
 	kfree(bo);
 }
 
 static void npu_gem_free(struct drm_gem_object *obj)
 {
-	ttm_bo_put(&to_npu_bo(obj)->ttm);
+	ttm_bo_fini(&to_npu_bo(obj)->ttm);
 }
 
 /**
@@ -74,12 +78,7 @@ int npu_gem_validate(struct npu_bo *bo, u32 mem_type, struct dma_resv *resv)
 {
 	const struct ttm_place place = { .mem_type = mem_type };
 	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-		.resv = resv,
-		.allow_res_evict = resv,
-	};
+	struct ttm_operation_ctx ctx = npu_ttm_context(resv);
 	int ret;
 
 	ret = ttm_bo_validate(&bo->ttm, &placement, &ctx);
@@ -225,6 +224,26 @@ static int npu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	return drm_gem_ttm_mmap(obj, vma);
 }
 
+/**
+ * npu_gem_fault_there() - map a buffer for the CPU
+ * @vmf: fault; the buffer is locked
+ * @npu: device, awake
+ *
+ * Return: as of a handler of faults.
+ */
+static vm_fault_t npu_gem_fault_there(struct vm_fault *vmf, struct npu_device *npu)
+{
+	vm_fault_t ret;
+
+	/* Somebody who is being killed need not wait; all others try again. */
+	if (npu_online_enter(npu))
+		return VM_FAULT_NOPAGE;
+
+	ret = ttm_bo_vm_fault_reserved(vmf, vmf->vma->vm_page_prot, NPU_GEM_PREFAULT);
+	npu_online_exit(npu);
+	return ret;
+}
+
 static vm_fault_t npu_gem_fault(struct vm_fault *vmf)
 {
 	struct ttm_buffer_object *tbo = vmf->vma->vm_private_data;
@@ -238,7 +257,7 @@ static vm_fault_t npu_gem_fault(struct vm_fault *vmf)
 		return ret;
 
 	if (!npu_pm_enter(npu, &idx)) {
-		ret = ttm_bo_vm_fault_reserved(vmf, prot, NPU_GEM_PREFAULT);
+		ret = npu_gem_fault_there(vmf, npu);
 		npu_pm_exit(npu, idx);
 	} else {
 		ret = ttm_bo_vm_dummy_page(vmf, prot);
@@ -296,10 +315,9 @@ static struct npu_bo *npu_gem_alloc(struct npu_device *npu, u64 size, u32 placem
 	bo->evict = NPU_GEM_EVICT_NORMAL;
 	bo->flags = flags;
 	bo->ttm.priority = NPU_GEM_EVICT_NORMAL;
-	mutex_init(&bo->gpuva_lock);
 	drm_gem_private_object_init(&npu->drm, &bo->ttm.base, size);
 	bo->ttm.base.funcs = &npu_gem_funcs;
-	drm_gem_gpuva_set_lock(&bo->ttm.base, &bo->gpuva_lock);
+	npu_gpuva_init(bo);
 	npu_buffers_add(bo);
 	return bo;
 }
@@ -319,12 +337,7 @@ static int npu_gem_init(struct npu_device *npu, struct npu_bo *bo, u32 mem_type,
 {
 	const struct ttm_place place = { .mem_type = mem_type };
 	struct ttm_placement places = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-		.resv = resv,
-		.allow_res_evict = resv,
-	};
+	struct ttm_operation_ctx ctx = npu_ttm_context(resv);
 	int ret;
 
 	ret = ttm_bo_init_reserved(&npu->ttm, &bo->ttm, type, &places, 0, &ctx, NULL, resv,
@@ -390,8 +403,8 @@ static int npu_gem_try_bring_back(struct npu_bo *bo)
 	drm_exec_until_all_locked(&exec) {
 		ret = drm_exec_lock_obj(&exec, bo->owner ?: &bo->ttm.base);
 		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			break;
+		/* It is not all: to make room TTM takes others by the same ticket. */
+		break;
 	}
 	if (!ret)
 		ret = npu_gem_bring_back(bo, bo->ttm.base.resv);
@@ -491,11 +504,55 @@ struct npu_bo *npu_gem_create_imported(struct npu_device *npu, struct dma_buf *d
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 
+	/* TTM uses the lock of a buffer until the very end, also of one that was never attached. */
+	get_dma_buf(dmabuf);
+	bo->imported = dmabuf;
+
 	dma_resv_lock(dmabuf->resv, NULL);
 	ret = npu_gem_init(npu, bo, NPU_PL_SYSTEM, ttm_bo_type_sg, dmabuf->resv);
 	dma_resv_unlock(dmabuf->resv);
 
 	return ret ? ERR_PTR(ret) : bo;
+}
+
+/**
+ * npu_gem_unplug_one() - take a buffer away from a device that goes
+ * @bo: buffer
+ *
+ * Pages have to be unmapped for the device as long as it is there. What others use stays with
+ * them until the buffer is freed.
+ */
+static void npu_gem_unplug_one(struct npu_bo *bo)
+{
+	struct ttm_operation_ctx ctx = npu_ttm_context(NULL);
+	struct ttm_buffer_object *tbo = &bo->ttm;
+	struct ttm_placement nowhere = {};
+
+	dma_resv_lock(tbo->base.resv, NULL);
+	npu_prime_unplug(bo);
+	if (!bo->imported && !bo->system_maps && !tbo->pin_count &&
+	    tbo->ttm && ttm_tt_is_populated(tbo->ttm))
+		ttm_bo_validate(tbo, &nowhere, &ctx);
+	dma_resv_unlock(tbo->base.resv);
+
+	if (tbo->base.import_attach)
+		npu_prime_detach(bo);
+}
+
+/**
+ * npu_gem_unplug() - take all buffers away from a device that goes
+ * @npu: device, quiet; no call makes buffers any more
+ *
+ * ttm_device_clear_dma_mappings() is for this, but spins under the lock that a buffer needs
+ * which is being freed at that time.
+ */
+void npu_gem_unplug(struct npu_device *npu)
+{
+	struct npu_bo *bo = NULL;
+
+	while ((bo = npu_buffers_next(npu, bo)))
+		npu_gem_unplug_one(bo);
+	npu_buffers_settle(npu);
 }
 
 /**
@@ -542,7 +599,7 @@ void npu_gem_leave(struct ttm_buffer_object *tbo, bool evict)
 
 	npu_resident_zap(bo, evict);
 	if (bo->dmabuf)
-		dma_buf_move_notify(bo->dmabuf);
+		dma_buf_invalidate_mappings(bo->dmabuf);
 }
 
 /**

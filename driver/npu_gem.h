@@ -54,6 +54,8 @@ struct npu_bo {
 	struct drm_gem_object *owner;
 	/** @dmabuf: it as exported, or NULL, under the reservation lock */
 	struct dma_buf *dmabuf;
+	/** @imported: whose lock and memory it has, or NULL */
+	struct dma_buf *imported;
 	/** @prime_pins: times that devices which cannot be told of moves hold it, likewise */
 	unsigned int prime_pins;
 	/** @system_maps: times that its pages are mapped for other devices, likewise */
@@ -66,8 +68,10 @@ struct npu_bo {
 	u64 id;
 	/** @label: as user space names it, or NULL, under &npu_buffers.lock */
 	char *label;
-	/** @gpuva_lock: protects the list of its mappings in VMs */
+#ifndef NPU_HAS_GPUVM_IMMEDIATE
+	/** @gpuva_lock: see npu_gpuva_lock() */
 	struct mutex gpuva_lock;
+#endif
 };
 
 /**
@@ -105,6 +109,7 @@ void npu_gem_extents(struct npu_bo *bo, u64 offset, u64 size, struct npu_extent 
 bool npu_gem_is_reachable(const struct ttm_buffer_object *tbo);
 void npu_gem_leave(struct ttm_buffer_object *tbo, bool evict);
 void npu_gem_moved(struct ttm_buffer_object *tbo, u32 mem_type);
+void npu_gem_unplug(struct npu_device *npu);
 void npu_gem_memory_stats(struct drm_file *file, struct drm_memory_stats *hbm,
 			  struct drm_memory_stats *memory);
 

@@ -9,9 +9,11 @@
 
 #include <npu/npu_regs.h>
 
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_hbm.h"
 #include "npu_mmio.h"
+#include "npu_ttm.h"
 
 static struct npu_hbm *to_npu_hbm(struct ttm_resource_manager *man)
 {
@@ -43,7 +45,7 @@ static int npu_hbm_alloc(struct ttm_resource_manager *man, struct ttm_buffer_obj
 
 	mutex_lock(&hbm->lock);
 	if (hres->base.size <= hbm->mm.avail)
-		ret = drm_buddy_alloc_blocks(&hbm->mm, 0, hbm->mm.size, hres->base.size,
+		ret = gpu_buddy_alloc_blocks(&hbm->mm, 0, hbm->mm.size, hres->base.size,
 					     PAGE_SIZE, &hres->blocks, 0);
 	else
 		ret = -ENOSPC;
@@ -65,7 +67,7 @@ static void npu_hbm_free(struct ttm_resource_manager *man, struct ttm_resource *
 	struct npu_hbm *hbm = to_npu_hbm(man);
 
 	mutex_lock(&hbm->lock);
-	drm_buddy_free_list(&hbm->mm, &hres->blocks, 0);
+	gpu_buddy_free_list(&hbm->mm, &hres->blocks, 0);
 	mutex_unlock(&hbm->lock);
 
 	ttm_resource_fini(man, res);
@@ -95,20 +97,20 @@ static const struct ttm_resource_manager_func npu_hbm_func = {
  *
  * Return: the page, or an error pointer.
  */
-static struct drm_buddy_block *npu_hbm_take_free_page(struct npu_device *npu)
+static struct gpu_buddy_block *npu_hbm_take_free_page(struct npu_device *npu)
 {
 	struct npu_hbm *hbm = &npu->hbm;
 	LIST_HEAD(blocks);
 	int ret;
 
 	mutex_lock(&hbm->lock);
-	ret = drm_buddy_alloc_blocks(&hbm->mm, 0, hbm->mm.size, PAGE_SIZE, PAGE_SIZE, &blocks,
-				     DRM_BUDDY_TOPDOWN_ALLOCATION);
+	ret = gpu_buddy_alloc_blocks(&hbm->mm, 0, hbm->mm.size, PAGE_SIZE, PAGE_SIZE, &blocks,
+				     GPU_BUDDY_TOPDOWN_ALLOCATION);
 	mutex_unlock(&hbm->lock);
 	if (ret)
 		return ERR_PTR(ret);
 
-	return list_first_entry(&blocks, struct drm_buddy_block, link);
+	return list_first_entry(&blocks, struct gpu_buddy_block, link);
 }
 
 static void npu_hbm_destroy_room(struct ttm_buffer_object *tbo)
@@ -126,18 +128,13 @@ static void npu_hbm_destroy_room(struct ttm_buffer_object *tbo)
  *
  * Return: the page, or an error pointer.
  */
-static struct drm_buddy_block *npu_hbm_take_page(struct npu_device *npu, struct dma_resv *resv)
+static struct gpu_buddy_block *npu_hbm_take_page(struct npu_device *npu, struct dma_resv *resv)
 {
 	const struct ttm_place place = { .mem_type = NPU_PL_HBM };
 	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-		.resv = resv,
-		.allow_res_evict = resv,
-	};
+	struct ttm_operation_ctx ctx = npu_ttm_context(resv);
 	struct ttm_buffer_object *tbo;
-	struct drm_buddy_block *block;
+	struct gpu_buddy_block *block;
 	int ret;
 
 	tbo = kzalloc(sizeof(*tbo), GFP_KERNEL);
@@ -152,10 +149,10 @@ static struct drm_buddy_block *npu_hbm_take_page(struct npu_device *npu, struct 
 		return ERR_PTR(ret == -ENOMEM ? -ENOSPC : ret);
 
 	block = list_first_entry(&to_npu_hbm_resource(tbo->resource)->blocks,
-				 struct drm_buddy_block, link);
+				 struct gpu_buddy_block, link);
 	list_del(&block->link);
 	ttm_bo_unreserve(tbo);
-	ttm_bo_put(tbo);
+	ttm_bo_fini(tbo);
 
 	return block;
 }
@@ -167,9 +164,9 @@ static struct drm_buddy_block *npu_hbm_take_page(struct npu_device *npu, struct 
  *
  * Return: the page, or an error pointer.
  */
-struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_resv *resv)
+struct gpu_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_resv *resv)
 {
-	struct drm_buddy_block *block = npu_hbm_take_free_page(npu);
+	struct gpu_buddy_block *block = npu_hbm_take_free_page(npu);
 
 	return block == ERR_PTR(-ENOSPC) ? npu_hbm_take_page(npu, resv) : block;
 }
@@ -179,12 +176,12 @@ struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_re
  * @npu: device
  * @block: page
  */
-void npu_hbm_free_page(struct npu_device *npu, struct drm_buddy_block *block)
+void npu_hbm_free_page(struct npu_device *npu, struct gpu_buddy_block *block)
 {
 	struct npu_hbm *hbm = &npu->hbm;
 
 	mutex_lock(&hbm->lock);
-	drm_buddy_free_block(&hbm->mm, block);
+	gpu_buddy_free_block(&hbm->mm, block);
 	mutex_unlock(&hbm->lock);
 }
 
@@ -266,7 +263,7 @@ static void npu_hbm_fini(struct drm_device *drm, void *arg)
 
 	ttm_resource_manager_cleanup(&hbm->manager);
 	ttm_set_driver_manager(&npu->ttm, NPU_PL_HBM, NULL);
-	drm_buddy_fini(&hbm->mm);
+	gpu_buddy_fini(&hbm->mm);
 }
 
 /**
@@ -288,7 +285,7 @@ int npu_hbm_init(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	ret = drm_buddy_init(&hbm->mm, npu->fw.region, PAGE_SIZE);
+	ret = gpu_buddy_init(&hbm->mm, npu->fw.region, PAGE_SIZE);
 	if (ret)
 		return ret;
 

@@ -25,7 +25,7 @@ struct npu_hbm {
 	/** @lock: protects @mm */
 	struct mutex lock;
 	/** @mm: allocator of all but the firmware region */
-	struct drm_buddy mm;
+	struct gpu_buddy mm;
 	/** @cpu: kernel mapping of all of it, write-combined */
 	void __iomem *cpu;
 	/** @phys: CPU physical address */
@@ -40,7 +40,7 @@ struct npu_hbm {
 struct npu_hbm_resource {
 	/** @base: base */
 	struct ttm_resource base;
-	/** @blocks: struct drm_buddy_block */
+	/** @blocks: struct gpu_buddy_block */
 	struct list_head blocks;
 };
 
@@ -48,8 +48,8 @@ int npu_hbm_init(struct npu_device *npu);
 u64 npu_hbm_used(struct npu_device *npu);
 u64 npu_hbm_movable(struct npu_device *npu);
 
-struct drm_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_resv *resv);
-void npu_hbm_free_page(struct npu_device *npu, struct drm_buddy_block *block);
+struct gpu_buddy_block *npu_hbm_alloc_page(struct npu_device *npu, struct dma_resv *resv);
+void npu_hbm_free_page(struct npu_device *npu, struct gpu_buddy_block *block);
 
 /**
  * to_npu_hbm_resource() - blocks of a resource

@@ -6,6 +6,7 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_vma_manager.h>
 
+#include "npu_activity.h"
 #include "npu_buffers.h"
 #include "npu_bind.h"
 #include "npu_device.h"
@@ -298,15 +299,19 @@ static int npu_ioctl_queue_get_state(struct drm_device *drm, void *data, struct 
 {
 	struct npu_device *npu = to_npu_device(drm);
 	struct drm_npu_queue_get_state *args = data;
+	u32 flags = args->flags;
 	struct npu_queue *queue;
 
-	if (NPU_BAD_ARG(npu, args->pad))
+	if (NPU_BAD_ARG(npu, flags & ~DRM_NPU_QUEUE_STATE_ACTIVITY))
 		return -EINVAL;
 
 	queue = npu_file_get_queue(file->driver_priv, args->id);
 	if (NPU_BAD_ARG(npu, !queue))
 		return -ENOENT;
 
+	*args = (struct drm_npu_queue_get_state) { .id = args->id, .flags = flags };
+	if (flags & DRM_NPU_QUEUE_STATE_ACTIVITY)
+		npu_activity_get(queue, args);
 	npu_queue_get_state(queue, args);
 	npu_queue_put(queue);
 	return 0;

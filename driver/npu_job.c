@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/slab.h>
 
+#include "npu_compat.h"
 #include "npu_fence.h"
 #include "npu_job.h"
 #include "npu_queue.h"
 #include "npu_trace.h"
 
 static struct kmem_cache *npu_job_cache;
-
-/* Kbuild looks at which of the two forms this kernel has. The id is only traced. */
-#ifdef NPU_SCHED_CLIENT_ID
-#define npu_sched_job_init(job, entity, credits) \
-	drm_sched_job_init(job, entity, credits, NULL, 0)
-#else
-#define npu_sched_job_init(job, entity, credits) drm_sched_job_init(job, entity, credits, NULL)
-#endif
 
 static struct npu_job *to_npu_job(struct drm_sched_job *base)
 {
@@ -69,7 +62,7 @@ int npu_job_schedule(struct npu_job *job)
 {
 	int ret;
 
-	ret = npu_sched_job_init(&job->base, &job->queue->entity, job->count);
+	ret = drm_sched_job_init(&job->base, &job->queue->entity, job->count, NULL, 0);
 	job->scheduled = !ret;
 	return ret;
 }
@@ -136,7 +129,9 @@ void npu_job_push(struct npu_job *job, struct dma_fence **out)
 	drm_sched_job_arm(&job->base);
 	npu_job_arm(job);
 	*out = dma_fence_get(&job->fence->base);
-	atomic_inc(&job->queue->scheduled);
+	if (atomic_inc_return(&job->queue->scheduled) == 1 &&
+	    READ_ONCE(job->queue->head) == READ_ONCE(job->queue->tail))
+		WRITE_ONCE(job->queue->moved, jiffies);
 	drm_sched_entity_push_job(&job->base);
 }
 

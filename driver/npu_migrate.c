@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/delay.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
@@ -11,12 +12,14 @@
 
 #include <npu/npu_mmu.h>
 #include <npu/npu_queue.h>
+#include <npu/npu_regs.h>
 
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_fence.h"
 #include "npu_job.h"
 #include "npu_migrate.h"
+#include "npu_mmio.h"
 #include "npu_pt.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
@@ -51,7 +54,10 @@
 #define NPU_MIGRATE_MIN SZ_64K
 
 /* The CPU clears or copies so much at a time. */
-#define NPU_MIGRATE_CPU_BYTES SZ_256K
+#define NPU_MIGRATE_CPU_PAGES (SZ_256K >> PAGE_SHIFT)
+
+/* Until who looks after the bus is there. */
+#define NPU_MIGRATE_RETRY_US 10000
 
 #define NPU_MIGRATE_TIMEOUT_MS 10000
 
@@ -413,20 +419,23 @@ static int npu_migrate_by_device(struct npu_device *npu, struct ttm_resource *hb
 				 struct ttm_resource *system, struct ttm_tt *tt, bool to_hbm)
 {
 	unsigned int tries;
-	int ret = -EAGAIN;
+	int ret;
 
 	if (hbm->size < NPU_MIGRATE_MIN)
-		return ret;
+		return -EAGAIN;
 
 	for (tries = 0; tries < NPU_MIGRATE_TRIES; tries++) {
 		ret = npu_migrate_try_device(npu, hbm, system, tt, to_hbm);
 		if (!ret || ret == -EINTR)
-			break;
+			return ret;
 
 		npu_reset_wait(npu);
+		ret = npu_online_wait(npu);
+		if (ret)
+			return ret;
 	}
 
-	return ret;
+	return -EAGAIN;
 }
 
 /**
@@ -453,34 +462,76 @@ static void npu_migrate_page_by_cpu(void __iomem *hbm, struct page *page, bool t
 }
 
 /**
+ * npu_migrate_piece_by_cpu() - clear or copy some memory through the BAR
+ * @npu: device
+ * @extent: memory in HBM, advanced by what is done
+ * @pages: of system memory from there, or NULL to clear
+ * @to_hbm: direction
+ *
+ * Return: 0 on success, -EAGAIN if it has to be done again, another negative error code if the
+ * memory is out of reach.
+ */
+static int npu_migrate_piece_by_cpu(struct npu_device *npu, struct npu_extent *extent,
+				    struct page **pages, bool to_hbm)
+{
+	struct npu_extent next = *extent;
+	pgoff_t i;
+	int ret;
+
+	ret = npu_online_lock(npu);
+	if (ret)
+		return ret;
+
+	for (i = 0; next.remaining && i < NPU_MIGRATE_CPU_PAGES; i++) {
+		npu_migrate_page_by_cpu(npu->hbm.cpu + next.addr, pages ? pages[i] : NULL, to_hbm);
+		npu_extent_advance(&next, PAGE_SIZE);
+	}
+
+	/* Behind all that was written. On a bus in trouble nothing was, and reads give all ones. */
+	if (npu_read(npu, NPU_REG_MAGIC) == NPU_MAGIC)
+		*extent = next;
+	else
+		ret = npu->state == NPU_DEVICE_ALIVE ? -EAGAIN : -EIO;
+	mutex_unlock(&npu->hw_lock);
+
+	return ret;
+}
+
+/**
  * npu_migrate_by_cpu() - clear or copy memory through the BAR
  * @npu: device
  * @hbm: memory in HBM
  * @tt: pages, or NULL to clear
  * @to_hbm: direction
  *
- * While the device is being reset its memory may be out of reach: one does not meet the
- * other.
+ * While the device is being reset, or is off line, its memory may be out of reach: one does
+ * not meet the other.
+ *
+ * Return: 0 on success, -EINTR if the caller is being killed, -EIO if the memory is out of
+ * reach for good.
  */
-static void npu_migrate_by_cpu(struct npu_device *npu, struct ttm_resource *hbm,
-			       struct ttm_tt *tt, bool to_hbm)
+static int npu_migrate_by_cpu(struct npu_device *npu, struct ttm_resource *hbm,
+			      struct ttm_tt *tt, bool to_hbm)
 {
+	unsigned long deadline = jiffies + msecs_to_jiffies(NPU_MIGRATE_TIMEOUT_MS);
 	struct npu_extent extent;
-	pgoff_t i = 0;
-	u64 done;
+	int ret = 0;
 
 	npu_extent_first(npu, hbm, NULL, 0, hbm->size, &extent);
-	while (extent.remaining) {
-		mutex_lock(&npu->hw_lock);
-		for (done = 0; extent.remaining && done < NPU_MIGRATE_CPU_BYTES;
-		     done += PAGE_SIZE) {
-			npu_migrate_page_by_cpu(npu->hbm.cpu + extent.addr,
-						tt ? tt->pages[i++] : NULL, to_hbm);
-			npu_extent_advance(&extent, PAGE_SIZE);
+	while (!ret && extent.remaining) {
+		pgoff_t first = (hbm->size - extent.remaining) >> PAGE_SHIFT;
+
+		ret = npu_migrate_piece_by_cpu(npu, &extent, tt ? tt->pages + first : NULL,
+					       to_hbm);
+		/* The bus has failed, and we are the first to notice. */
+		if (ret == -EAGAIN && time_before(jiffies, deadline)) {
+			ret = fatal_signal_pending(current) ? -EINTR : 0;
+			fsleep(NPU_MIGRATE_RETRY_US);
 		}
-		mutex_unlock(&npu->hw_lock);
 		cond_resched();
 	}
+
+	return ret == -EAGAIN ? -EIO : ret;
 }
 
 /**
@@ -488,7 +539,8 @@ static void npu_migrate_by_cpu(struct npu_device *npu, struct ttm_resource *hbm,
  * @npu: device
  * @res: memory
  *
- * Return: 0 on success, -EINTR if the caller is being killed.
+ * Return: 0 on success, -EINTR if the caller is being killed, -EIO if the memory cannot be
+ * reached: then nothing that was there has been touched.
  */
 int npu_migrate_clear(struct npu_device *npu, struct ttm_resource *res)
 {
@@ -497,8 +549,7 @@ int npu_migrate_clear(struct npu_device *npu, struct ttm_resource *res)
 	if (!ret || ret == -EINTR)
 		return ret;
 
-	npu_migrate_by_cpu(npu, res, NULL, true);
-	return 0;
+	return npu_migrate_by_cpu(npu, res, NULL, true);
 }
 
 /**
@@ -508,7 +559,8 @@ int npu_migrate_clear(struct npu_device *npu, struct ttm_resource *res)
  * @to: where it goes
  * @tt: its pages
  *
- * Return: 0 on success, -EINTR if the caller is being killed.
+ * Return: 0 on success, -EINTR if the caller is being killed, -EIO if the memory cannot be
+ * reached: then nothing that was there has been touched.
  */
 int npu_migrate_copy(struct npu_device *npu, struct ttm_resource *from, struct ttm_resource *to,
 		     struct ttm_tt *tt)
@@ -521,6 +573,5 @@ int npu_migrate_copy(struct npu_device *npu, struct ttm_resource *from, struct t
 	if (!ret || ret == -EINTR)
 		return ret;
 
-	npu_migrate_by_cpu(npu, hbm, tt, to_hbm);
-	return 0;
+	return npu_migrate_by_cpu(npu, hbm, tt, to_hbm);
 }

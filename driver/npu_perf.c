@@ -21,6 +21,7 @@
 
 #include "npu_admin.h"
 #include "npu_clock.h"
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
@@ -39,19 +40,6 @@
  *
  * A stream outlives the device: what is left can be read, then there is ENODEV.
  */
-
-/* Kbuild looks at which of the two forms this kernel has. */
-#ifdef NPU_HRTIMER_SETUP
-#define npu_hrtimer_setup hrtimer_setup
-#else
-static void npu_hrtimer_setup(struct hrtimer *timer,
-			      enum hrtimer_restart (*callback)(struct hrtimer *), clockid_t clock,
-			      enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, clock, mode);
-	timer->function = callback;
-}
-#endif
 
 #define NPU_PERF_NUM_COUNTERS (DRM_NPU_PERF_HBM_USED + 1)
 #define NPU_PERF_COUNTERS GENMASK_ULL(NPU_PERF_NUM_COUNTERS - 1, 0)
@@ -459,7 +447,7 @@ static struct npu_perf_stream *npu_perf_create(struct npu_device *npu,
 	spin_lock_init(&stream->lock);
 	init_waitqueue_head(&stream->wait);
 	INIT_WORK(&stream->work, npu_perf_work);
-	npu_hrtimer_setup(&stream->timer, npu_perf_tick, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	hrtimer_setup(&stream->timer, npu_perf_tick, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 
 	mutex_lock(&npu->perf.lock);
 	list_add_tail(&stream->node, &npu->perf.streams);

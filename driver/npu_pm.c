@@ -2,6 +2,7 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/suspend.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
@@ -9,6 +10,7 @@
 
 #include <npu/npu_regs.h>
 
+#include "npu_bind.h"
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_irq.h"
@@ -17,6 +19,7 @@
 #include "npu_queue.h"
 #include "npu_reset.h"
 #include "npu_sleep.h"
+#include "npu_vm.h"
 
 /**
  * DOC: Power
@@ -32,6 +35,9 @@
  *
  * When the system goes to sleep queues are suspended at a border of commands. If the device
  * was powered down it has forgotten them by the end of it, and gets them anew: see npu_sleep.c.
+ *
+ * Binds that wait for a fence, which may be anybody's, do not keep the system awake. They only
+ * keep the device from sleeping alone, npu_pm_expect(), and are not begun while it does.
  */
 
 #define NPU_PM_AUTOSUSPEND_MS 2000
@@ -99,7 +105,7 @@ int npu_pm_get(struct npu_device *npu)
 
 	atomic_inc(&npu->pm.users);
 	smp_mb__after_atomic(); /* pairs with npu_pm_close(): it sees us, or we that it is closed */
-	if (unlikely(!READ_ONCE(npu->pm.awake)) && READ_ONCE(npu->pm.suspender) != current)
+	if (unlikely(!READ_ONCE(npu->pm.awake)))
 		ret = npu_pm_wake(npu);
 	if (unlikely(ret))
 		npu_pm_put(npu);
@@ -108,12 +114,55 @@ int npu_pm_get(struct npu_device *npu)
 }
 
 /**
- * npu_pm_hold() - npu_pm_get() once more, for work that goes on after the caller
- * @npu: device, which the caller has awake
+ * npu_pm_tryget() - npu_pm_get() for who must not wait
+ * @npu: device
+ *
+ * Return: true until npu_pm_put(); false if the device sleeps, or is about to. Binds are told
+ * when that is over, npu_bind_kick().
  */
-void npu_pm_hold(struct npu_device *npu)
+bool npu_pm_tryget(struct npu_device *npu)
 {
 	atomic_inc(&npu->pm.users);
+	smp_mb__after_atomic(); /* as in npu_pm_get() */
+	if (likely(READ_ONCE(npu->pm.awake)))
+		return true;
+
+	npu_pm_put(npu);
+	return false;
+}
+
+/**
+ * npu_pm_settle() - wait until it is clear whether the device is there
+ * @npu: device, after npu_pm_tryget()
+ *
+ * When this returns it was awake, or not %NPU_DEVICE_ALIVE, at some moment.
+ */
+void npu_pm_settle(struct npu_device *npu)
+{
+	wait_event(npu->pm.wait, READ_ONCE(npu->pm.awake) ||
+		   READ_ONCE(npu->state) != NPU_DEVICE_ALIVE);
+}
+
+/**
+ * npu_pm_expect() - keep the device from sleeping alone, for what will need it after the caller
+ * @npu: device, which the caller has awake
+ *
+ * Nothing has to wake it on the way to signal a fence. The system may sleep: who needs the
+ * device then begins with npu_pm_tryget().
+ */
+void npu_pm_expect(struct npu_device *npu)
+{
+	atomic_inc(&npu->pm.waiting);
+}
+
+/**
+ * npu_pm_unexpect() - undo npu_pm_expect()
+ * @npu: device
+ */
+void npu_pm_unexpect(struct npu_device *npu)
+{
+	pm_runtime_mark_last_busy(npu->drm.dev);
+	atomic_dec(&npu->pm.waiting);
 }
 
 /**
@@ -168,6 +217,7 @@ static void npu_pm_open(struct npu_device *npu)
 {
 	/* What has been done to have it there is seen by who finds it awake. */
 	smp_store_release(&npu->pm.awake, true);
+	wake_up_all(&npu->pm.wait);
 }
 
 /**
@@ -184,55 +234,81 @@ static void npu_pm_quiet(struct npu_device *npu)
 }
 
 /**
- * npu_pm_reboot() - the device has been without power, at least without its main power
+ * npu_pm_hbm_lost() - has the device been without any power?
  * @npu: device, off line
  * @resets: resets that it has seen
  *
+ * Time and count only begin anew without auxiliary power, and then so does HBM.
+ *
+ * Return: true if so.
+ */
+static bool npu_pm_hbm_lost(struct npu_device *npu, u32 resets)
+{
+	return resets < npu->pm.resets ||
+	       npu_read64(npu, NPU_REG_TIMESTAMP_LO) < npu->pm.timestamp;
+}
+
+/**
+ * npu_pm_reboot() - the device has been without its main power
+ * @npu: device, off line
+ *
  * Return: 0 if all is as it was, a negative error code otherwise.
  */
-static int npu_pm_reboot(struct npu_device *npu, u32 resets)
+static int npu_pm_reboot(struct npu_device *npu)
+{
+	return npu_reset_reboot(npu) ?: npu_sleep_restore(npu);
+}
+
+/**
+ * npu_pm_continue() - the device is as it was
+ * @npu: device, off line
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_pm_continue(struct npu_device *npu)
 {
 	int ret;
 
-	/* Time and count only begin anew without auxiliary power, and then so does HBM. */
-	if (resets < npu->pm.resets ||
-	    npu_read64(npu, NPU_REG_TIMESTAMP_LO) < npu->pm.timestamp) {
-		drm_err(&npu->drm, "HBM has lost its contents\n");
-		return -EIO;
-	}
+	ret = npu_vm_catch_up(npu);
+	if (ret)
+		return ret;
 
-	ret = npu_reset_reboot(npu);
-	if (!ret)
-		ret = npu_sleep_restore(npu);
-	return ret;
+	npu_irq_enable(npu);
+	npu_device_set_state(npu, NPU_DEVICE_ALIVE);
+	return 0;
 }
 
 /**
  * npu_pm_return() - the device has power again
  * @npu: device, off line
- *
- * Return: 0 if it works, a negative error code if it is wedged.
  */
-static int npu_pm_return(struct npu_device *npu)
+static void npu_pm_return(struct npu_device *npu)
 {
 	u32 resets = npu_read(npu, NPU_REG_RESET_COUNT);
 	int ret;
 
 	lockdep_assert_held(&npu->hw_lock);
 
-	if (resets == npu->pm.resets) {
-		npu_irq_enable(npu);
-		npu->state = NPU_DEVICE_ALIVE;
-		ret = 0;
-	} else {
-		ret = npu_pm_reboot(npu, resets);
+	npu->offline.holds &= ~NPU_HOLD_SLEEP;
+	/* Whoever else keeps it off line brings it up. */
+	if (npu->offline.holds)
+		return;
+
+	if (resets != npu->pm.resets && npu_pm_hbm_lost(npu, resets)) {
+		drm_err(&npu->drm, "HBM has lost its contents\n");
+		npu_reset_give_up(npu);
+		return;
 	}
 
+	ret = resets == npu->pm.resets ? npu_pm_continue(npu) : npu_pm_reboot(npu);
 	if (ret)
-		npu_reset_give_up(npu);
-	else
-		npu_fw_watch_start(npu);
-	return ret;
+		npu_reset_retry(npu);
+}
+
+static void npu_pm_set_offline(struct npu_device *npu)
+{
+	npu->offline.holds |= NPU_HOLD_SLEEP;
+	npu_device_set_state(npu, NPU_DEVICE_OFFLINE);
 }
 
 /**
@@ -245,30 +321,16 @@ static bool npu_pm_go_offline(struct npu_device *npu)
 {
 	bool idle;
 
-	if (work_busy(&npu->reset.work))
-		return false;
-
 	mutex_lock(&npu->hw_lock);
-	idle = npu->state == NPU_DEVICE_ALIVE && npu_sleep_all_idle(npu);
+	idle = npu->state == NPU_DEVICE_ALIVE && npu_sleep_all_idle(npu) &&
+	       !atomic_read(&npu->pm.waiting);
+	/* It does nothing off line. Who stops queues has scheduled it before. */
+	idle = idle && !work_busy(&npu->reset.work);
 	if (idle)
-		npu->state = NPU_DEVICE_OFFLINE;
+		npu_pm_set_offline(npu);
 	mutex_unlock(&npu->hw_lock);
 
 	return idle;
-}
-
-/**
- * npu_pm_unmap() - take mappings of HBM away from user space
- * @npu: device, closed
- *
- * They are made again, and the device is woken, when they are touched. User memory beside
- * them may be mapped in VMs: our own MMU notifiers are called, and need the device.
- */
-static void npu_pm_unmap(struct npu_device *npu)
-{
-	WRITE_ONCE(npu->pm.suspender, current);
-	unmap_mapping_range(npu->drm.anon_inode->i_mapping, 0, 0, 1);
-	WRITE_ONCE(npu->pm.suspender, NULL);
 }
 
 static int npu_pm_runtime_suspend(struct device *dev)
@@ -278,7 +340,7 @@ static int npu_pm_runtime_suspend(struct device *dev)
 	if (!npu_pm_close(npu))
 		goto err_open;
 
-	npu_pm_unmap(npu);
+	npu_offline_unmap(npu);
 	if (!npu_pm_go_offline(npu))
 		goto err_open;
 
@@ -287,6 +349,7 @@ static int npu_pm_runtime_suspend(struct device *dev)
 
 err_open:
 	npu_pm_open(npu);
+	npu_bind_kick(npu);
 	pm_runtime_mark_last_busy(dev);
 	return -EBUSY;
 }
@@ -298,6 +361,7 @@ static int npu_pm_runtime_resume(struct device *dev)
 	mutex_lock(&npu->hw_lock);
 	npu_pm_return(npu);
 	mutex_unlock(&npu->hw_lock);
+	npu_fw_watch_start(npu);
 
 	/* One that is wedged is as good as awake: calls end with an error soon. */
 	npu_pm_open(npu);
@@ -321,7 +385,7 @@ static int npu_pm_freeze(struct npu_device *npu)
 	if (!wait_event_timeout(npu->pm.wait, !atomic_read(&npu->pm.users), timeout))
 		return -EBUSY;
 
-	npu_reset_wait(npu);
+	npu_reset_wait_up(npu);
 	return 0;
 }
 
@@ -331,15 +395,15 @@ static int npu_pm_freeze(struct npu_device *npu)
  */
 static void npu_pm_thaw(struct npu_device *npu)
 {
-	npu_pm_open(npu);
 	WRITE_ONCE(npu->pm.frozen, false);
-	wake_up_all(&npu->pm.wait);
+	npu_pm_open(npu);
+	npu_bind_kick(npu);
 }
 
 static int npu_pm_suspend(struct device *dev)
 {
 	struct npu_device *npu = dev_to_npu(dev);
-	bool offline = false;
+	bool offline = false, cookie;
 	int ret;
 
 	ret = npu_pm_freeze(npu);
@@ -347,13 +411,22 @@ static int npu_pm_suspend(struct device *dev)
 		goto err_thaw;
 
 	mutex_lock(&npu->hw_lock);
+	npu_sleep_stop(npu);
+	mutex_unlock(&npu->hw_lock);
+
+	/* Jobs that have ended by then are told to have. */
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&npu->hw_lock);
 	if (npu->state == NPU_DEVICE_ALIVE) {
 		ret = npu_sleep_begin(npu, msecs_to_jiffies(NPU_PM_FREEZE_MS));
 		offline = !ret;
 		if (offline)
-			npu->state = NPU_DEVICE_OFFLINE;
+			npu_pm_set_offline(npu);
+	} else {
+		npu_sleep_end(npu);
 	}
 	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
 	if (ret)
 		goto err_thaw;
 
@@ -370,14 +443,18 @@ err_thaw:
 static int npu_pm_resume(struct device *dev)
 {
 	struct npu_device *npu = dev_to_npu(dev);
+	bool slept;
 
 	mutex_lock(&npu->hw_lock);
-	if (npu->state == NPU_DEVICE_OFFLINE) {
+	slept = npu->offline.holds & NPU_HOLD_SLEEP;
+	if (slept) {
 		npu_pm_return(npu);
 		npu_sleep_end(npu);
 	}
 	mutex_unlock(&npu->hw_lock);
 
+	if (slept)
+		npu_fw_watch_start(npu);
 	npu_pm_thaw(npu);
 	return 0;
 }
@@ -401,6 +478,28 @@ const struct dev_pm_ops npu_pm_ops = {
 };
 
 /**
+ * npu_pm_notify() - the system is about to sleep, or all back
+ * @notifier: &npu_pm.notifier
+ * @event: PM_*
+ * @unused: unused
+ *
+ * Return: NOTIFY_DONE.
+ */
+static int npu_pm_notify(struct notifier_block *notifier, unsigned long event, void *unused)
+{
+	struct npu_pm *pm = container_of(notifier, struct npu_pm, notifier);
+
+	if (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE) {
+		WRITE_ONCE(pm->sleeping, true);
+		wake_up_all(&pm->wait);
+	} else if (event == PM_POST_SUSPEND || event == PM_POST_HIBERNATION) {
+		WRITE_ONCE(pm->sleeping, false);
+	}
+
+	return NOTIFY_DONE;
+}
+
+/**
  * npu_pm_init() - before anybody can use the device
  * @npu: device
  */
@@ -418,6 +517,9 @@ void npu_pm_start(struct npu_device *npu)
 {
 	struct device *dev = npu->drm.dev;
 
+	npu->pm.notifier.notifier_call = npu_pm_notify;
+	register_pm_notifier(&npu->pm.notifier);
+
 	pm_runtime_set_autosuspend_delay(dev, NPU_PM_AUTOSUSPEND_MS);
 	pm_runtime_use_autosuspend(dev);
 	pm_runtime_mark_last_busy(dev);
@@ -429,7 +531,8 @@ void npu_pm_start(struct npu_device *npu)
  * npu_pm_stop() - have the device awake for good
  * @npu: device
  *
- * The PCI core has tried to wake it. If it could not, there is nobody to be woken any more.
+ * The PCI core has tried to wake it. If it could not, there is nobody to be woken any more, nor
+ * if it went while the system slept.
  */
 void npu_pm_stop(struct npu_device *npu)
 {
@@ -438,5 +541,7 @@ void npu_pm_stop(struct npu_device *npu)
 	pm_runtime_get_noresume(dev);
 	pm_runtime_forbid(dev);
 	pm_runtime_dont_use_autosuspend(dev);
-	npu_pm_open(npu);
+	unregister_pm_notifier(&npu->pm.notifier);
+	WRITE_ONCE(npu->pm.sleeping, false);
+	npu_pm_thaw(npu);
 }

@@ -3,6 +3,7 @@
 #define __NPU_PM_H__
 
 #include <linux/atomic.h>
+#include <linux/notifier.h>
 #include <linux/pm.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -19,10 +20,14 @@ struct npu_pm {
 	bool awake;
 	/** @frozen: the system sleeps, or is about to */
 	bool frozen;
-	/** @suspender: who is putting the device to sleep and cannot wait for its waking */
-	struct task_struct *suspender;
-	/** @wait: for @users to be none, and for the end of @frozen */
+	/** @sleeping: the system is on its way to sleep, or not all back yet; see npu_sleep.c */
+	bool sleeping;
+	/** @waiting: what waits and will need the device, see npu_pm_expect() */
+	atomic_t waiting;
+	/** @wait: for @users to be none, and for changes of @frozen, @sleeping and the state */
 	wait_queue_head_t wait;
+	/** @notifier: tells when the system is about to sleep, before anything is frozen */
+	struct notifier_block notifier;
 	/** @timestamp: time of the device when it was last seen */
 	u64 timestamp;
 	/** @resets: resets that it had seen by then */
@@ -36,8 +41,12 @@ void npu_pm_start(struct npu_device *npu);
 void npu_pm_stop(struct npu_device *npu);
 
 int npu_pm_get(struct npu_device *npu);
-void npu_pm_hold(struct npu_device *npu);
+bool npu_pm_tryget(struct npu_device *npu);
 void npu_pm_put(struct npu_device *npu);
+void npu_pm_settle(struct npu_device *npu);
+
+void npu_pm_expect(struct npu_device *npu);
+void npu_pm_unexpect(struct npu_device *npu);
 
 int npu_pm_enter(struct npu_device *npu, int *idx);
 void npu_pm_exit(struct npu_device *npu, int idx);

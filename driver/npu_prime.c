@@ -10,7 +10,7 @@
 #include <drm/drm_prime.h>
 #include <drm/ttm/ttm_tt.h>
 
-#include "npu_buffers.h"
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
@@ -493,10 +493,10 @@ void npu_prime_unmap(struct npu_bo *bo)
 }
 
 /**
- * npu_prime_move_notify() - an imported buffer is going to be somewhere else
+ * npu_prime_invalidate() - an imported buffer is going to be somewhere else
  * @attach: attachment, its buffer locked
  */
-static void npu_prime_move_notify(struct dma_buf_attachment *attach)
+static void npu_prime_invalidate(struct dma_buf_attachment *attach)
 {
 	struct npu_bo *bo = to_npu_bo(attach->importer_priv);
 
@@ -511,7 +511,7 @@ static void npu_prime_move_notify(struct dma_buf_attachment *attach)
 
 static const struct dma_buf_attach_ops npu_attach_ops = {
 	.allow_peer2peer = true,
-	.move_notify = npu_prime_move_notify,
+	.invalidate_mappings = npu_prime_invalidate,
 };
 
 /**
@@ -553,35 +553,36 @@ struct drm_gem_object *npu_prime_import(struct drm_device *drm, struct dma_buf *
 }
 
 /**
- * npu_prime_unplug_one() - let go of another device's memory, or take our own away
- * @bo: shared buffer
+ * npu_prime_unplug() - let go of another device's memory, or take our own away
+ * @bo: buffer, locked; the device is quiet
  *
- * Pages that others have stay with them, see npu_ttm_tt_unpopulate(). HBM does not.
+ * Pages that others have stay with them. HBM does not.
  */
-static void npu_prime_unplug_one(struct npu_bo *bo)
+void npu_prime_unplug(struct npu_bo *bo)
 {
-	struct dma_resv *resv = bo->ttm.base.resv;
-
-	dma_resv_lock(resv, NULL);
 	if (bo->ttm.base.import_attach)
 		npu_prime_unmap(bo);
 	else if (bo->dmabuf && bo->ttm.resource->mem_type == NPU_PL_HBM)
-		dma_buf_move_notify(bo->dmabuf);
-	dma_resv_unlock(resv);
+		dma_buf_invalidate_mappings(bo->dmabuf);
 }
 
 /**
- * npu_prime_unplug() - end all sharing that needs the device
- * @npu: device, quiet
+ * npu_prime_detach() - let go of another device's buffer for good
+ * @bo: imported buffer, not locked, after npu_prime_unplug()
+ *
+ * Until then an exporter that does not move its buffers keeps them mapped for the device.
  */
-void npu_prime_unplug(struct npu_device *npu)
+void npu_prime_detach(struct npu_bo *bo)
 {
-	struct npu_bo *bo;
-	u64 id;
+	struct drm_gem_object *obj = &bo->ttm.base;
+	struct dma_buf_attachment *attach;
 
-	for (bo = npu_buffers_next(npu, 0); bo; bo = npu_buffers_next(npu, id)) {
-		id = bo->id + 1;
-		npu_prime_unplug_one(bo);
-		drm_gem_object_put(&bo->ttm.base);
-	}
+	/* Who exports it again looks at the attachment under this lock. */
+	mutex_lock(&obj->dev->object_name_lock);
+	attach = obj->import_attach;
+	obj->import_attach = NULL;
+	mutex_unlock(&obj->dev->object_name_lock);
+
+	dma_buf_detach(bo->imported, attach);
+	dma_buf_put(bo->imported);
 }

@@ -12,6 +12,7 @@ struct dma_buf *npu_prime_export(struct drm_gem_object *obj, int flags);
 struct drm_gem_object *npu_prime_import(struct drm_device *drm, struct dma_buf *dmabuf);
 int npu_prime_map(struct npu_bo *bo);
 void npu_prime_unmap(struct npu_bo *bo);
-void npu_prime_unplug(struct npu_device *npu);
+void npu_prime_unplug(struct npu_bo *bo);
+void npu_prime_detach(struct npu_bo *bo);
 
 #endif /* __NPU_PRIME_H__ */

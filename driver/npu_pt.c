@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <linux/sizes.h>
 
@@ -29,6 +30,9 @@
  * one may move buffers to make room. Entries are written, and the shadow of the tables
  * is changed, under &npu_vm.pt_lock, so that an eviction, which has neither of the
  * others, can clear entries.
+ *
+ * A shadow of the entries is kept, and is what counts: HBM may be out of reach for a while,
+ * and then gets all of it again.
  *
  * Pages are as large as addresses and memory allow: 1 GiB, 2 MiB, 64 KiB or 4 KiB.
  */
@@ -72,7 +76,11 @@ static void npu_pt_set(struct npu_vm *vm, struct npu_pt *pt, unsigned int index,
 	npu_pt_count(vm, pt, pte, 1);
 	pt->live += !!pte - !!pt->ptes[index];
 	pt->ptes[index] = pte;
-	writeq(pte, vm->npu->hbm.cpu + pt->addr + index * sizeof(pte));
+	/* One that is lost comes with npu_pt_rewrite(). */
+	if (likely(READ_ONCE(vm->npu->state) != NPU_DEVICE_OFFLINE))
+		writeq(pte, vm->npu->hbm.cpu + pt->addr + index * sizeof(pte));
+	else
+		vm->behind = true;
 }
 
 /**
@@ -101,9 +109,61 @@ static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level,
 	}
 
 	pt->level = level;
-	pt->addr = drm_buddy_block_offset(pt->block);
-	memset_io(npu->hbm.cpu + pt->addr, 0, NPU_PAGE_SIZE);
+	pt->addr = gpu_buddy_block_offset(pt->block);
+	pt->epoch = atomic_read(&npu->offline.epoch);
+	if (likely(READ_ONCE(npu->state) != NPU_DEVICE_OFFLINE))
+		memset_io(npu->hbm.cpu + pt->addr, 0, NPU_PAGE_SIZE);
 	return pt;
+}
+
+/**
+ * npu_pt_rewrite_one() - write all entries of a table
+ * @npu: device
+ * @pt: table
+ */
+static void npu_pt_rewrite_one(struct npu_device *npu, struct npu_pt *pt)
+{
+	memcpy_toio(npu->hbm.cpu + pt->addr, pt->ptes, sizeof(pt->ptes));
+	pt->epoch = atomic_read(&npu->offline.epoch);
+}
+
+/**
+ * npu_pt_refresh() - make sure of a table that the device does not know yet
+ * @npu: device
+ * @pt: table
+ *
+ * What was written before the device was last off line may be lost.
+ */
+void npu_pt_refresh(struct npu_device *npu, struct npu_pt *pt)
+{
+	if (unlikely(pt->epoch != atomic_read(&npu->offline.epoch)))
+		npu_pt_rewrite_one(npu, pt);
+}
+
+static void npu_pt_rewrite_below(struct npu_device *npu, struct npu_pt *pt)
+{
+	unsigned int i;
+
+	npu_pt_rewrite_one(npu, pt);
+	for (i = 0; pt->level && i < NPU_PT_ENTRIES; i++) {
+		if (pt->children[i])
+			npu_pt_rewrite_below(npu, pt->children[i]);
+	}
+}
+
+/**
+ * npu_pt_rewrite() - write all of a page table
+ * @vm: address space; the device is back, and its &npu_offline.epoch has begun
+ *
+ * Nothing says which writes were lost while it was off line, or before that was known.
+ */
+void npu_pt_rewrite(struct npu_vm *vm)
+{
+	mutex_lock(&vm->pt_lock);
+	npu_pt_rewrite_below(vm->npu, vm->root);
+	vm->behind = false;
+	mutex_unlock(&vm->pt_lock);
+	wmb(); /* it is there before the device uses it */
 }
 
 static void npu_pt_destroy(struct npu_device *npu, struct npu_pt *pt)
@@ -167,6 +227,7 @@ unsigned int npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root)
 static void npu_pt_link(struct npu_vm *vm, struct npu_pt *pt, unsigned int index,
 			struct npu_pt *child)
 {
+	npu_pt_refresh(vm->npu, child);
 	wmb(); /* the table is written before it is seen */
 	pt->children[index] = child;
 	npu_pt_set(vm, pt, index, NPU_PTE_VALID | child->addr);
@@ -285,6 +346,7 @@ void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm)
 	update->end = 0;
 	INIT_LIST_HEAD(&update->detached);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_update_begin);
 
 /**
  * npu_pt_has_table() - is there a table that a large page would replace?
@@ -377,6 +439,7 @@ int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_ex
 
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_prepare_map);
 
 /**
  * npu_pt_prepare_border() - split large pages
@@ -416,6 +479,7 @@ int npu_pt_prepare_unmap(struct npu_pt_update *update, u64 va, u64 size)
 {
 	return npu_pt_prepare_border(update, va) ?: npu_pt_prepare_border(update, va + size);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_prepare_unmap);
 
 /**
  * npu_pt_map_small() - map pages of 4 KiB, and of 64 KiB where they fit
@@ -510,6 +574,7 @@ void npu_pt_map(struct npu_pt_update *update, u64 va, const struct npu_extent *f
 	npu_pt_map_locked(update, va, first, prot);
 	mutex_unlock(&update->vm->pt_lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_map);
 
 /**
  * npu_pt_map_locked() - npu_pt_map() under &npu_vm.pt_lock
@@ -603,6 +668,7 @@ void npu_pt_unmap(struct npu_pt_update *update, u64 va, u64 size)
 	npu_pt_unmap_locked(update, va, size);
 	mutex_unlock(&update->vm->pt_lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_unmap);
 
 /**
  * npu_pt_unmap_locked() - npu_pt_unmap() under &npu_vm.pt_lock
@@ -659,6 +725,30 @@ void npu_pt_prune(struct npu_pt_update *update, u64 va, u64 size)
 	npu_pt_prune_range(update, update->vm->root, va, va + size);
 	mutex_unlock(&update->vm->pt_lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_prune);
+
+/**
+ * npu_pt_forget() - have translations forgotten
+ * @npu: device that can be talked to
+ * @context: hardware context
+ * @va: start of the range
+ * @pages: number of pages, 0 for all of the context
+ *
+ * Return: 0 when they are, -ETIMEDOUT otherwise.
+ */
+static int npu_pt_forget(struct npu_device *npu, u32 context, u64 va, u32 pages)
+{
+	u32 status;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	npu_write(npu, NPU_REG_INV_CONTEXT, context);
+	npu_write64(npu, NPU_REG_INV_VA_LO, va);
+	npu_write(npu, NPU_REG_INV_PAGES, pages);
+	npu_write(npu, NPU_REG_INV_CMD, NPU_INV_CMD_START);
+	return npu_poll_timeout(npu, NPU_REG_INV_STATUS, status, !(status & NPU_INV_STATUS_BUSY),
+				10, NPU_PT_INV_TIMEOUT_US);
+}
 
 /**
  * npu_pt_invalidate() - make the device forget translations
@@ -672,22 +762,32 @@ void npu_pt_prune(struct npu_pt_update *update, u64 va, u64 size)
 static int npu_pt_invalidate(struct npu_device *npu, u32 context, u64 va, u64 size)
 {
 	u64 pages = size >> NPU_PAGE_SHIFT;
-	u32 status;
 	int ret = 0;
 
 	mutex_lock(&npu->hw_lock);
-	if (npu->state == NPU_DEVICE_ALIVE) {
-		npu_write(npu, NPU_REG_INV_CONTEXT, context);
-		npu_write64(npu, NPU_REG_INV_VA_LO, va);
-		npu_write(npu, NPU_REG_INV_PAGES, pages > U32_MAX ? 0 : pages);
-		npu_write(npu, NPU_REG_INV_CMD, NPU_INV_CMD_START);
-		ret = npu_poll_timeout(npu, NPU_REG_INV_STATUS, status,
-				       !(status & NPU_INV_STATUS_BUSY), 10,
-				       NPU_PT_INV_TIMEOUT_US);
-	}
+	if (npu->state == NPU_DEVICE_ALIVE)
+		ret = npu_pt_forget(npu, context, va, pages > U32_MAX ? 0 : pages);
 	mutex_unlock(&npu->hw_lock);
 
 	return ret;
+}
+
+/**
+ * npu_pt_catch_up() - show a device what has changed while it was off line
+ * @vm: address space of a device that has kept its state
+ *
+ * Return: 0 on success, -ETIMEDOUT otherwise.
+ */
+int npu_pt_catch_up(struct npu_vm *vm)
+{
+	/* Who changes it off line has the lock as well, or has ended. */
+	lockdep_assert_held(&vm->npu->hw_lock);
+
+	if (!READ_ONCE(vm->behind))
+		return 0;
+
+	npu_pt_rewrite(vm);
+	return npu_pt_forget(vm->npu, vm->context, 0, 0);
 }
 
 /**
@@ -713,3 +813,4 @@ void npu_pt_update_end(struct npu_pt_update *update)
 	list_for_each_entry_safe(pt, next, &update->detached, node)
 		atomic_sub(npu_pt_destroy_root(npu, pt), &update->vm->num_tables);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_pt_update_end);

@@ -19,13 +19,15 @@ struct npu_vm;
  */
 struct npu_pt {
 	/** @block: its page */
-	struct drm_buddy_block *block;
+	struct gpu_buddy_block *block;
 	/** @addr: HBM offset */
 	u64 addr;
 	/** @level: 0 for that of 4 KiB pages, NPU_PT_LEVELS - 1 for the root */
 	unsigned int level;
 	/** @live: entries that are not 0 */
 	unsigned int live;
+	/** @epoch: &npu_offline.epoch when all of it was last written */
+	unsigned int epoch;
 	/** @node: in &npu_pt_update.detached */
 	struct list_head node;
 	/** @ptes: the entries as we wrote them; HBM is never read back */
@@ -57,6 +59,10 @@ struct npu_pt_update {
 
 struct npu_pt *npu_pt_create_root(struct npu_device *npu);
 unsigned int npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root);
+
+void npu_pt_refresh(struct npu_device *npu, struct npu_pt *pt);
+void npu_pt_rewrite(struct npu_vm *vm);
+int npu_pt_catch_up(struct npu_vm *vm);
 
 void npu_pt_update_begin(struct npu_pt_update *update, struct npu_vm *vm);
 int npu_pt_prepare_map(struct npu_pt_update *update, u64 va, const struct npu_extent *first);

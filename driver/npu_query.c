@@ -92,9 +92,15 @@ static int npu_query_firmware(struct npu_device *npu, struct drm_npu_dev_query *
 		.abi_major = npu->fw.abi_major,
 		.abi_minor = npu->fw.abi_minor,
 		.boot_post = npu->fw.boot_post,
-		.heartbeat = npu_read(npu, NPU_REG_FW_HEARTBEAT),
 		.reset_count = atomic_read(&npu->reset.count),
 	};
+
+	int ret = npu_online_enter(npu);
+
+	if (ret)
+		return ret;
+	reply.heartbeat = npu_read(npu, NPU_REG_FW_HEARTBEAT);
+	npu_online_exit(npu);
 
 	strscpy(reply.version, npu->fw.version, sizeof(reply.version));
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
@@ -103,8 +109,13 @@ static int npu_query_firmware(struct npu_device *npu, struct drm_npu_dev_query *
 static int npu_query_timestamp(struct npu_device *npu, struct drm_npu_dev_query *args)
 {
 	struct drm_npu_dev_timestamp reply = {};
+	int ret = npu_online_enter(npu);
 
+	if (ret)
+		return ret;
 	npu_clock_read(npu, &reply);
+	npu_online_exit(npu);
+
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
 }
 

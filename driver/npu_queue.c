@@ -9,6 +9,7 @@
 #include <npu/npu_regs.h>
 
 #include "npu_admin.h"
+#include "npu_compat.h"
 #include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_device.h"
@@ -211,7 +212,9 @@ static int npu_queue_attach(struct npu_queue *queue)
 	struct npu_device *npu = queue->npu;
 	int ret;
 
-	mutex_lock(&npu->hw_lock);
+	ret = npu_online_lock(npu);
+	if (ret)
+		return ret;
 	npu_cq_set_queue(queue->cq, queue->hw_id, queue);
 	ret = npu_queue_create_hw(queue);
 	if (!ret) {
@@ -345,10 +348,18 @@ static int npu_queue_init_sched(struct npu_queue *queue)
 {
 	struct drm_gpu_scheduler *sched = &queue->sched;
 	struct npu_device *npu = queue->npu;
+	const struct drm_sched_init_args args = {
+		.ops = &npu_job_sched_ops,
+		.submit_wq = npu->sched_wq,
+		.num_rqs = 1,
+		.credit_limit = queue->params.entries,
+		.timeout = MAX_SCHEDULE_TIMEOUT,
+		.name = queue->fences->name,
+		.dev = npu->drm.dev,
+	};
 	int ret;
 
-	ret = drm_sched_init(sched, &npu_job_sched_ops, npu->sched_wq, 1, queue->params.entries, 0,
-			     MAX_SCHEDULE_TIMEOUT, NULL, NULL, queue->fences->name, npu->drm.dev);
+	ret = drm_sched_init(sched, &args);
 	if (ret)
 		return ret;
 
@@ -392,6 +403,7 @@ struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 	queue->pid = task_tgid_nr(current);
 	get_task_comm(queue->comm, current->group_leader);
 	queue->hw_id = U32_MAX;
+	queue->moved = jiffies;
 
 	ret = npu_queue_alloc(queue);
 	if (ret)
@@ -637,6 +649,7 @@ static void npu_queue_fault(struct npu_queue *queue, u16 status)
 	queue->first_error = -ECANCELED;
 	queue->status = status == NPU_ST_TIMEOUT ? DRM_NPU_QUEUE_TIMEOUT : DRM_NPU_QUEUE_FAULT;
 	queue->recovery = DRM_NPU_RECOVERY_TASK;
+	trace_npu_queue_recover(queue, queue->recovery);
 	queue->guilty = npu_status_is_guilty(status);
 	queue->fault = *queue->fault_block;
 	queue->fault.status = cpu_to_le32(status);
@@ -749,6 +762,7 @@ void npu_queue_detach_all(struct npu_device *npu)
 			npu_queue_set_recovery(queue, DRM_NPU_RECOVERY_DEVICE);
 		npu_queue_detached(queue);
 	}
+	npu_cq_forget_all(npu);
 }
 
 /**

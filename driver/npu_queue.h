@@ -129,7 +129,7 @@ struct npu_queue {
 	/** @fault: copy of @fault_block when the queue was stopped by a fault */
 	struct npu_fault fault;
 
-	/** @moved: jiffies when something last ended, or the ring was last empty */
+	/** @moved: jiffies when something last ended, or there was last nothing to do */
 	unsigned long moved;
 	/** @patience: jiffies that what is in the ring may take without any progress */
 	unsigned long patience;
@@ -140,7 +140,7 @@ struct npu_queue {
 	u64 tasks;
 	/** @suspended: told to suspend, under &npu_device.hw_lock as the next one */
 	bool suspended;
-	/** @begun: commands done of the oldest entry */
+	/** @begun: how far the oldest entry has come: index of its next command */
 	u64 begun;
 	/** @cut: commands that the oldest entry had before */
 	u32 cut;

@@ -64,7 +64,7 @@ void npu_recovery_watch(struct npu_queue *queue)
  *
  * Return: true if there is one.
  */
-static bool npu_recovery_query(struct npu_queue *queue, struct npu_admin_queue_info *info)
+bool npu_recovery_query(struct npu_queue *queue, struct npu_admin_queue_info *info)
 {
 	struct npu_admin_cmd cmd = {
 		.opcode = NPU_ADMIN_QUEUE_QUERY,
@@ -79,6 +79,24 @@ static bool npu_recovery_query(struct npu_queue *queue, struct npu_admin_queue_i
 
 	*info = reply.queue;
 	return true;
+}
+
+/**
+ * npu_recovery_note() - note whether a queue has come further since it was last asked about
+ * @queue: queue
+ * @info: what the firmware says of it
+ */
+void npu_recovery_note(struct npu_queue *queue, const struct npu_admin_queue_info *info)
+{
+	struct npu_watch *watch = &queue->watch;
+	u64 tasks = le64_to_cpu(info->tasks);
+
+	lockdep_assert_held(&queue->npu->hw_lock);
+
+	/* It cannot have done more than it was given, whatever it says. */
+	if (tasks != watch->progress && tasks <= READ_ONCE(queue->commands))
+		WRITE_ONCE(queue->moved, jiffies);
+	watch->progress = tasks;
 }
 
 /**
@@ -267,14 +285,10 @@ static enum npu_verdict npu_recovery_judge(struct npu_queue *queue,
 					   const struct npu_admin_queue_info *info)
 {
 	struct npu_watch *watch = &queue->watch;
-	u64 tasks = le64_to_cpu(info->tasks);
 	u32 state = le32_to_cpu(info->state);
 	bool missing;
 
-	/* It cannot have done more than it was given, whatever it says. */
-	if (tasks != watch->progress && tasks <= READ_ONCE(queue->commands))
-		WRITE_ONCE(queue->moved, jiffies);
-	watch->progress = tasks;
+	npu_recovery_note(queue, info);
 
 	missing = le32_to_cpu(info->head) != watch->head || state == NPU_QUEUE_FAULTED;
 	if (missing && watch->missing)
@@ -356,9 +370,10 @@ static void npu_recovery_missing(struct npu_queue *queue, const struct npu_admin
 		 queue->comm, queue->pid, queue->hw_id, npu_status_name(status));
 
 	atomic64_inc(&queue->npu->recovery.bad_completions);
-	npu_recovery_reset_queue(queue, DRM_NPU_QUEUE_LOST, npu_status_to_errno(status) ?: -EIO);
+	/* After us, on the same workqueue; before the queue is idle and lets the device sleep. */
 	if (stuck)
 		npu_reset_schedule(queue->npu, "completion ring is corrupt");
+	npu_recovery_reset_queue(queue, DRM_NPU_QUEUE_LOST, npu_status_to_errno(status) ?: -EIO);
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+struct npu_admin_queue_info;
 struct npu_queue;
 
 /**
@@ -49,5 +50,7 @@ struct npu_watch {
 void npu_recovery_init_queue(struct npu_queue *queue);
 void npu_recovery_watch(struct npu_queue *queue);
 bool npu_recovery_reset_cores(struct npu_queue *queue);
+bool npu_recovery_query(struct npu_queue *queue, struct npu_admin_queue_info *info);
+void npu_recovery_note(struct npu_queue *queue, const struct npu_admin_queue_info *info);
 
 #endif /* __NPU_RECOVERY_H__ */

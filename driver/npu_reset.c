@@ -11,6 +11,7 @@
 #include <npu/npu_regs.h>
 
 #include "npu_admin.h"
+#include "npu_compat.h"
 #include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_device.h"
@@ -29,6 +30,11 @@
  * error, and whoever uses one finds it %DRM_NPU_QUEUE_LOST, but for the one that
  * made it necessary. HBM keeps its contents, so that VMs and buffers stay what they
  * were; contexts are set again.
+ *
+ * The function may also be reset by somebody else, and so may the bus. All of these take
+ * the device off line, npu_reset_begin(), with fences signalled, and bring it up again when the
+ * last of them is done with it, npu_reset_end(). Only what fences wait for is done under
+ * &npu_device.hw_lock: not what takes locks of the PCI core.
  *
  * A reset that fails, by register and as FLR, leaves the device wedged, with bus
  * mastering off so that memory can be freed.
@@ -62,21 +68,35 @@ static int npu_reset_wait_ready(struct npu_device *npu)
  * npu_reset_flr() - function level reset
  * @npu: device, of which nothing may be readable
  *
+ * The function has no configuration after it: npu_reset_restore().
+ *
  * Return: 0 when no engine does anything any more, a negative error code otherwise.
  */
 static int npu_reset_flr(struct npu_device *npu)
 {
-	int ret;
-
 	if (!pci_device_is_present(npu->pdev))
 		return -ENODEV;
 
-	ret = pcie_reset_flr(npu->pdev, PCI_RESET_DO_RESET);
-	/* Not as it is now, which may be all ones. */
+	npu->reset.config_lost = true;
+	return pcie_reset_flr(npu->pdev, PCI_RESET_DO_RESET);
+}
+
+/**
+ * npu_reset_restore() - give the function its configuration back
+ * @npu: device that nobody else talks to
+ *
+ * Takes locks under which memory is allocated.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_reset_restore(struct npu_device *npu)
+{
+	/* Not as it was last, which may be all ones. */
 	if (!pci_load_saved_state(npu->pdev, npu->reset.pci_state))
 		pci_restore_state(npu->pdev);
+	npu->reset.config_lost = false;
 
-	return ret ?: npu_reset_wait_ready(npu);
+	return npu_reset_wait_ready(npu);
 }
 
 /**
@@ -126,7 +146,7 @@ static int npu_reset_boot(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	npu->state = NPU_DEVICE_ALIVE;
+	npu_device_set_state(npu, NPU_DEVICE_ALIVE);
 	trace_npu_device_state(npu);
 	return 0;
 }
@@ -154,9 +174,9 @@ static void npu_reset_wedged_work(struct work_struct *work)
 static void npu_reset_wedge(struct npu_device *npu)
 {
 	pci_clear_master(npu->pdev);
-	npu->state = NPU_DEVICE_WEDGED;
+	npu_device_set_state(npu, NPU_DEVICE_WEDGED);
 	trace_npu_device_state(npu);
-	queue_work(system_wq, &npu->reset.wedged);
+	queue_work(system_dfl_wq, &npu->reset.wedged);
 	drm_err(&npu->drm, "device is wedged, unbind and bind the driver to recover\n");
 }
 
@@ -176,14 +196,12 @@ static void npu_reset_count_crash(struct npu_device *npu)
 /**
  * npu_reset_begin() - take the device down
  * @npu: device, alive
- *
- * Return: 0 when it is quiet, a negative error code if it cannot be made so.
+ * @hold: NPU_HOLD_* for npu_reset_end()
  */
-static int npu_reset_begin(struct npu_device *npu)
+static void npu_reset_begin(struct npu_device *npu, unsigned int hold)
 {
-	int ret;
-
-	npu->state = NPU_DEVICE_RESETTING;
+	npu->offline.holds |= hold;
+	npu_device_set_state(npu, NPU_DEVICE_OFFLINE);
 	trace_npu_device_state(npu);
 	atomic_inc(&npu->reset.count);
 	npu_reset_count_crash(npu);
@@ -191,12 +209,10 @@ static int npu_reset_begin(struct npu_device *npu)
 	npu_queue_stop_all(npu, -ECANCELED);
 	npu_irq_disable(npu);
 
-	ret = npu_reset_hw(npu);
-	if (ret)
+	if (npu_reset_hw(npu))
 		npu_reset_wedge(npu);
 
 	npu_queue_detach_all(npu);
-	return ret;
 }
 
 /**
@@ -209,31 +225,13 @@ static int npu_reset_bring_up(struct npu_device *npu)
 {
 	int ret;
 
+	npu_device_set_state(npu, NPU_DEVICE_RESETTING);
+	pci_set_master(npu->pdev);
 	npu_irq_enable(npu);
 	ret = npu_reset_boot(npu);
-	if (ret && ret != -ENODEV) {
-		drm_err(&npu->drm, "device does not come up, trying FLR\n");
-		ret = npu_reset_flr(npu);
-		npu_irq_unmask(npu);
-		ret = ret ?: npu_reset_boot(npu);
-	}
 	if (ret)
 		npu_irq_disable(npu);
 	return ret;
-}
-
-/**
- * npu_reset_finish() - bring the device up again
- * @npu: device, quiet
- */
-static void npu_reset_finish(struct npu_device *npu)
-{
-	if (npu_reset_bring_up(npu)) {
-		npu_reset_wedge(npu);
-		return;
-	}
-
-	drm_notice(&npu->drm, "device has been reset\n");
 }
 
 /**
@@ -246,15 +244,9 @@ static void npu_reset_finish(struct npu_device *npu)
  */
 int npu_reset_reboot(struct npu_device *npu)
 {
-	int ret;
-
 	lockdep_assert_held(&npu->hw_lock);
 
-	npu->state = NPU_DEVICE_RESETTING;
-	ret = npu_reset_hw(npu);
-	if (!ret)
-		ret = npu_reset_bring_up(npu);
-	return ret;
+	return npu_reset_hw(npu) ?: npu_reset_bring_up(npu);
 }
 
 /**
@@ -270,6 +262,110 @@ void npu_reset_give_up(struct npu_device *npu)
 	npu_queue_detach_all(npu);
 }
 
+/**
+ * npu_reset_retry() - the device has not come up: try once more, after FLR
+ * @npu: device, quiet
+ */
+void npu_reset_retry(struct npu_device *npu)
+{
+	lockdep_assert_held(&npu->hw_lock);
+
+	drm_err(&npu->drm, "device does not come up, trying FLR\n");
+	if (npu_reset_flr(npu)) {
+		npu_reset_give_up(npu);
+		return;
+	}
+
+	npu->offline.holds |= NPU_HOLD_RESET;
+	npu_device_set_state(npu, NPU_DEVICE_OFFLINE);
+	npu_queue_stop_all(npu, -ECANCELED);
+	npu_queue_detach_all(npu);
+	queue_work(system_dfl_wq, &npu->reset.up);
+}
+
+/**
+ * npu_reset_come_back() - bring the device up when nobody keeps it off line any more
+ * @npu: device
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_reset_come_back(struct npu_device *npu)
+{
+	int ret = 0;
+
+	if (npu->offline.holds || npu->state != NPU_DEVICE_OFFLINE)
+		return 0;
+
+	/* What the system's sleep had kept when the bus failed. */
+	npu_queue_stop_all(npu, -ECANCELED);
+	npu_queue_detach_all(npu);
+
+	ret = npu_reset_bring_up(npu);
+	if (!ret)
+		drm_notice(&npu->drm, "device has been reset\n");
+	return ret;
+}
+
+/**
+ * npu_reset_end() - be done with a device that was taken off line
+ * @npu: device
+ * @hold: NPU_HOLD_FUNCTION or NPU_HOLD_BUS
+ */
+static void npu_reset_end(struct npu_device *npu, unsigned int hold)
+{
+	bool cookie;
+	int ret;
+
+	/* If the device could only be made quiet by FLR. */
+	if (READ_ONCE(npu->reset.config_lost))
+		npu_reset_restore(npu);
+
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&npu->hw_lock);
+	if (npu->offline.holds & hold) {
+		npu->offline.holds &= ~hold;
+		ret = npu->state == NPU_DEVICE_OFFLINE ? npu_reset_hw(npu) : 0;
+		if (!ret)
+			ret = npu_reset_come_back(npu);
+		if (ret == -ENODEV)
+			npu_reset_give_up(npu);
+		else if (ret)
+			npu_reset_retry(npu);
+	}
+	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
+}
+
+/**
+ * npu_reset_up_work() - bring the device up after a reset of our own
+ * @work: &npu_reset.up
+ */
+static void npu_reset_up_work(struct work_struct *work)
+{
+	struct npu_device *npu = container_of(work, struct npu_device, reset.up);
+	bool retry, cookie;
+	int ret = 0;
+
+	/* Nobody else does while there is NPU_HOLD_RESET. */
+	retry = !READ_ONCE(npu->reset.config_lost);
+	if (!retry)
+		ret = npu_reset_restore(npu);
+
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&npu->hw_lock);
+	if (npu->offline.holds & NPU_HOLD_RESET) {
+		npu->offline.holds &= ~NPU_HOLD_RESET;
+		if (!ret)
+			ret = npu_reset_come_back(npu);
+		if (ret && retry && ret != -ENODEV)
+			npu_reset_retry(npu);
+		else if (ret)
+			npu_reset_give_up(npu);
+	}
+	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
+}
+
 static void npu_reset_work(struct work_struct *work)
 {
 	struct npu_device *npu = container_of(work, struct npu_device, reset.work);
@@ -279,8 +375,8 @@ static void npu_reset_work(struct work_struct *work)
 	mutex_lock(&npu->hw_lock);
 	if (npu->state == NPU_DEVICE_ALIVE) {
 		npu_coredump_reset(npu, npu->reset.reason);
-		if (!npu_reset_begin(npu))
-			npu_reset_finish(npu);
+		npu_reset_begin(npu, NPU_HOLD_RESET);
+		queue_work(system_dfl_wq, &npu->reset.up);
 	}
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
@@ -311,6 +407,7 @@ int npu_reset_init(struct npu_device *npu)
 
 	npu->state = NPU_DEVICE_RESETTING;
 	INIT_WORK(&npu->reset.work, npu_reset_work);
+	INIT_WORK(&npu->reset.up, npu_reset_up_work);
 	INIT_WORK(&npu->reset.wedged, npu_reset_wedged_work);
 
 	pci_save_state(npu->pdev);
@@ -328,9 +425,31 @@ int npu_reset_init(struct npu_device *npu)
 	return drmm_add_action_or_reset(&npu->drm, npu_reset_destroy_wq, npu->reset.wq);
 }
 
+/**
+ * npu_reset_quiesce() - take the device away from everybody
+ * @npu: device
+ */
 static void npu_reset_quiesce(struct npu_device *npu)
 {
+	lockdep_assert_held(&npu->hw_lock);
+
 	npu_reset_hw(npu);
+	pci_clear_master(npu->pdev);
+	npu_device_set_state(npu, NPU_DEVICE_GONE);
+}
+
+/**
+ * npu_reset_cancel() - neither a reset nor a time-out touches what devres is about to free
+ * @npu: device, gone
+ */
+static void npu_reset_cancel(struct npu_device *npu)
+{
+	cancel_work_sync(&npu->reset.work);
+	cancel_work_sync(&npu->reset.up);
+	flush_workqueue(npu->reset.wq);
+
+	if (npu->reset.config_lost)
+		npu_reset_restore(npu);
 	pci_clear_master(npu->pdev);
 }
 
@@ -340,11 +459,10 @@ static void npu_reset_release(void *arg)
 
 	mutex_lock(&npu->hw_lock);
 	npu_reset_quiesce(npu);
-	npu->state = NPU_DEVICE_GONE;
 	mutex_unlock(&npu->hw_lock);
 
 	/* If probing fails after the boot one may have been asked for. */
-	cancel_work_sync(&npu->reset.work);
+	npu_reset_cancel(npu);
 }
 
 /**
@@ -364,12 +482,15 @@ int npu_reset_first_boot(struct npu_device *npu)
 	if (ret)
 		return ret;
 
-	mutex_lock(&npu->hw_lock);
 	ret = npu_reset_hw(npu);
-	if (!ret) {
-		npu_irq_unmask(npu);
-		ret = npu_reset_boot(npu);
-	}
+	if (!ret && npu->reset.config_lost)
+		ret = npu_reset_restore(npu);
+	if (ret)
+		return ret;
+
+	mutex_lock(&npu->hw_lock);
+	npu_irq_unmask(npu);
+	ret = npu_reset_boot(npu);
 	mutex_unlock(&npu->hw_lock);
 
 	return ret;
@@ -394,8 +515,10 @@ void npu_reset_schedule(struct npu_device *npu, const char *reason)
 }
 
 /**
- * npu_reset_wait() - wait for a reset that has been scheduled
+ * npu_reset_wait() - wait until a device of which a reset has been scheduled is quiet
  * @npu: device
+ *
+ * It need not be up again.
  */
 void npu_reset_wait(struct npu_device *npu)
 {
@@ -403,16 +526,33 @@ void npu_reset_wait(struct npu_device *npu)
 }
 
 /**
+ * npu_reset_wait_up() - wait for the end of a reset that has been scheduled
+ * @npu: device
+ */
+void npu_reset_wait_up(struct npu_device *npu)
+{
+	flush_work(&npu->reset.work);
+	flush_work(&npu->reset.up);
+}
+
+/**
  * npu_reset_prepare() - somebody else is about to reset the function
  * @npu: device
- *
- * Keeps &npu_device.hw_lock until npu_reset_done().
  */
 void npu_reset_prepare(struct npu_device *npu)
 {
+	bool cookie;
+
+	cookie = dma_fence_begin_signalling();
 	mutex_lock(&npu->hw_lock);
 	if (npu->state == NPU_DEVICE_ALIVE)
-		npu_reset_begin(npu);
+		npu_reset_begin(npu, NPU_HOLD_FUNCTION);
+	else
+		npu->offline.holds |= NPU_HOLD_FUNCTION;
+	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
+
+	npu_offline_close(npu);
 }
 
 /**
@@ -421,9 +561,7 @@ void npu_reset_prepare(struct npu_device *npu)
  */
 void npu_reset_done(struct npu_device *npu)
 {
-	if (npu->state == NPU_DEVICE_RESETTING)
-		npu_reset_finish(npu);
-	mutex_unlock(&npu->hw_lock);
+	npu_reset_end(npu, NPU_HOLD_FUNCTION);
 }
 
 /**
@@ -441,8 +579,10 @@ void npu_reset_offline(struct npu_device *npu)
 
 	cookie = dma_fence_begin_signalling();
 	mutex_lock(&npu->hw_lock);
+	npu->offline.holds |= NPU_HOLD_BUS;
 	if (npu->state == NPU_DEVICE_ALIVE) {
-		npu->state = NPU_DEVICE_OFFLINE;
+		npu_device_set_state(npu, NPU_DEVICE_OFFLINE);
+		trace_npu_device_state(npu);
 		atomic_inc(&npu->reset.count);
 		npu_queue_stop_all(npu, -ECANCELED);
 		npu_irq_disable(npu);
@@ -451,6 +591,8 @@ void npu_reset_offline(struct npu_device *npu)
 	}
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
+
+	npu_offline_close(npu);
 }
 
 /**
@@ -461,17 +603,7 @@ void npu_reset_offline(struct npu_device *npu)
  */
 int npu_reset_slot(struct npu_device *npu)
 {
-	int ret;
-
-	mutex_lock(&npu->hw_lock);
-	ret = pci_load_saved_state(npu->pdev, npu->reset.pci_state);
-	if (!ret) {
-		pci_restore_state(npu->pdev);
-		ret = npu_reset_wait_ready(npu);
-	}
-	mutex_unlock(&npu->hw_lock);
-
-	return ret;
+	return npu_reset_restore(npu);
 }
 
 /**
@@ -480,16 +612,21 @@ int npu_reset_slot(struct npu_device *npu)
  */
 void npu_reset_online(struct npu_device *npu)
 {
+	npu_reset_end(npu, NPU_HOLD_BUS);
+}
+
+/**
+ * npu_reset_lost() - the bus will not be well again
+ * @npu: device
+ */
+void npu_reset_lost(struct npu_device *npu)
+{
 	bool cookie;
 
 	cookie = dma_fence_begin_signalling();
 	mutex_lock(&npu->hw_lock);
-	if (npu->state == NPU_DEVICE_OFFLINE) {
-		if (npu_reset_reboot(npu))
-			npu_reset_give_up(npu);
-		else
-			drm_notice(&npu->drm, "device has recovered from an error of the bus\n");
-	}
+	if (npu->state == NPU_DEVICE_OFFLINE)
+		npu_reset_give_up(npu);
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
 }
@@ -510,14 +647,11 @@ void npu_reset_shutdown(struct npu_device *npu)
 	if (npu->state == NPU_DEVICE_ALIVE)
 		npu_irq_disable(npu);
 	npu_reset_quiesce(npu);
-	npu->state = NPU_DEVICE_GONE;
 	npu_queue_detach_all(npu);
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
 
-	/* Neither a reset nor a time-out touches what devres is about to free. */
-	cancel_work_sync(&npu->reset.work);
-	flush_workqueue(npu->reset.wq);
+	npu_reset_cancel(npu);
 }
 
 /**

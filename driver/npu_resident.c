@@ -6,6 +6,7 @@
 
 #include "npu_device.h"
 #include "npu_gem.h"
+#include "npu_gpuva.h"
 #include "npu_pt.h"
 #include "npu_resident.h"
 #include "npu_room.h"
@@ -90,12 +91,32 @@ int npu_resident_validate(struct drm_gpuvm_bo *vm_bo, struct drm_exec *exec)
 }
 
 /**
- * npu_resident_lock() - lock all buffers of a VM
- * @resident: memory of the VM
+ * npu_resident_validate_all() - bring back all buffers that were moved
+ * @exec: VM and locks
+ *
+ * Before all locks are said to be taken: to make room TTM takes others by the same ticket.
  *
  * Return: 0 on success, a negative error code otherwise.
  */
-static int npu_resident_lock(struct npu_resident *resident)
+static int npu_resident_validate_all(struct drm_gpuvm_exec *exec)
+{
+	struct npu_vm *vm = to_npu_vm(exec->vm);
+	int ret;
+
+	vm->validating = true;
+	ret = drm_gpuvm_validate(exec->vm, &exec->exec);
+	vm->validating = false;
+	return ret;
+}
+
+/**
+ * npu_resident_lock() - lock all buffers of a VM
+ * @resident: memory of the VM
+ * @fn: what to do while other locks may still be taken, or NULL
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_resident_lock(struct npu_resident *resident, int (*fn)(struct drm_gpuvm_exec *exec))
 {
 	resident->shared = true;
 	resident->exec = (struct drm_gpuvm_exec) {
@@ -103,6 +124,7 @@ static int npu_resident_lock(struct npu_resident *resident)
 		.flags = DRM_EXEC_INTERRUPTIBLE_WAIT,
 		/* One is for moves: TTM notes them with a fence. */
 		.num_fences = 2,
+		.extra.fn = fn,
 	};
 	return drm_gpuvm_exec_lock(&resident->exec);
 }
@@ -146,18 +168,13 @@ static int npu_resident_find_userptrs(struct npu_resident *resident)
  */
 static int npu_resident_try(struct npu_resident *resident)
 {
-	struct npu_vm *vm = resident->vm;
 	int ret;
 
-	ret = npu_resident_lock(resident);
+	ret = npu_resident_lock(resident, npu_resident_validate_all);
 	if (ret)
 		return ret;
 
-	vm->validating = true;
-	ret = drm_gpuvm_validate(&vm->base, &resident->exec.exec);
-	vm->validating = false;
-	if (!ret)
-		ret = npu_resident_find_userptrs(resident);
+	ret = npu_resident_find_userptrs(resident);
 	if (ret)
 		npu_resident_end(resident);
 	return ret;
@@ -264,7 +281,7 @@ int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm)
 	} else {
 		dma_resv_unlock(resv);
 		/* This also finds out which of the shared buffers have been moved. */
-		ret = npu_resident_lock(resident);
+		ret = npu_resident_lock(resident, NULL);
 		if (ret || npu_resident_settled(resident))
 			return ret;
 	}
@@ -278,6 +295,9 @@ int npu_resident_begin(struct npu_resident *resident, struct npu_vm *vm)
 /**
  * npu_resident_used() - a VM has been used: its memory is the last to be moved
  * @vm: address space, it and all it maps locked
+ *
+ * Not if somebody else has the list's lock: no submission waits for that of another process,
+ * and the next one will do.
  */
 static void npu_resident_used(struct npu_vm *vm)
 {
@@ -287,8 +307,10 @@ static void npu_resident_used(struct npu_vm *vm)
 	if (time_before(jiffies, vm->lru_moved + msecs_to_jiffies(NPU_RESIDENT_LRU_MS)))
 		return;
 
+	if (!spin_trylock(&bdev->lru_lock))
+		return;
+
 	vm->lru_moved = jiffies;
-	spin_lock(&bdev->lru_lock);
 	ttm_lru_bulk_move_tail(&vm->lru);
 	list_for_each_entry(vm_bo, &vm->base.extobj.list, list.entry.extobj)
 		ttm_bo_move_to_lru_tail(&to_npu_bo(vm_bo->obj)->ttm);
@@ -362,7 +384,7 @@ void npu_resident_zap(struct npu_bo *bo, bool evict)
 	struct drm_gpuvm_bo *vm_bo;
 	struct drm_gpuva *va;
 
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(npu_gpuva_lock(bo));
 	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->ttm.base) {
 		struct npu_vm *vm = to_npu_vm(vm_bo->vm);
 
@@ -372,7 +394,7 @@ void npu_resident_zap(struct npu_bo *bo, bool evict)
 		drm_gpuvm_bo_for_each_va(va, vm_bo)
 			npu_resident_zap_vma(vm, to_npu_vma(va));
 	}
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(npu_gpuva_lock(bo));
 	bo->reachable = false;
 }
 
@@ -436,8 +458,8 @@ void npu_resident_displaced(struct npu_bo *bo)
 {
 	struct drm_gpuvm_bo *vm_bo;
 
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(npu_gpuva_lock(bo));
 	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->ttm.base)
 		drm_gpuvm_bo_evict(vm_bo, true);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(npu_gpuva_lock(bo));
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/delay.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/jiffies.h>
+#include <linux/wait.h>
 
 #include <npu/npu_regs.h>
 
@@ -18,11 +21,79 @@
  * Before the system sleeps each queue that has something to do is suspended, at a border of
  * commands. A device that keeps its state just resumes them. One that has been powered down,
  * but for HBM, gets them anew: what is left in the ring moves to its begin, and of the oldest
- * entry, which may have been done in part, the commands that are done are cut off. No command
- * is done twice, and none is left out.
+ * entry, which may have been done in part, the commands that are done are left out. A device
+ * before NPU_HW_VERSION_1_1 cannot start in the midst of a list, so for it they are cut off. No
+ * command is done twice, and none is missed.
+ *
+ * Jobs that are suspended end when the system is awake again. Who waits for them meanwhile would
+ * keep it from sleeping, if it is a process, or from waking, if it is the kernel: MMU notifiers
+ * wait with npu_sleep_wait_idle().
  */
 
 #define NPU_SLEEP_POLL_MS 10
+
+/**
+ * struct npu_sleep_cb - callback of a fence that is waited for
+ */
+struct npu_sleep_cb {
+	/** @base: base */
+	struct dma_fence_cb base;
+	/** @wait: who waits */
+	wait_queue_head_t *wait;
+};
+
+static void npu_sleep_fence_cb(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	wake_up_all(container_of(cb, struct npu_sleep_cb, base)->wait);
+}
+
+/**
+ * npu_sleep_wait_fence() - wait for a fence, or until the system is about to sleep
+ * @npu: device
+ * @fence: fence
+ * @stay: only for the fence. The caller may be frozen meanwhile, with the locks that it has
+ *
+ * Return: true if the fence has been signalled.
+ */
+static bool npu_sleep_wait_fence(struct npu_device *npu, struct dma_fence *fence, bool stay)
+{
+	const unsigned int state = TASK_UNINTERRUPTIBLE | TASK_FREEZABLE_UNSAFE;
+	struct npu_sleep_cb cb = { .wait = &npu->pm.wait };
+
+	/* Does not wait, but tells lockdep. */
+	if (dma_fence_wait_timeout(fence, false, 0) > 0 ||
+	    dma_fence_add_callback(fence, &cb.base, npu_sleep_fence_cb))
+		return true;
+
+	wait_event_state(npu->pm.wait, test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags) ||
+			 (!stay && READ_ONCE(npu->pm.sleeping)), state);
+	return !dma_fence_remove_callback(fence, &cb.base);
+}
+
+/**
+ * npu_sleep_wait_idle() - wait for all fences, or until the system is about to sleep
+ * @npu: device
+ * @resv: with the fences
+ * @stay: only for the fences
+ *
+ * Return: true if they have all been signalled.
+ */
+bool npu_sleep_wait_idle(struct npu_device *npu, struct dma_resv *resv, bool stay)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	bool idle = true;
+
+	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		idle = npu_sleep_wait_fence(npu, fence, stay);
+		if (!idle)
+			break;
+	}
+	dma_resv_iter_end(&cursor);
+
+	return idle;
+}
 
 /**
  * npu_sleep_all_idle() - has no queue anything to do?
@@ -105,8 +176,24 @@ static int npu_sleep_look(struct npu_queue *queue)
 }
 
 /**
+ * npu_sleep_stop() - have no job run that waits for a fence, until npu_sleep_end()
+ * @npu: device
+ *
+ * Waits for works that signal fences, so it is not part of that itself.
+ */
+void npu_sleep_stop(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node)
+		drm_sched_wqueue_stop(&queue->sched);
+}
+
+/**
  * npu_sleep_begin() - suspend all queues
- * @npu: device, to which nobody submits
+ * @npu: device, to which nobody submits, after npu_sleep_stop()
  * @timeout: jiffies that it may take
  *
  * Return: 0 until npu_sleep_end(); a negative error code if all goes on as before.
@@ -118,10 +205,6 @@ int npu_sleep_begin(struct npu_device *npu, unsigned long timeout)
 	int ret = 0;
 
 	lockdep_assert_held(&npu->hw_lock);
-
-	/* Jobs that wait for fences are not to be run while the device sleeps. */
-	list_for_each_entry(queue, &npu->queues, node)
-		drm_sched_wqueue_stop(&queue->sched);
 
 	list_for_each_entry(queue, &npu->queues, node) {
 		if (!queue->attached || READ_ONCE(queue->head) == READ_ONCE(queue->tail))
@@ -183,6 +266,13 @@ static int npu_sleep_rewind(struct npu_queue *queue)
 		return 0;
 	if (queue->begun > le32_to_cpu(sqe->count))
 		return -EPROTO;
+
+	/* A list that goes on elsewhere in itself has to stay whole. */
+	if (queue->npu->info.hw_version >= NPU_HW_VERSION_1_1) {
+		sqe->first = cpu_to_le32(queue->begun);
+		queue->begun = 0;
+		return 0;
+	}
 
 	queue->cut = queue->begun;
 	queue->begun = 0;

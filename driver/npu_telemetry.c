@@ -20,6 +20,7 @@ static int npu_telemetry_state(struct npu_device *npu)
 	case NPU_DEVICE_ALIVE:
 		return 0;
 	case NPU_DEVICE_RESETTING:
+	case NPU_DEVICE_OFFLINE:
 		return -EAGAIN;
 	case NPU_DEVICE_WEDGED:
 		return -EIO;
@@ -44,9 +45,12 @@ int npu_telemetry_read(struct npu_device *npu, struct npu_fw_telemetry *telemetr
 	if (ret)
 		return ret;
 
-	ret = npu_telemetry_state(npu);
-	if (!ret)
-		ret = npu_fw_read_telemetry(npu, telemetry);
+	if (npu_online_tryenter(npu)) {
+		ret = npu_telemetry_state(npu) ?: npu_fw_read_telemetry(npu, telemetry);
+		npu_online_exit(npu);
+	} else {
+		ret = -EAGAIN;
+	}
 	npu_pm_exit(npu, idx);
 
 	return ret;

@@ -176,7 +176,7 @@ TRACE_EVENT(npu_reset_reason,
 
 	    TP_printk("dev=%s, reason=%s", __get_str(dev), __get_str(reason)));
 
-/* The device is being reset, has been, or is given up: enum npu_device_state. */
+/* The device is taken off line to be reset, is back, or is given up: enum npu_device_state. */
 TRACE_EVENT(npu_device_state,
 	    TP_PROTO(const struct npu_device *npu),
 	    TP_ARGS(npu),

@@ -7,6 +7,7 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include "npu_compat.h"
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_gem.h"
@@ -34,7 +35,7 @@
  * by the kernel.
  *
  * Locks, outermost first: the mmap lock; &npu_vm.lock; &npu_room.lock; reservation locks;
- * &npu_bo.gpuva_lock; &npu_migrate.lock; &npu_vm.pt_lock; &npu_device.hw_lock. An eviction
+ * npu_gpuva_lock(); &npu_migrate.lock; &npu_device.hw_lock; &npu_vm.pt_lock. An eviction
  * has the reservation lock of its buffer and takes what is inside of these.
  */
 
@@ -105,8 +106,7 @@ static int npu_ttm_tt_populate(struct ttm_device *bdev, struct ttm_tt *tt,
  * @bdev: TTM device
  * @tt: pages
  *
- * An unplug frees those of all buffers. It must not take them from
- * other devices: these are freed with the buffer, which the dma-buf holds.
+ * Not from other devices: these are freed with the buffer, which the dma-buf holds.
  */
 static void npu_ttm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *tt)
 {
@@ -264,7 +264,7 @@ static int npu_ttm_move_awake(struct ttm_buffer_object *tbo, bool evict,
 
 	/* Swapped pages come in from there. */
 	if (!blank && !drop && from_hbm != to_hbm) {
-		ret = ttm_tt_populate(tbo->bdev, tbo->ttm, ctx);
+		ret = ttm_bo_populate(tbo, ctx);
 		if (ret)
 			return ret;
 	}
@@ -366,6 +366,10 @@ static int npu_ttm_access_memory(struct ttm_buffer_object *tbo, unsigned long of
 
 	if (npu_pm_enter(npu, &idx))
 		return -EIO;
+	if (npu_online_enter(npu)) {
+		npu_pm_exit(npu, idx);
+		return -EIO;
+	}
 
 	while (done < len) {
 		unsigned long in_page = offset_in_page(offset + done);
@@ -383,6 +387,7 @@ static int npu_ttm_access_memory(struct ttm_buffer_object *tbo, unsigned long of
 		done += bytes;
 	}
 
+	npu_online_exit(npu);
 	npu_pm_exit(npu, idx);
 	return len;
 }
@@ -475,7 +480,7 @@ int npu_ttm_init(struct npu_device *npu)
 	int ret;
 
 	ret = ttm_device_init(&npu->ttm, &npu_ttm_funcs, drm->dev, drm->anon_inode->i_mapping,
-			      drm->vma_offset_manager, false, false);
+			      drm->vma_offset_manager, 0);
 	if (ret)
 		return ret;
 
@@ -488,6 +493,26 @@ int npu_ttm_init(struct npu_device *npu)
 		return ret;
 
 	return npu_room_init(npu) ?: npu_hbm_init(npu);
+}
+
+static void npu_ttm_drain(struct drm_device *drm, void *arg)
+{
+	struct npu_device *npu = arg;
+
+	drain_workqueue(npu->ttm.wq);
+}
+
+/**
+ * npu_ttm_drain_first() - have buffers that TTM frees later freed before all else of the device
+ * @npu: device, all of which is set up
+ *
+ * They do not keep it: the last file may have had some, as all that are imported are freed so.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_ttm_drain_first(struct npu_device *npu)
+{
+	return drmm_add_action_or_reset(&npu->drm, npu_ttm_drain, npu);
 }
 
 /**

@@ -15,6 +15,7 @@
 #include "npu_extent.h"
 #include "npu_pm.h"
 #include "npu_pt.h"
+#include "npu_sleep.h"
 #include "npu_uapi.h"
 #include "npu_userptr.h"
 #include "npu_vm.h"
@@ -32,6 +33,15 @@
  * Finding pages, npu_userptr_pin(), takes locks of the process and waits for notifiers, so
  * it comes before reservation locks are taken. If memory moves again before a fence is
  * there that notifiers wait for, npu_userptr_commit() tells so, and all begins anew.
+ *
+ * While the system goes to sleep, sleeps and wakes, notifiers do not wait: jobs that are
+ * suspended end when it is awake again. The pages are held instead, until these jobs have ended,
+ * who use them to their end: they are neither moved nor given to anybody, though the process may
+ * not have them any more. Only who protects pages from writing waits all the same: fork()
+ * above all, as the job would write to those of the child.
+ *
+ * A device that is off line, which it also is while it sleeps alone, is not woken: it learns
+ * of what has changed when it comes back.
  *
  * Notifiers are called while memory is reclaimed. What they take, &npu_userptrs.lock,
  * &npu_userptr.lock and &npu_vm.pt_lock, is not held over allocation.
@@ -76,8 +86,12 @@ struct npu_userptr {
 	struct mutex lock;
 	/** @pinned: the pages are those of the process until @notifier tells */
 	bool pinned;
+	/** @held: and they are held for jobs that sleep, though @notifier has told */
+	bool held;
 	/** @dma: their bus addresses, or NPU_USERPTR_HOLE */
 	dma_addr_t *dma;
+	/** @page: the pages of those that have one */
+	struct page **page;
 };
 
 static enum dma_data_direction npu_userptr_direction(const struct npu_userptr *userptr)
@@ -99,9 +113,80 @@ static void npu_userptr_unmap_dma(struct npu_userptr *userptr)
 			continue;
 		dma_unmap_page_attrs(dev, userptr->dma[i], PAGE_SIZE,
 				     npu_userptr_direction(userptr), NPU_USERPTR_ATTRS);
+		if (userptr->held)
+			put_page(userptr->page[i]);
 		userptr->dma[i] = NPU_USERPTR_HOLE;
 	}
 	userptr->pinned = false;
+	userptr->held = false;
+}
+
+/**
+ * npu_userptr_hold() - have the pages stay what they are, whatever the process does
+ * @userptr: user memory, &npu_userptr.lock held, of a notifier that is under way
+ */
+static void npu_userptr_hold(struct npu_userptr *userptr)
+{
+	struct npu_vm *vm = userptr->vm;
+	unsigned long i;
+
+	for (i = 0; i < userptr->pages; i++) {
+		if (userptr->dma[i] != NPU_USERPTR_HOLE)
+			get_page(userptr->page[i]);
+	}
+	userptr->held = true;
+
+	npu_vm_get(vm);
+	if (!npu_bind_later(&vm->userptrs.let_go))
+		npu_vm_put(vm);
+}
+
+/**
+ * npu_userptr_unmap() - clear the entries of the pages
+ * @userptr: user memory
+ * @update: update of the page table
+ */
+static void npu_userptr_unmap(struct npu_userptr *userptr, struct npu_pt_update *update)
+{
+	struct npu_vm *vm = userptr->vm;
+	struct npu_vma *vma;
+
+	mutex_lock(&vm->pt_lock);
+	list_for_each_entry(vma, &userptr->vmas, userptr_node) {
+		u64 va = vma->base.va.addr;
+		u64 size = vma->base.va.range;
+
+		/* If it is gone others may use its addresses. */
+		if (!vma->gone)
+			npu_pt_unmap_locked(update, va, size);
+		npu_pt_touch(update, va, size);
+	}
+	mutex_unlock(&vm->pt_lock);
+}
+
+/**
+ * npu_userptr_zap_offline() - make a device forget the pages that is not there
+ * @userptr: user memory
+ *
+ * No entry that it has cached is used before it is forgotten: npu_vm_catch_up().
+ *
+ * Return: true on success, false if it is not off line.
+ */
+static bool npu_userptr_zap_offline(struct npu_userptr *userptr)
+{
+	struct npu_device *npu = userptr->vm->npu;
+	struct npu_pt_update update;
+	bool offline;
+
+	mutex_lock(&npu->hw_lock);
+	offline = npu->state != NPU_DEVICE_ALIVE;
+	if (offline) {
+		npu_pt_update_begin(&update, userptr->vm);
+		npu_userptr_unmap(userptr, &update);
+	}
+	mutex_unlock(&npu->hw_lock);
+
+	return offline;
 }
 
 /**
@@ -110,28 +195,62 @@ static void npu_userptr_unmap_dma(struct npu_userptr *userptr)
  */
 static void npu_userptr_zap(struct npu_userptr *userptr)
 {
-	struct npu_vm *vm = userptr->vm;
+	struct npu_device *npu = userptr->vm->npu;
 	struct npu_pt_update update;
-	struct npu_vma *vma;
 	int idx;
 
-	if (npu_pm_enter(vm->npu, &idx))
+	if (!drm_dev_enter(&npu->drm, &idx))
 		return;
 
-	npu_pt_update_begin(&update, vm);
-	mutex_lock(&vm->pt_lock);
-	list_for_each_entry(vma, &userptr->vmas, userptr_node) {
-		u64 va = vma->base.va.addr;
-		u64 size = vma->base.va.range;
-
-		/* If it is gone others may use its addresses. */
-		if (!vma->gone)
-			npu_pt_unmap_locked(&update, va, size);
-		npu_pt_touch(&update, va, size);
+	while (!npu_pm_tryget(npu)) {
+		if (npu_userptr_zap_offline(userptr))
+			goto out_exit;
+		npu_pm_settle(npu);
 	}
-	mutex_unlock(&vm->pt_lock);
+
+	npu_pt_update_begin(&update, userptr->vm);
+	npu_userptr_unmap(userptr, &update);
 	npu_pt_update_end(&update);
-	npu_pm_exit(vm->npu, idx);
+	npu_pm_put(npu);
+
+out_exit:
+	drm_dev_exit(idx);
+}
+
+/**
+ * npu_userptr_forget() - let go of the pages
+ * @userptr: user memory that no job uses, &npu_userptr.lock held
+ */
+static void npu_userptr_forget(struct npu_userptr *userptr)
+{
+	npu_userptr_zap(userptr);
+	npu_userptr_unmap_dma(userptr);
+}
+
+/**
+ * npu_userptr_let_go() - let go of the pages that are held
+ * @userptr: user memory, its VM is locked
+ *
+ * Return: 0 on success, -ERESTARTSYS if a signal came before the jobs had ended.
+ */
+static int npu_userptr_let_go(struct npu_userptr *userptr)
+{
+	long ret;
+
+	if (!READ_ONCE(userptr->held))
+		return 0;
+
+	/* Those that have it. There is none that has begun since. */
+	ret = dma_resv_wait_timeout(drm_gpuvm_resv(&userptr->vm->base), DMA_RESV_USAGE_BOOKKEEP,
+				    true, MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret;
+
+	mutex_lock(&userptr->lock);
+	if (userptr->held)
+		npu_userptr_forget(userptr);
+	mutex_unlock(&userptr->lock);
+	return 0;
 }
 
 /**
@@ -148,9 +267,13 @@ static bool npu_userptr_invalidate(struct mmu_interval_notifier *notifier,
 	struct npu_userptr *userptr = container_of(notifier, struct npu_userptr, notifier);
 	struct npu_vm *vm = userptr->vm;
 	struct npu_userptrs *userptrs = &vm->userptrs;
+	bool stay, idle;
 
 	if (!mmu_notifier_range_blockable(range))
 		return false;
+	/* Mappings of the device: none of them is user memory. */
+	if (npu_offline_is_zapper(vm->npu))
+		return true;
 
 	down_write(&userptrs->lock);
 	mmu_interval_set_seq(notifier, seq);
@@ -159,14 +282,16 @@ static bool npu_userptr_invalidate(struct mmu_interval_notifier *notifier,
 	up_write(&userptrs->lock);
 
 	/* From here on no job can begin that uses it. */
-	dma_resv_wait_timeout(drm_gpuvm_resv(&vm->base), DMA_RESV_USAGE_BOOKKEEP, false,
-			      MAX_SCHEDULE_TIMEOUT);
+	stay = range->event == MMU_NOTIFY_PROTECTION_PAGE && !userptr->readonly;
+	idle = npu_sleep_wait_idle(vm->npu, drm_gpuvm_resv(&vm->base), stay);
 
 	mutex_lock(&userptr->lock);
 	if (userptr->pinned) {
 		atomic64_inc(&userptrs->invalidations);
-		npu_userptr_zap(userptr);
-		npu_userptr_unmap_dma(userptr);
+		if (idle)
+			npu_userptr_forget(userptr);
+		else if (!userptr->held)
+			npu_userptr_hold(userptr);
 	}
 	mutex_unlock(&userptr->lock);
 
@@ -212,7 +337,9 @@ struct npu_userptr *npu_userptr_create(struct npu_vm *vm, u64 address, u64 size,
 	userptr->pages = size >> PAGE_SHIFT;
 	userptr->readonly = readonly;
 	userptr->dma = kvmalloc_array(userptr->pages, sizeof(*userptr->dma), GFP_KERNEL_ACCOUNT);
-	if (!userptr->dma)
+	userptr->page = kvmalloc_array(userptr->pages, sizeof(*userptr->page),
+				       GFP_KERNEL_ACCOUNT);
+	if (!userptr->dma || !userptr->page)
 		goto err_free;
 	for (i = 0; i < userptr->pages; i++)
 		userptr->dma[i] = NPU_USERPTR_HOLE;
@@ -229,6 +356,7 @@ struct npu_userptr *npu_userptr_create(struct npu_vm *vm, u64 address, u64 size,
 	return userptr;
 
 err_free:
+	kvfree(userptr->page);
 	kvfree(userptr->dma);
 	mutex_destroy(&userptr->lock);
 	kfree(userptr);
@@ -258,6 +386,7 @@ static void npu_userptr_release(struct kref *refcount)
 	mutex_lock(&userptr->lock);
 	npu_userptr_unmap_dma(userptr);
 	mutex_unlock(&userptr->lock);
+	kvfree(userptr->page);
 	kvfree(userptr->dma);
 	mutex_destroy(&userptr->lock);
 	kfree(userptr);
@@ -388,7 +517,8 @@ static int npu_userptr_map_dma(struct npu_userptr *userptr, const unsigned long 
 		if (!(pfns[i] & HMM_PFN_VALID) || userptr->dma[i] != NPU_USERPTR_HOLE)
 			continue;
 
-		userptr->dma[i] = dma_map_page_attrs(dev, hmm_pfn_to_page(pfns[i]), 0, PAGE_SIZE,
+		userptr->page[i] = hmm_pfn_to_page(pfns[i]);
+		userptr->dma[i] = dma_map_page_attrs(dev, userptr->page[i], 0, PAGE_SIZE,
 						     npu_userptr_direction(userptr),
 						     NPU_USERPTR_ATTRS);
 		if (dma_mapping_error(dev, userptr->dma[i])) {
@@ -417,6 +547,10 @@ int npu_userptr_pin(struct npu_userptr *userptr, bool torn)
 {
 	unsigned long *pfns;
 	int ret;
+
+	ret = npu_userptr_let_go(userptr);
+	if (ret)
+		return ret;
 
 	pfns = kvmalloc_array(userptr->pages, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
 	if (!pfns)
@@ -561,11 +695,55 @@ static bool npu_userptr_torn(const struct npu_userptr *userptr)
 }
 
 /**
+ * npu_userptrs_next_held() - the next piece that is held for jobs
+ * @vm: address space, locked
+ *
+ * Return: it, or NULL.
+ */
+static struct npu_userptr *npu_userptrs_next_held(struct npu_vm *vm)
+{
+	struct npu_userptr *userptr, *next = NULL;
+
+	npu_userptrs_lock(vm);
+	list_for_each_entry(userptr, &vm->userptrs.stale, node) {
+		if (READ_ONCE(userptr->held)) {
+			next = userptr;
+			break;
+		}
+	}
+	npu_userptrs_unlock(vm);
+
+	return next;
+}
+
+/**
+ * npu_userptrs_let_go() - let go of all that was held while the system slept
+ * @work: &npu_userptrs.let_go
+ */
+static void npu_userptrs_let_go(struct work_struct *work)
+{
+	struct npu_vm *vm = container_of(work, struct npu_vm, userptrs.let_go);
+	struct npu_userptr *userptr;
+
+	/* Mostly all there is to wait for, and without a lock. */
+	dma_resv_wait_timeout(drm_gpuvm_resv(&vm->base), DMA_RESV_USAGE_BOOKKEEP, false,
+			      MAX_SCHEDULE_TIMEOUT);
+
+	mutex_lock(&vm->lock);
+	while ((userptr = npu_userptrs_next_held(vm)))
+		npu_userptr_let_go(userptr);
+	mutex_unlock(&vm->lock);
+
+	npu_vm_put(vm);
+}
+
+/**
  * npu_userptrs_init() - set up the user memory of a new VM
  * @vm: address space
  */
 void npu_userptrs_init(struct npu_vm *vm)
 {
+	INIT_WORK(&vm->userptrs.let_go, npu_userptrs_let_go);
 	init_rwsem(&vm->userptrs.lock);
 	INIT_LIST_HEAD(&vm->userptrs.stale);
 	INIT_LIST_HEAD(&vm->userptrs.torn);

@@ -6,6 +6,7 @@
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/rwsem.h>
+#include <linux/workqueue.h>
 
 struct npu_device;
 struct npu_pt_update;
@@ -36,6 +37,8 @@ struct npu_userptrs {
 	 * alone
 	 */
 	struct list_head taken;
+	/** @let_go: lets go of those of @stale that are held */
+	struct work_struct let_go;
 	/** @invalidations: times that memory has moved under a mapping */
 	atomic64_t invalidations;
 };

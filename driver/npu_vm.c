@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
@@ -10,6 +11,7 @@
 #include "npu_admin.h"
 #include "npu_bind.h"
 #include "npu_device.h"
+#include "npu_gpuva.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
 #include "npu_userptr.h"
@@ -88,6 +90,8 @@ static int npu_vm_set_context(struct npu_vm *vm)
  * npu_vm_set_contexts() - set the contexts of all VMs, in a device that has just booted
  * @npu: device
  *
+ * Their page tables are written again, as what was written meanwhile may be lost.
+ *
  * Return: 0 on success, a negative error code otherwise.
  */
 int npu_vm_set_contexts(struct npu_device *npu)
@@ -97,8 +101,32 @@ int npu_vm_set_contexts(struct npu_device *npu)
 
 	lockdep_assert_held(&npu->hw_lock);
 
+	atomic_inc(&npu->offline.epoch);
 	list_for_each_entry(vm, &npu->vms, node) {
+		npu_pt_rewrite(vm);
 		ret = npu_vm_set_context(vm);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/**
+ * npu_vm_catch_up() - tell a device that has kept its state what has changed while it was off line
+ * @npu: device, off line
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_vm_catch_up(struct npu_device *npu)
+{
+	struct npu_vm *vm;
+	int ret;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(vm, &npu->vms, node) {
+		ret = npu_pt_catch_up(vm);
 		if (ret)
 			return ret;
 	}
@@ -122,7 +150,10 @@ static int npu_vm_attach(struct npu_vm *vm)
 		return id;
 	vm->context = id;
 
-	mutex_lock(&npu->hw_lock);
+	ret = npu_online_lock(npu);
+	if (ret)
+		goto err_id;
+	npu_pt_refresh(npu, vm->root);
 	ret = npu_vm_set_context(vm);
 	if (!ret)
 		list_add_tail(&vm->node, &npu->vms);
@@ -131,8 +162,12 @@ static int npu_vm_attach(struct npu_vm *vm)
 	if (ret) {
 		/* Without an answer the device may know the table: then a reset is on its way. */
 		npu_reset_wait(npu);
-		ida_free(&npu->context_ida, id);
+		goto err_id;
 	}
+	return 0;
+
+err_id:
+	ida_free(&npu->context_ida, id);
 	return ret;
 }
 
@@ -179,20 +214,20 @@ static int npu_vm_init_base(struct npu_vm *vm)
 	if (!resv)
 		return -ENOMEM;
 
-	drm_gpuvm_init(&vm->base, "npu", DRM_GPUVM_RESV_PROTECTED, drm, resv, NPU_VA_START,
+	drm_gpuvm_init(&vm->base, "npu", NPU_GPUVM_FLAGS, drm, resv, NPU_VA_START,
 		       NPU_VA_END - NPU_VA_START, 0, 0, &npu_bind_gpuvm_ops);
 	drm_gem_object_put(resv);
 	return 0;
 }
 
 /**
- * npu_vm_create() - create an address space
+ * npu_vm_alloc() - create an address space that the hardware does not know
  * @npu: device
  * @internal: it is the driver's own
  *
- * Return: it with one reference, which npu_vm_destroy() drops, or an error pointer.
+ * Return: it with one reference, or an error pointer.
  */
-struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal)
+VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool internal)
 {
 	struct npu_vm *vm;
 	int ret;
@@ -225,16 +260,8 @@ struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal)
 	if (ret)
 		goto err_root;
 
-	ret = npu_vm_attach(vm);
-	if (ret)
-		goto err_base;
-
 	return vm;
 
-err_base:
-	npu_pt_destroy_root(npu, vm->root);
-	npu_vm_put(vm);
-	return ERR_PTR(ret);
 err_root:
 	npu_pt_destroy_root(npu, vm->root);
 err_queue:
@@ -244,6 +271,33 @@ err_free:
 	mutex_destroy(&vm->lock);
 	kfree(vm);
 	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_IF_KUNIT(npu_vm_alloc);
+
+/**
+ * npu_vm_create() - create an address space
+ * @npu: device
+ * @internal: it is the driver's own
+ *
+ * Return: it with one reference, which npu_vm_destroy() drops, or an error pointer.
+ */
+struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal)
+{
+	struct npu_vm *vm;
+	int ret;
+
+	vm = npu_vm_alloc(npu, internal);
+	if (IS_ERR(vm))
+		return vm;
+
+	ret = npu_vm_attach(vm);
+	if (ret) {
+		npu_pt_destroy_root(npu, vm->root);
+		npu_vm_put(vm);
+		return ERR_PTR(ret);
+	}
+
+	return vm;
 }
 
 /**
@@ -270,6 +324,7 @@ void npu_vm_destroy(struct npu_vm *vm)
 
 	npu_vm_put(vm);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_vm_destroy);
 
 /**
  * npu_vm_get() - take a reference

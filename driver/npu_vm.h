@@ -67,6 +67,8 @@ struct npu_vm {
 		/** @leaves.cont: those of 64 KiB, NPU_PTE_CONT_ENTRIES for each page */
 		u64 cont;
 	} leaves;
+	/** @behind: not all of @root is in HBM, under @pt_lock */
+	bool behind;
 	/** @destroyed: takes no more mappings */
 	bool destroyed;
 	/** @faults: jobs that ended because of an address */
@@ -109,5 +111,10 @@ struct npu_vm *npu_vm_use(struct npu_vm *vm);
 void npu_vm_unuse(struct npu_vm *vm);
 int npu_vm_map_kernel(struct npu_vm *vm, u64 va, const struct npu_extent *memory, u64 prot);
 int npu_vm_set_contexts(struct npu_device *npu);
+int npu_vm_catch_up(struct npu_device *npu);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool internal);
+#endif
 
 #endif /* __NPU_VM_H__ */

@@ -7,6 +7,7 @@
 
 #include "npu_extent.h"
 #include "npu_gem.h"
+#include "npu_gpuva.h"
 #include "npu_pt.h"
 #include "npu_userptr.h"
 #include "npu_vm.h"
@@ -45,9 +46,9 @@ void npu_vma_link(struct npu_vm *vm, struct npu_vma *vma, struct drm_gpuvm_bo *v
 		return;
 
 	bo = to_npu_bo(vm_bo->obj);
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(npu_gpuva_lock(bo));
 	drm_gpuva_link(&vma->base, vm_bo);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(npu_gpuva_lock(bo));
 
 	if (!drm_gpuvm_is_extobj(&vm->base, vm_bo->obj))
 		ttm_bo_set_bulk_move(&bo->ttm, &vm->lru);
@@ -66,10 +67,10 @@ static void npu_vma_unlink_bo(struct npu_vm *vm, struct npu_vma *vma)
 
 	/* It may hold the last reference to the buffer, and to the lock in it. */
 	drm_gem_object_get(obj);
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(npu_gpuva_lock(bo));
 	drm_gpuva_unlink(&vma->base);
 	unused = list_empty(&obj->gpuva.list);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(npu_gpuva_lock(bo));
 
 	if (unused && !drm_gpuvm_is_extobj(&vm->base, obj))
 		ttm_bo_set_bulk_move(&bo->ttm, NULL);

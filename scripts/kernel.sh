@@ -10,13 +10,10 @@
 #   lib/modules/      the modules that the guest needs
 
 . "$(dirname "$0")/apt.sh"
+. "$(dirname "$0")/image.sh"
 
 KERNEL=$O/kernel
 ROOT=$O/sysroot/linux
-
-# What the guest's root, the driver and the bench stand on. Their own dependencies are found.
-MODULES="9p 9pnet_virtio overlay virtio-rng nvme
-	 drm drm_exec drm_gpuvm gpu-sched ttm drm_ttm_helper drm_buddy drm_shmem_helper"
 
 # The newest release of which all the parts are there.
 newest_release()
@@ -53,8 +50,9 @@ fetch_kernel()
 	cp "$ROOT/boot/vmlinuz-$release-amd64" "$KERNEL/vmlinuz"
 	cp "$ROOT/boot/config-$release-amd64" "$KERNEL/config"
 	relocate_headers
-	unpack_image
-	gather_modules
+	unpack_image "$KERNEL/vmlinuz" "$KERNEL/vmlinux"
+	# Debian 13's package has them in /usr/lib.
+	gather_modules "$(ls -d "$ROOT"/{usr/,}lib/modules/"$release-amd64" 2>/dev/null)" "$KERNEL"
 	echo "$release-amd64" >"$KERNEL/release"
 }
 
@@ -70,51 +68,6 @@ relocate_headers()
 		$SUDO apt-get install -y --no-install-recommends "$gcc"
 }
 
-# Reads COUNT bytes at OFFSET of vmlinuz as a little-endian number.
-field()
-{
-	od -An -t "u$2" -j "$1" -N "$2" "$KERNEL/vmlinuz" | tr -d ' '
-}
-
-# The boot protocol's header says where the compressed ELF image is (payload_offset and
-# payload_length count from the end of the set-up sectors). Unpacking it here spares TCG the work.
-unpack_image()
-{
-	local start=$((($(field $((0x1f1)) 1) + 1) * 512 + $(field $((0x248)) 4)))
-	local length=$(field $((0x24c)) 4)
-
-	# The last four bytes are the size once unpacked, not part of the stream.
-	dd if="$KERNEL/vmlinuz" iflag=skip_bytes,count_bytes bs=1M \
-		skip=$start count=$((length - 4)) | zstd -qdc >"$KERNEL/vmlinux"
-}
-
-gather_modules()
-{
-	local tree out=$KERNEL/lib/modules/$release-amd64 todo=$MODULES name file
-
-	# Debian 13's package has them in /usr/lib.
-	tree=$(ls -d "$ROOT"/{usr/,}lib/modules/"$release-amd64" 2>/dev/null) || true
-	find "$tree/kernel" -name '*.ko*' >"$O/stamps/modules.list"
-	mkdir -p "$out/kernel"
-	cp "$tree"/modules.{builtin,builtin.modinfo,order} "$out"
-	while [ -n "${todo// /}" ]; do
-		set -- $todo
-		name=$1
-		shift
-		todo="$*"
-		[ ! -e "$out/kernel/$name.ko" ] || continue
-		# A file may spell its module's name with dashes or underscores.
-		file=$(grep -m 1 -E "/${name//[-_]/[-_]}\.ko(\.xz)?$" "$O/stamps/modules.list")
-		[ -n "$file" ] || die "the kernel has no module $name"
-		case $file in
-		*.xz) xz -dc "$file" >"$out/kernel/$name.ko" ;;
-		*) cp "$file" "$out/kernel/$name.ko" ;;
-		esac
-		todo="$todo $(modinfo -F depends "$out/kernel/$name.ko" | tr ',' ' ')"
-	done
-	depmod -b "$KERNEL" "$release-amd64"
-}
-
 release=$(resolved kernel newest_release)
 [ -n "$release" ] || die "no 6.12 kernel in the lists under $APT"
-step "kernel" "$release-$(key_of "$0")" fetch_kernel
+step "kernel" "$release-$(key_of "$0" "$TOP/scripts/image.sh")" fetch_kernel

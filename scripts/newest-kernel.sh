@@ -1,18 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# The headers of the newest kernel that Debian has, and the compiler and tools that they want,
-# unpacked as a root to chroot to: build/newest/root. The host's own may be too old for them. No
-# package's script is run.
+# The newest kernel that Debian has, and npu.ko for it:
 #
-#   newest-kernel.sh              make it
-#   newest-kernel.sh build DIR    build the module in DIR, which is copied, and write what is said
+#   build/newest/root     its headers, and the compilers and tools that they want, as a root to
+#                         chroot to: the host's own may be too old. No package's script is run.
+#   build/newest/release, vmlinux, lib/modules/
+#                         what build/kernel has of the stock kernel
+#
+#   newest-kernel.sh                  make all this
+#   newest-kernel.sh build [ARG]...   build npu.ko anew, ARGs are for make, and write what is said
 
 . "$(dirname "$0")/apt.sh"
+. "$(dirname "$0")/image.sh"
 
-APT=$O/newest/apt
-ROOT=$O/newest/root
-PACKAGES="base-files coreutils bash dash sed grep findutils gawk make gcc libc6-dev libelf1t64
+NEWEST=$O/newest
+APT=$NEWEST/apt
+ROOT=$NEWEST/root
+PACKAGES="base-files coreutils bash dash sed grep findutils gawk make gcc clang libc6-dev libelf1t64
 	linux-headers-amd64"
 
 sources()
@@ -36,7 +41,7 @@ configure_newest()
 	EOF
 }
 
-fetch_newest()
+fetch_root()
 {
 	local deb
 
@@ -50,26 +55,50 @@ fetch_newest()
 	done
 	rm -f "$APT"/cache/archives/*.deb
 	ln -sf gawk "$ROOT/usr/bin/awk"
-	ls "$ROOT/usr/src" | sed -n 's/^linux-headers-\(.*-amd64\)$/\1/p' >"$ROOT/release"
+	install -m 755 "$TOP/scripts/clang-like-gcc" "$ROOT/usr/bin"
+	$SUDO mknod -m 666 "$ROOT/dev/null" c 1 3
+	ls "$ROOT/usr/src" | sed -n 's/^linux-headers-\(.*-amd64\)$/\1/p' >"$NEWEST/release"
 }
 
-build()
+fetch_image()
 {
-	local release
+	local release image=$NEWEST/image tree
 
-	release=$(cat "$ROOT/release")
-	rm -rf "$ROOT/npu"
-	cp -rL "$1" "$ROOT/npu"
-	[ -c "$ROOT/dev/null" ] || $SUDO mknod -m 666 "$ROOT/dev/null" c 1 3
+	release=$(cat "$NEWEST/release")
+	tree=$image/usr/lib/modules/$release
+	rm -rf "$image" "$NEWEST/lib"
+	unpack "$image" linux-{base,binary,modules}-"$release"
+	unpack_image "$tree/vmlinuz" "$NEWEST/vmlinux"
+	gather_modules "$tree" "$NEWEST"
+	rm -rf "$image"
+}
+
+build_driver()
+{
+	local release updates
+
+	release=$(cat "$NEWEST/release")
+	updates=$NEWEST/lib/modules/$release/updates
+	mkdir -p "$ROOT/npu" "$updates"
+	cp -rpu "$TOP/Kbuild" "$TOP/driver" "$TOP/include" "$TOP/uapi" "$ROOT/npu"
 	# objtool reads /proc, which is mounted where nobody else sees it.
 	$SUDO unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$ROOT" \
 		/usr/bin/env -i PATH=/usr/bin:/bin LC_ALL=C \
-		make -s -C "/usr/src/linux-headers-$release" M=/npu W=1 modules
+		make -s -C "/usr/src/linux-headers-$release" M=/npu W=1 "$@" modules
+	cp "$ROOT/npu/npu.ko" "$updates"
+	depmod -b "$NEWEST" "$release"
 }
 
 if [ "${1:-}" = build ]; then
-	build "$2"
+	shift
+	rm -rf "$ROOT/npu"
+	build_driver "$@"
 	exit
 fi
-step "newest-apt" "$CODENAME-$(key_of "$0")" configure_newest
-step "newest" "$(resolved newest newest linux-headers-amd64)-$(key_of "$0")" fetch_newest
+# The same script has the three steps: what it does to the root is worth a new one.
+key=$(key_of "$0" "$TOP/scripts/image.sh" "$TOP/scripts/clang-like-gcc")
+step "newest-apt" "$CODENAME-$key" configure_newest
+key=$(resolved newest newest linux-headers-amd64)-$key
+step "newest-root" "$key" fetch_root
+step "newest-image" "$key" fetch_image
+build_driver

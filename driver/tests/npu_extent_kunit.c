@@ -33,7 +33,7 @@ static int npu_extent_test_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	f->npu = kunit_kzalloc(test, sizeof(*f->npu), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f->npu);
-	KUNIT_ASSERT_EQ(test, 0, drm_buddy_init(&f->npu->hbm.mm, NPU_EXTENT_HBM, PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, gpu_buddy_init(&f->npu->hbm.mm, NPU_EXTENT_HBM, PAGE_SIZE));
 	INIT_LIST_HEAD(&f->res.blocks);
 	INIT_LIST_HEAD(&f->hold);
 	f->tt.dma_address = f->dma;
@@ -45,9 +45,9 @@ static void npu_extent_test_exit(struct kunit *test)
 {
 	struct npu_extent_fixture *f = test->priv;
 
-	drm_buddy_free_list(&f->npu->hbm.mm, &f->res.blocks, 0);
-	drm_buddy_free_list(&f->npu->hbm.mm, &f->hold, 0);
-	drm_buddy_fini(&f->npu->hbm.mm);
+	gpu_buddy_free_list(&f->npu->hbm.mm, &f->res.blocks, 0);
+	gpu_buddy_free_list(&f->npu->hbm.mm, &f->hold, 0);
+	gpu_buddy_fini(&f->npu->hbm.mm);
 }
 
 /* Two pages that follow each other, one alone, and five. */
@@ -111,18 +111,18 @@ static void npu_extent_test_system_piece(struct kunit *test)
 static void npu_extent_set_blocks(struct kunit *test, struct npu_extent_fixture *f)
 {
 	static const u64 sizes[] = { SZ_4K, SZ_64K, SZ_4K };
-	struct drm_buddy *mm = &f->npu->hbm.mm;
+	struct gpu_buddy *mm = &f->npu->hbm.mm;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		LIST_HEAD(blocks);
 
 		KUNIT_ASSERT_EQ(test, 0,
-				drm_buddy_alloc_blocks(mm, 0, NPU_EXTENT_HBM, sizes[i], sizes[i],
+				gpu_buddy_alloc_blocks(mm, 0, NPU_EXTENT_HBM, sizes[i], sizes[i],
 						       &blocks, 0));
 		list_splice_tail_init(&blocks, &f->res.blocks);
 		KUNIT_ASSERT_EQ(test, 0,
-				drm_buddy_alloc_blocks(mm, 0, NPU_EXTENT_HBM, sizes[i], sizes[i],
+				gpu_buddy_alloc_blocks(mm, 0, NPU_EXTENT_HBM, sizes[i], sizes[i],
 						       &blocks, 0));
 		list_splice_tail_init(&blocks, &f->hold);
 	}
@@ -134,8 +134,8 @@ static void npu_extent_test_hbm(struct kunit *test)
 {
 	const u64 total = SZ_4K + SZ_64K + SZ_4K;
 	struct npu_extent_fixture *f = test->priv;
-	struct drm_buddy *mm = &f->npu->hbm.mm;
-	struct drm_buddy_block *block;
+	struct gpu_buddy *mm = &f->npu->hbm.mm;
+	struct gpu_buddy_block *block;
 	struct npu_extent e;
 	u64 start, done;
 
@@ -146,12 +146,12 @@ static void npu_extent_test_hbm(struct kunit *test)
 		npu_extent_first(f->npu, &f->res.base, NULL, start, total - start, &e);
 		KUNIT_EXPECT_FALSE(test, e.system);
 		list_for_each_entry(block, &f->res.blocks, link) {
-			u64 size = drm_buddy_block_size(mm, block);
+			u64 size = gpu_buddy_block_size(mm, block);
 
 			for (done = 0; done < size; done += PAGE_SIZE, at += PAGE_SIZE) {
 				if (at < start)
 					continue;
-				KUNIT_ASSERT_EQ(test, drm_buddy_block_offset(block) + done, e.addr);
+				KUNIT_ASSERT_EQ(test, gpu_buddy_block_offset(block) + done, e.addr);
 				KUNIT_ASSERT_EQ(test, size - done, e.size);
 				KUNIT_ASSERT_EQ(test, total - at, e.remaining);
 				npu_extent_advance(&e, PAGE_SIZE);

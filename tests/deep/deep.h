@@ -10,6 +10,8 @@
 
 /** result() - one line of TAP; @format says what was tested */
 void result(bool passed, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** skip() - likewise, for what was not tested */
+void skip(const char *what);
 /** done() - the plan; the program's exit status */
 int done(void);
 

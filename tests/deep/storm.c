@@ -9,10 +9,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,10 +28,22 @@
 
 static pid_t workers[MAX_WORKERS];
 static char device[64];
+/* Jobs that were blamed for a fault, though there was none in them; all workers count. */
+static atomic_uint *wronged;
+
+static void look_for_blame(struct npu_ctx *ctx)
+{
+	struct drm_npu_queue_get_state state;
+
+	if (!npu_queue_state(ctx->fd, ctx->queue, &state) && state.state == DRM_NPU_QUEUE_FAULT &&
+	    state.guilty)
+		atomic_fetch_add(wronged, 1);
+}
 
 /* Copies, jobs that wait for what never comes, faults: each of them may be the one that is cut. */
 static void work_once(struct npu_ctx *ctx, unsigned int kind)
 {
+	bool guilty = kind == 2;
 	uint32_t count = 1;
 
 	switch (kind) {
@@ -48,7 +63,8 @@ static void work_once(struct npu_ctx *ctx, unsigned int kind)
 	default:
 		cmd_nop(npu_ctx_cmd(ctx, 0));
 	}
-	npu_run(ctx->fd, ctx->queue, ctx->list.va, count);
+	if (npu_run(ctx->fd, ctx->queue, ctx->list.va, count) && !guilty)
+		look_for_blame(ctx);
 }
 
 static void work(unsigned int seed)
@@ -58,10 +74,15 @@ static void work(unsigned int seed)
 	srand(seed);
 	for (;;) {
 		if (!npu_ctx_open(&ctx)) {
-			for (int i = 0; i < 8; i++)
-				work_once(&ctx, rand() % 6);
+			unsigned int kind = 0;
+
+			/* A queue takes no jobs after a fault. */
+			for (int i = 0; i < 8 && kind != 2; i++) {
+				kind = rand() % 6;
+				work_once(&ctx, kind);
+			}
 		} else {
-			usleep(10000);
+			usleep(200000);
 		}
 		npu_ctx_close(&ctx);
 	}
@@ -96,18 +117,37 @@ static void stop_all(unsigned int n)
 		stop(i);
 }
 
-static uint32_t resets(void)
+static struct drm_npu_dev_resets resets(void)
 {
-	struct drm_npu_dev_firmware firmware = { 0 };
+	struct drm_npu_dev_resets resets = { 0 };
 	int fd = npu_open();
 
-	npu_query(fd, DRM_NPU_DEV_QUERY_FIRMWARE, &firmware, sizeof(firmware));
+	npu_query(fd, DRM_NPU_DEV_QUERY_RESETS, &resets, sizeof(resets));
 	close(fd);
-	return firmware.reset_count;
+	return resets;
+}
+
+/* What has been done to the device was none of its doing, and the counters say so. */
+static bool nothing_but(const struct drm_npu_dev_resets *before, unsigned int times)
+{
+	struct drm_npu_dev_resets now = resets();
+
+	printf("# %" PRIu64 " tasks, %" PRIu64 " queues, %" PRIu64 " cores, %" PRIu64
+	       " devices; %" PRIu64 " interrupts lost, %" PRIu64 " bad completions, %" PRIu64
+	       " crashes\n", (uint64_t)(now.tasks - before->tasks),
+	       (uint64_t)(now.queues - before->queues), (uint64_t)(now.cores - before->cores),
+	       (uint64_t)(now.devices - before->devices),
+	       (uint64_t)(now.lost_interrupts - before->lost_interrupts),
+	       (uint64_t)(now.bad_completions - before->bad_completions),
+	       (uint64_t)(now.firmware_crashes - before->firmware_crashes));
+	return now.devices - before->devices == times && !now.wedged &&
+	       now.bad_completions == before->bad_completions &&
+	       now.firmware_crashes == before->firmware_crashes;
 }
 
 static void storm_kill(unsigned int seconds)
 {
+	struct drm_npu_dev_resets before = resets();
 	time_t end = time(NULL) + seconds;
 	unsigned int kills = 0;
 
@@ -120,12 +160,14 @@ static void storm_kill(unsigned int seconds)
 		usleep(rand() % 20000);
 	}
 	stop_all(MAX_WORKERS);
-	result(kills > seconds, "%u processes killed in %u seconds", kills, seconds);
+	result(kills >= MAX_WORKERS, "%u processes killed in %u seconds", kills, seconds);
+	result(nothing_but(&before, 0), "the driver has counted no reset");
+	result(!*wronged, "no job is blamed for another's: %u", *wronged);
 }
 
 static void storm_reset(unsigned int times)
 {
-	uint32_t before = resets();
+	struct drm_npu_dev_resets before = resets();
 	char path[128];
 	unsigned int i;
 	int ret = 0;
@@ -138,7 +180,8 @@ static void storm_reset(unsigned int times)
 	}
 	stop_all(8);
 	result(!ret, "%u resets", i);
-	result(resets() - before >= times, "the driver has counted them");
+	result(nothing_but(&before, times), "the driver has counted them, and nothing else");
+	result(!*wronged, "no job is blamed for a reset: %u", *wronged);
 }
 
 static bool node_is_there(void)
@@ -223,6 +266,12 @@ int main(int argc, char **argv)
 	if (!pci_device(device, sizeof(device))) {
 		printf("1..0 # SKIP no NPU\n");
 		return 4;
+	}
+	wronged = mmap(NULL, sizeof(*wronged), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (wronged == MAP_FAILED) {
+		perror("storm: mmap");
+		return 1;
 	}
 	memory_query(&before);
 	for (unsigned int i = 0; argc == 3 && i < sizeof(storms) / sizeof(storms[0]); i++) {

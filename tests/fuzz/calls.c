@@ -2,6 +2,7 @@
 /* What programs do with the driver's objects other than its ioctls. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -186,6 +187,51 @@ int call_read_perf(struct state *s)
 	fd = s->objects[O_PERF].id[below(s, s->objects[O_PERF].count)];
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	return result(read(fd, records, below(s, sizeof(records))));
+}
+
+/* What programs do with a dma-buf, whoever has exported it. */
+int call_dmabuf(struct state *s)
+{
+	struct dma_buf_sync sync = { .flags = below(s, 8) };
+	struct dma_buf_export_sync_file export = { .flags = 1 + below(s, 3) };
+	struct dma_buf_import_sync_file import = { .flags = 1 + below(s, 3) };
+	void *at;
+	int fd;
+
+	if (!s->objects[O_DMABUF].count)
+		return -ENOENT;
+	fd = s->objects[O_DMABUF].id[below(s, s->objects[O_DMABUF].count)];
+	switch (below(s, 4)) {
+	case 0:
+		return result(ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync));
+	case 1:
+		if (ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export))
+			return -errno;
+		objects_add(s, O_SYNCFILE, export.fd, 0);
+		return 0;
+	case 2:
+		import.fd = objects_pick(s, O_SYNCFILE);
+		return result(ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import));
+	default:
+		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		return at == MAP_FAILED ? -errno : result(munmap(at, 4096));
+	}
+}
+
+/* What the driver says of itself, to people, while all of it changes. */
+int call_look(struct state *s)
+{
+	static const char *const names[] = { "buffers", "vms", "queues", "hbm", "fw_log",
+					     "registers" };
+	FILE *f = npu_debugfs_open(s->fd, names[below(s, 6)]);
+	char text[4096];
+
+	if (!f)
+		return -errno;
+	while (fread(text, 1, sizeof(text), f))
+		;
+	fclose(f);
+	return 0;
 }
 
 /* A child inherits mappings and the file, uses them, and dies in the middle of it. */

@@ -158,7 +158,7 @@ RECORD(drm_npu_queue_destroy,
 	F(struct drm_npu_queue_destroy, pad, K_ZERO)) END;
 RECORD(drm_npu_queue_get_state,
 	F(struct drm_npu_queue_get_state, id, K_HANDLE, O_QUEUE),
-	F(struct drm_npu_queue_get_state, pad, K_ZERO),
+	F(struct drm_npu_queue_get_state, flags, K_FLAGS, DRM_NPU_QUEUE_STATE_ACTIVITY),
 	F(struct drm_npu_queue_get_state, state, K_OUT),
 	F(struct drm_npu_queue_get_state, reset_count, K_OUT),
 	F(struct drm_npu_queue_get_state, jobs_submitted, K_OUT),
@@ -174,7 +174,16 @@ RECORD(drm_npu_queue_get_state,
 	F(struct drm_npu_queue_get_state, fault_tag, K_OUT),
 	F(struct drm_npu_queue_get_state, fault_timestamp, K_OUT),
 	F(struct drm_npu_queue_get_state, recovery, K_OUT),
-	F(struct drm_npu_queue_get_state, guilty, K_OUT)) END;
+	F(struct drm_npu_queue_get_state, guilty, K_OUT),
+	F(struct drm_npu_queue_get_state, activity, K_OUT),
+	F(struct drm_npu_queue_get_state, number, K_OUT),
+	F(struct drm_npu_queue_get_state, waits_for, K_OUT),
+	F(struct drm_npu_queue_get_state, pad, K_OUT),
+	F(struct drm_npu_queue_get_state, commands_done, K_OUT),
+	F(struct drm_npu_queue_get_state, still_ns, K_OUT),
+	F(struct drm_npu_queue_get_state, command, K_OUT),
+	F(struct drm_npu_queue_get_state, cores, K_OUT),
+	F(struct drm_npu_queue_get_state, pc, K_OUT)) END;
 RECORD(drm_npu_job,
 	F(struct drm_npu_job, list, K_LIST),
 	F(struct drm_npu_job, count, K_COUNT, 16),
@@ -251,7 +260,7 @@ RECORD(drm_syncobj_transfer,
 	F(struct drm_syncobj_transfer, dst_handle, K_HANDLE, O_SYNCOBJ),
 	F(struct drm_syncobj_transfer, src_point, K_COUNT, 3),
 	F(struct drm_syncobj_transfer, dst_point, K_COUNT, 3),
-	F(struct drm_syncobj_transfer, flags, K_FLAGS, 2),
+	F(struct drm_syncobj_transfer, flags, K_SURE, 2),
 	F(struct drm_syncobj_transfer, pad, K_ZERO)) END;
 
 #define IOCTL(w, req, rec, ...) { \
@@ -296,6 +305,8 @@ const struct call calls[] = {
 	OTHER(1, reopen),
 	OTHER(2, fdinfo),
 	OTHER(3, read_perf),
+	OTHER(5, dmabuf),
+	OTHER(1, look),
 	OTHER(1, fork),
 };
 const unsigned int num_calls = sizeof(calls) / sizeof(calls[0]);

@@ -16,6 +16,7 @@ enum kind {
 	K_OUT, /* written by the kernel */
 	K_ANY,
 	K_FLAGS, /* bits of .limit */
+	K_SURE, /* likewise, never others: drm_syncobj_find_fence() keeps an object when it refuses flags */
 	K_ENUM, /* up to .limit */
 	K_COUNT, /* small number, up to .limit */
 	K_FEW, /* likewise, never more: the DRM core allocates as much as it is told to, and warns */
@@ -132,6 +133,8 @@ int call_close(struct state *s);
 int call_reopen(struct state *s);
 int call_fdinfo(struct state *s);
 int call_read_perf(struct state *s);
+int call_dmabuf(struct state *s);
+int call_look(struct state *s);
 int call_fork(struct state *s);
 
 #endif

@@ -193,6 +193,7 @@ static uint64_t value(struct state *s, const struct field *f)
 	case K_NEW:
 		return 0;
 	case K_FLAGS:
+	case K_SURE:
 		return any(s) & any(s) & f->limit;
 	case K_ENUM:
 	case K_COUNT:
@@ -231,7 +232,7 @@ static void spoil(struct state *s, const struct record *record, uint8_t *data)
 	const struct field *f = &record->fields[below(s, record->num_fields)];
 	uint64_t v = interesting(s);
 
-	if (f->kind != K_FEW)
+	if (f->kind != K_FEW && f->kind != K_SURE)
 		memcpy(data + f->offset, &v, f->size < sizeof(v) ? f->size : sizeof(v));
 }
 

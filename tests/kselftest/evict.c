@@ -271,6 +271,66 @@ TEST_F(evict, what_does_not_fit_is_refused)
 	EXPECT_EQ(state.mapped, state.resident);
 }
 
+/* Bring back @count pieces from @first on; @done: asynchronously, with a syncobj for its end. */
+static int set_prefetch(struct set *set, unsigned int first, unsigned int count, uint32_t done)
+{
+	struct drm_npu_sync sync = { .flags = DRM_NPU_SYNC_SIGNAL, .handle = done };
+	struct drm_npu_vm_bind_op op = {
+		.op = DRM_NPU_VM_BIND_OP_PREFETCH,
+		.va = PIECE_VA(set, first), .size = count * set->piece,
+	};
+
+	return done ? npu_vm_bind_async(set->fd, set->vm, &op, 1, &sync, 1) :
+		      npu_vm_bind(set->fd, set->vm, &op, 1);
+}
+
+/* What was taken away is back before a job needs it: what was asked for, and no more. */
+TEST_F(evict, prefetch_brings_back)
+{
+	const unsigned int count = PIECES / 2;
+	struct drm_npu_vm_get_state state;
+	struct set *set = &self->set, other;
+	uint64_t mapped, resident;
+	uint32_t done;
+
+	ASSERT_EQ(0, npu_syncobj_create(set->fd, &done));
+	ASSERT_EQ(0, set_grow(set, count, variant->private));
+	for (unsigned int i = 0; i < count; i++) {
+		ASSERT_EQ(0, set_fill(set, i, 0x7000 + i));
+	}
+	ASSERT_EQ(0, set_state(set, &state));
+	mapped = state.mapped;
+	ASSERT_EQ(mapped, state.resident);
+
+	ASSERT_EQ(0, set_open(&other));
+	ASSERT_EQ(0, set_grow(&other, FITTING, true));
+	ASSERT_EQ(0, set_fill(&other, 0, 1));
+	set_close(&other);
+	ASSERT_EQ(0, set_state(set, &state));
+	resident = state.resident;
+	ASSERT_GE(mapped - 4 * set->piece, resident) TH_LOG("the other one took too little");
+
+	/* In the order in which they were taken: the first is away. */
+	ASSERT_EQ(0, set_prefetch(set, 0, 1, 0));
+	ASSERT_EQ(0, set_state(set, &state));
+	EXPECT_EQ(resident + set->piece, state.resident);
+	ASSERT_EQ(0, set_prefetch(set, 1, 2, done));
+	EXPECT_EQ(0, npu_syncobj_wait(set->fd, done, 0, WAIT_NS));
+	EXPECT_EQ(0, npu_syncobj_error(set->fd, done));
+	ASSERT_EQ(0, set_state(set, &state));
+	EXPECT_EQ(resident + 3 * set->piece, state.resident);
+	ASSERT_EQ(0, set_prefetch(set, 0, count, 0));
+	ASSERT_EQ(0, set_state(set, &state));
+	EXPECT_EQ(mapped, state.resident);
+
+	for (unsigned int i = 0; i < count; i++) {
+		cmd_copy(set_cmd(set, 0), set->list.va + 0x8000, PIECE_VA(set, i), 8);
+		ASSERT_EQ(0, set_run(set, 1));
+		EXPECT_EQ(0x7000 + i, *(volatile uint32_t *)(set->list.cpu + 0x8000));
+	}
+	npu_syncobj_destroy(set->fd, done);
+}
+
 static void no_signal(int signum)
 {
 }
@@ -421,7 +481,7 @@ static int work(bool private, unsigned int seed, unsigned int rounds, int progre
 	return 0;
 }
 
-TEST_F(evict, processes_share_hbm)
+TEST_F_TIMEOUT(evict, processes_share_hbm, 120)
 {
 	pid_t pids[5];
 	int status;
@@ -438,7 +498,7 @@ TEST_F(evict, processes_share_hbm)
 	}
 }
 
-TEST_F(evict, killed_in_the_midst)
+TEST_F_TIMEOUT(evict, killed_in_the_midst, 120)
 {
 	uint64_t used = hbm_used(self->set.fd);
 	pid_t pids[3];
@@ -465,26 +525,6 @@ TEST_F(evict, killed_in_the_midst)
 	}
 	EXPECT_EQ(used, hbm_used(self->set.fd)) TH_LOG("device memory was lost");
 	EXPECT_EQ(0, work(variant->private, 9, 1, -1));
-}
-
-/* Function level reset, as any administrator may ask for it. */
-static int reset_device(int fd)
-{
-	struct drm_npu_dev_info info = { 0 };
-	char path[80];
-	int file, ret;
-
-	ret = npu_query(fd, DRM_NPU_DEV_QUERY_INFO, &info, sizeof(info));
-	if (ret)
-		return ret;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%04x:%02x:%02x.%u/reset", info.pci_domain,
-		 info.pci_bus, info.pci_device, info.pci_function);
-	file = open(path, O_WRONLY | O_CLOEXEC);
-	if (file < 0)
-		return -errno;
-	ret = write(file, "1", 1) < 0 ? -errno : 0;
-	close(file);
-	return ret;
 }
 
 /* Contents of idle buffers, moved all the time; status as that of work(). */
@@ -540,7 +580,7 @@ static int keep(bool private, unsigned int seed, int progress, int until)
 	return 0;
 }
 
-TEST_F(evict, reset_in_the_midst)
+TEST_F_TIMEOUT(evict, reset_in_the_midst, 120)
 {
 	int progress[2], until[2], status;
 	pid_t pids[2];
@@ -556,7 +596,7 @@ TEST_F(evict, reset_in_the_midst)
 	}
 	for (unsigned int i = 0; i < 3; i++) {
 		ASSERT_EQ(1, read(progress[0], &byte, 1));
-		ASSERT_EQ(0, reset_device(self->set.fd));
+		ASSERT_EQ(0, npu_reset_device(self->set.fd));
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(pids); i++) {
 		ASSERT_EQ(1, write(until[1], "", 1));

@@ -8,8 +8,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -120,31 +118,6 @@ FIXTURE_TEARDOWN(inject)
 	npu_ctx_close(&self->ctx);
 }
 
-/* A job that waits for the first word of its context's data. */
-static int start_waiting(struct npu_ctx *ctx, uint32_t *syncobj)
-{
-	*(volatile uint64_t *)ctx->data.cpu = 0;
-	cmd_sem_wait(npu_ctx_cmd(ctx, 0), ctx->data.va, 1);
-	cmd_write(npu_ctx_cmd(ctx, 1), ctx->data.va + 8, 99);
-	return npu_syncobj_create(ctx->fd, syncobj) ?:
-	       npu_submit(ctx->fd, ctx->queue, ctx->list.va, 2, *syncobj);
-}
-
-/* 0, or the error of its fence. */
-static int finish(struct npu_ctx *ctx, uint32_t syncobj)
-{
-	return npu_syncobj_wait(ctx->fd, syncobj, 0, WAIT_NS) ?:
-	       npu_syncobj_error(ctx->fd, syncobj);
-}
-
-static int release(struct npu_ctx *ctx, uint32_t syncobj)
-{
-	volatile uint64_t *data = ctx->data.cpu;
-
-	data[0] = 1;
-	return finish(ctx, syncobj) ?: data[1] == 99 ? 0 : -EBADMSG;
-}
-
 /* Hardware that fails is nobody's fault. */
 static bool guilty(uint32_t status, uint32_t fault)
 {
@@ -175,20 +148,6 @@ static int new_queue(struct npu_ctx *ctx)
 	       npu_queue_create(ctx->fd, ctx->vm, &ctx->queue);
 }
 
-static int bind_device(const char *device, const char *what)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/npu/%s", what);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, device, strlen(device)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 /*
  * The device is reset while the neighbour waits: that ends with an error and is not its fault, its
  * memory stays what it was, and a new queue works.
@@ -198,7 +157,7 @@ static void expect_device_reset(struct __test_metadata *_metadata, FIXTURE_DATA(
 {
 	volatile uint64_t *data = self->other.data.cpu;
 
-	EXPECT_EQ(-ECANCELED, finish(&self->other, syncobj));
+	EXPECT_EQ(-ECANCELED, npu_ctx_finish(&self->other, syncobj));
 	expect_state(_metadata, &self->other, DRM_NPU_QUEUE_LOST, NPU_ST_OK);
 	EXPECT_TRUE(WAIT_UNTIL(!new_queue(&self->other)));
 	EXPECT_EQ(MARK, data[100]);
@@ -217,7 +176,7 @@ TEST_F_TIMEOUT(inject, firmware_crash, TIMEOUT_S)
 	uint32_t syncobj;
 
 	mark(&self->other);
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, arm("fw-crash", 1));
 	expect_device_reset(_metadata, self, syncobj);
 	EXPECT_EQ(self->before.firmware_crashes + 1, resets(self->ctx.fd).firmware_crashes);
@@ -229,7 +188,7 @@ TEST_F_TIMEOUT(inject, firmware_hang, TIMEOUT_S)
 	uint32_t syncobj;
 
 	mark(&self->other);
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, arm("fw-hang", 1));
 	expect_device_reset(_metadata, self, syncobj);
 }
@@ -239,7 +198,7 @@ TEST_F_TIMEOUT(inject, firmware_that_crashes_again, TIMEOUT_S)
 	uint32_t syncobj;
 
 	mark(&self->other);
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, arm("fw-crash", 2));
 	expect_device_reset(_metadata, self, syncobj);
 }
@@ -261,11 +220,11 @@ TEST_F_TIMEOUT(inject, lost_interrupt_of_the_firmware, TIMEOUT_S)
 {
 	uint32_t syncobj, queue;
 
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, vm_ask("fault npu0 irq-lost 1 0"));
 	EXPECT_EQ(0, npu_queue_create(self->ctx.fd, self->ctx.vm, &queue));
 	EXPECT_EQ(0, npu_queue_destroy(self->ctx.fd, queue));
-	EXPECT_EQ(0, release(&self->other, syncobj));
+	EXPECT_EQ(0, npu_ctx_release(&self->other, syncobj));
 	EXPECT_EQ(self->before.devices, resets(self->ctx.fd).devices);
 }
 
@@ -285,14 +244,14 @@ TEST_F_TIMEOUT(inject, lost_completion, TIMEOUT_S)
 {
 	uint32_t syncobj;
 
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, arm("cqe-lost", 1));
 	cmd_nop(npu_ctx_cmd(&self->ctx, 0));
 	EXPECT_EQ(-EIO, npu_ctx_run(&self->ctx, 1));
 	expect_state(_metadata, &self->ctx, DRM_NPU_QUEUE_LOST, NPU_ST_OK);
 	EXPECT_EQ(self->before.bad_completions + 1, resets(self->ctx.fd).bad_completions);
 	EXPECT_EQ(self->before.devices, resets(self->ctx.fd).devices);
-	EXPECT_EQ(0, release(&self->other, syncobj));
+	EXPECT_EQ(0, npu_ctx_release(&self->other, syncobj));
 	ASSERT_EQ(0, new_queue(&self->ctx));
 	EXPECT_TRUE(npu_ctx_works(&self->ctx));
 }
@@ -397,7 +356,7 @@ TEST_F_TIMEOUT(inject, mmu_fault_storm, TIMEOUT_S)
 						syncobj[i]));
 		}
 		for (int i = 0; i < QUEUES; i++) {
-			ASSERT_EQ(-EIO, finish(&storm[i], syncobj[i]));
+			ASSERT_EQ(-EIO, npu_ctx_finish(&storm[i], syncobj[i]));
 			expect_state(_metadata, &storm[i], DRM_NPU_QUEUE_FAULT, NPU_ST_MMU_READ);
 			npu_syncobj_destroy(storm[i].fd, syncobj[i]);
 			ASSERT_EQ(0, new_queue(&storm[i]));
@@ -429,10 +388,10 @@ TEST_F_TIMEOUT(inject, completion_that_the_bus_refuses, TIMEOUT_S)
 	uint32_t syncobj, job;
 
 	mark(&self->other);
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
-	ASSERT_EQ(0, start_waiting(&self->ctx, &job));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->ctx, &job));
 	ASSERT_EQ(0, vm_ask("fault npu0 dma-error 1 0"));
-	EXPECT_EQ(-EIO, release(&self->ctx, job));
+	EXPECT_EQ(-EIO, npu_ctx_release(&self->ctx, job));
 	expect_state(_metadata, &self->ctx, DRM_NPU_QUEUE_LOST, NPU_ST_OK);
 	expect_device_reset(_metadata, self, syncobj);
 }
@@ -517,7 +476,7 @@ TEST_F_TIMEOUT(inject, core_that_hangs, TIMEOUT_S)
 	struct drm_npu_queue_get_state state;
 	uint32_t syncobj;
 
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, queue_with_timeout(&self->ctx, 100));
 	put_code(&self->ctx, RV_LOOP);
 	ASSERT_EQ(0, arm("core-hang", 1));
@@ -528,7 +487,7 @@ TEST_F_TIMEOUT(inject, core_that_hangs, TIMEOUT_S)
 	EXPECT_EQ(DRM_NPU_RECOVERY_CORE, state.recovery);
 	EXPECT_EQ(self->before.cores + 1, resets(self->ctx.fd).cores);
 	EXPECT_EQ(self->before.devices, resets(self->ctx.fd).devices);
-	EXPECT_EQ(0, release(&self->other, syncobj));
+	EXPECT_EQ(0, npu_ctx_release(&self->other, syncobj));
 }
 
 TEST_F_TIMEOUT(inject, heat, TIMEOUT_S)
@@ -548,7 +507,7 @@ TEST_F_TIMEOUT(inject, reset_that_does_not_end, TIMEOUT_S)
 	uint32_t syncobj;
 
 	mark(&self->other);
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, arm("reset-stuck", 1));
 	ASSERT_EQ(0, vm_ask("fault npu0 fw-crash 1"));
 	expect_device_reset(_metadata, self, syncobj);
@@ -559,7 +518,7 @@ TEST_F_TIMEOUT(inject, boot_that_fails_once, TIMEOUT_S)
 	uint32_t syncobj;
 
 	mark(&self->other);
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	ASSERT_EQ(0, arm("boot-fail", 1));
 	ASSERT_EQ(0, vm_ask("fault npu0 fw-crash 1"));
 	expect_device_reset(_metadata, self, syncobj);
@@ -568,7 +527,7 @@ TEST_F_TIMEOUT(inject, boot_that_fails_once, TIMEOUT_S)
 FIXTURE(wedge)
 {
 	struct npu_ctx ctx;
-	char device[32];
+	char device[NPU_NAME_SIZE];
 };
 
 FIXTURE_VARIANT(wedge)
@@ -593,17 +552,10 @@ FIXTURE_VARIANT_ADD(wedge, registers_are_dead)
 
 FIXTURE_SETUP(wedge)
 {
-	char path[64], link[256] = "";
-	struct stat node;
-
 	if (!vm_here())
 		SKIP(return, "not in npu-vm");
 	ASSERT_EQ(0, npu_ctx_open(&self->ctx));
-	ASSERT_EQ(0, fstat(self->ctx.fd, &node));
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(node.st_rdev),
-		 minor(node.st_rdev));
-	ASSERT_LT(0, readlink(path, link, sizeof(link) - 1));
-	snprintf(self->device, sizeof(self->device), "%.31s", strrchr(link, '/') + 1);
+	ASSERT_EQ(0, npu_name(self->ctx.fd, self->device));
 }
 
 FIXTURE_TEARDOWN(wedge)
@@ -617,18 +569,18 @@ TEST_F_TIMEOUT(wedge, and_bind_again, TIMEOUT_S)
 	struct npu_ctx *ctx = &self->ctx, again;
 	uint32_t syncobj, queue;
 
-	ASSERT_EQ(0, start_waiting(ctx, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(ctx, &syncobj));
 	ASSERT_EQ(0, arm(variant->fault, FOREVER));
 	ASSERT_EQ(0, vm_ask("fault npu0 fw-crash 1"));
-	EXPECT_GT(0, finish(ctx, syncobj));
+	EXPECT_GT(0, npu_ctx_finish(ctx, syncobj));
 	EXPECT_TRUE(WAIT_UNTIL(resets(ctx->fd).wedged));
 	EXPECT_EQ(-EIO, npu_queue_create(ctx->fd, ctx->vm, &queue));
 	cmd_nop(npu_ctx_cmd(ctx, 0));
 	EXPECT_GT(0, npu_ctx_run(ctx, 1));
 
 	EXPECT_EQ(0, disarm());
-	EXPECT_EQ(0, bind_device(self->device, "unbind"));
-	EXPECT_EQ(0, bind_device(self->device, "bind"));
+	EXPECT_EQ(0, npu_driver_write("unbind", self->device));
+	EXPECT_EQ(0, npu_driver_write("bind", self->device));
 	ASSERT_EQ(0, npu_ctx_open(&again));
 	EXPECT_TRUE(npu_ctx_works(&again));
 	EXPECT_EQ(0, resets(again.fd).wedged);

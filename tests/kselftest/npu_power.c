@@ -21,17 +21,6 @@ static void power_path(int fd, const char *name, char *path, size_t size)
 		 minor(st.st_rdev), name);
 }
 
-int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int read_line(const char *path, char *text, size_t size)
 {
 	FILE *f = fopen(path, "re");

@@ -13,7 +13,5 @@ long power_get(int fd, const char *name);
 bool power_wait_suspended(int fd);
 /** power_is() - is its state this one? */
 bool power_is(int fd, const char *status);
-/** write_file() - write a text to a file; 0, or a negative errno */
-int write_file(const char *path, const char *text);
 
 #endif

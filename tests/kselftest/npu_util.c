@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <linux/sync_file.h>
+#include <linux/udmabuf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,19 +66,63 @@ int npu_ioctl(int fd, unsigned long request, void *arg)
 	return ret ? -errno : 0;
 }
 
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int npu_name(int fd, char name[NPU_NAME_SIZE])
+{
+	char path[64], link[256];
+	struct stat st;
+	ssize_t len;
+
+	if (fstat(fd, &st))
+		return -errno;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(st.st_rdev),
+		 minor(st.st_rdev));
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return -errno;
+	link[len] = '\0';
+	snprintf(name, NPU_NAME_SIZE, "%s", strrchr(link, '/') + 1);
+	return 0;
+}
+
+int npu_driver_write(const char *file, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/npu/%s", file);
+	return write_file(path, name);
+}
+
+int npu_reset_device(int fd)
+{
+	char name[NPU_NAME_SIZE], path[64];
+	int ret = npu_name(fd, name);
+
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", name);
+	return write_file(path, "1");
+}
+
 FILE *npu_debugfs_open(int fd, const char *name)
 {
-	char path[64], link[256] = "", file[320];
-	struct stat st;
+	char device[NPU_NAME_SIZE], path[320];
 
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	if (fstat(fd, &st))
+	if (npu_name(fd, device))
 		return NULL;
-	snprintf(path, sizeof(path), "/sys/class/accel/accel%u/device", minor(st.st_rdev));
-	if (readlink(path, link, sizeof(link) - 1) < 0)
-		return NULL;
-	snprintf(file, sizeof(file), "/sys/kernel/debug/accel%s/%s", strrchr(link, '/'), name);
-	return fopen(file, "r");
+	snprintf(path, sizeof(path), "/sys/kernel/debug/accel/%s/%s", device, name);
+	return fopen(path, "r");
 }
 
 int npu_query(int fd, uint32_t type, void *data, uint32_t size)
@@ -205,6 +252,24 @@ int npu_import(int fd, int dmabuf, uint32_t *handle)
 
 	*handle = args.handle;
 	return ret;
+}
+
+int npu_udmabuf(uint64_t size)
+{
+	struct udmabuf_create create = { .size = size, .flags = UDMABUF_FLAGS_CLOEXEC };
+	int device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), dmabuf;
+
+	if (device < 0)
+		return -ENODEV;
+	create.memfd = syscall(SYS_memfd_create, "npu", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (ftruncate(create.memfd, size) || fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		return -errno;
+	dmabuf = ioctl(device, UDMABUF_CREATE, &create);
+	if (dmabuf < 0)
+		dmabuf = -errno;
+	close(create.memfd);
+	close(device);
+	return dmabuf;
 }
 
 int npu_queue_create(int fd, uint32_t vm, uint32_t *queue)
@@ -394,6 +459,41 @@ bool npu_ctx_works(struct npu_ctx *ctx)
 	return !npu_ctx_run(ctx, 1) && data[512] == data[0];
 }
 
+int npu_ctx_start_waiting(struct npu_ctx *ctx, uint32_t *syncobj)
+{
+	/* It outlasts what others do meanwhile: recovery of another queue takes seconds. */
+	const struct drm_npu_job job = {
+		.list = ctx->list.va,
+		.count = 2,
+		.timeout_ms = 2 * WAIT_NS / 1000000,
+	};
+	struct drm_npu_sync sync = { .flags = DRM_NPU_SYNC_SIGNAL };
+	int ret;
+
+	*(volatile uint64_t *)ctx->data.cpu = 0;
+	cmd_sem_wait(npu_ctx_cmd(ctx, 0), ctx->data.va, 1);
+	cmd_write(npu_ctx_cmd(ctx, 1), ctx->data.va + 8, 99);
+	ret = npu_syncobj_create(ctx->fd, syncobj);
+	if (ret)
+		return ret;
+	sync.handle = *syncobj;
+	return npu_submit_syncs(ctx->fd, ctx->queue, &job, 1, &sync, 1);
+}
+
+int npu_ctx_finish(struct npu_ctx *ctx, uint32_t syncobj)
+{
+	return npu_syncobj_wait(ctx->fd, syncobj, 0, WAIT_NS) ?:
+	       npu_syncobj_error(ctx->fd, syncobj);
+}
+
+int npu_ctx_release(struct npu_ctx *ctx, uint32_t syncobj)
+{
+	volatile uint64_t *data = ctx->data.cpu;
+
+	data[0] = 1;
+	return npu_ctx_finish(ctx, syncobj) ?: data[1] == 99 ? 0 : -EBADMSG;
+}
+
 void cmd_nop(struct npu_cmd *cmd)
 {
 	*cmd = (struct npu_cmd){ .opcode = NPU_CMD_NOP };
@@ -445,6 +545,14 @@ void cmd_sem_signal(struct npu_cmd *cmd, uint64_t va, uint64_t value)
 	*cmd = (struct npu_cmd){
 		.opcode = NPU_CMD_SEM_SIGNAL,
 		.sem = { .address = va, .value = value, .op = NPU_SEM_SET },
+	};
+}
+
+void cmd_branch(struct npu_cmd *cmd, uint64_t va, uint64_t value, int32_t offset)
+{
+	*cmd = (struct npu_cmd){
+		.opcode = NPU_CMD_BRANCH,
+		.branch = { .address = va, .value = value, .op = NPU_SEM_NE, .offset = offset },
 	};
 }
 

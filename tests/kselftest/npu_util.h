@@ -49,6 +49,17 @@ int npu_open_nth(unsigned int n);
 /* ioctl() that gives 0 or a negative errno, and restarts when interrupted. */
 int npu_ioctl(int fd, unsigned long request, void *arg);
 
+/** write_file() - write a text to a file; 0, or a negative errno */
+int write_file(const char *path, const char *text);
+
+#define NPU_NAME_SIZE 32
+
+/** npu_name() - the device's name on its bus */
+int npu_name(int fd, char name[NPU_NAME_SIZE]);
+/** npu_driver_write() - "bind" or "unbind" the device of a name */
+int npu_driver_write(const char *file, const char *name);
+/** npu_reset_device() - reset it by its sysfs file, as an administrator would */
+int npu_reset_device(int fd);
 /** npu_debugfs_open() - a file of the device's debugfs folder; NULL if there is none */
 FILE *npu_debugfs_open(int fd, const char *name);
 
@@ -71,6 +82,8 @@ int npu_bo_close(int fd, uint32_t handle);
 /* A dma-buf of a buffer, and a buffer of a dma-buf. */
 int npu_export(int fd, uint32_t handle, int *dmabuf);
 int npu_import(int fd, int dmabuf, uint32_t *handle);
+/** npu_udmabuf() - a dma-buf of memory of this process; -ENODEV if the kernel makes none */
+int npu_udmabuf(uint64_t size);
 int npu_queue_create(int fd, uint32_t vm, uint32_t *queue);
 int npu_queue_destroy(int fd, uint32_t queue);
 int npu_queue_state(int fd, uint32_t queue, struct drm_npu_queue_get_state *state);
@@ -104,6 +117,12 @@ void npu_ctx_close(struct npu_ctx *ctx);
 int npu_ctx_run(struct npu_ctx *ctx, uint32_t count);
 /** npu_ctx_works() - a copy on the queue gives the right bytes */
 bool npu_ctx_works(struct npu_ctx *ctx);
+/** npu_ctx_start_waiting() - a job that waits for the first word of the context's data */
+int npu_ctx_start_waiting(struct npu_ctx *ctx, uint32_t *syncobj);
+/** npu_ctx_finish() - wait for a job; 0, or the error of its fence */
+int npu_ctx_finish(struct npu_ctx *ctx, uint32_t syncobj);
+/** npu_ctx_release() - let the job that waits go on, and wait for it */
+int npu_ctx_release(struct npu_ctx *ctx, uint32_t syncobj);
 static inline struct npu_cmd *npu_ctx_cmd(struct npu_ctx *ctx, unsigned int index)
 {
 	return (struct npu_cmd *)ctx->list.cpu + index;
@@ -131,6 +150,8 @@ void cmd_write(struct npu_cmd *cmd, uint64_t va, uint64_t value);
 void cmd_timestamp(struct npu_cmd *cmd, uint64_t va);
 void cmd_sem_wait(struct npu_cmd *cmd, uint64_t va, uint64_t value);
 void cmd_sem_signal(struct npu_cmd *cmd, uint64_t va, uint64_t value);
+/* Goes on @offset commands from here if the word is not @value. */
+void cmd_branch(struct npu_cmd *cmd, uint64_t va, uint64_t value, int32_t offset);
 void cmd_kernel(struct npu_cmd *cmd, uint64_t entry, uint64_t args, uint32_t blocks);
 
 /* Instructions of small kernels. */

@@ -11,6 +11,7 @@
 
 #define VA 0x7700000000ULL
 #define SIZE_2M 0x200000ULL
+#define SIZE_1G 0x40000000ULL
 
 /* Pages of each size, of all VMs together. */
 struct pages {
@@ -96,6 +97,36 @@ TEST_F(pages, hbm)
 	EXPECT_TRUE(came(ctx->fd, &self->start, 512, 0, 0, 0)) TH_LOG("aligned to 4 KiB");
 	ASSERT_EQ(0, npu_vm_unmap(ctx->fd, ctx->vm, VA, 8 * SIZE_2M));
 	EXPECT_TRUE(came(ctx->fd, &self->start, 0, 0, 0, 0)) TH_LOG("unmapped");
+}
+
+TEST_F(pages, huge)
+{
+	struct drm_npu_dev_memory memory = { 0 };
+	struct npu_ctx *ctx = &self->ctx;
+	uint64_t at;
+	uint32_t bo;
+
+	ASSERT_EQ(0, npu_query(ctx->fd, DRM_NPU_DEV_QUERY_MEMORY, &memory, sizeof(memory)));
+	if (memory.hbm_size < 3 * SIZE_1G)
+		SKIP(return, "HBM is too small to have a block of 1 GiB");
+	ASSERT_EQ(0, npu_bo_create(ctx->fd, SIZE_1G, DRM_NPU_BO_HBM, &bo));
+	at = VA & ~(SIZE_1G - 1);
+	ASSERT_EQ(0, npu_vm_map(ctx->fd, ctx->vm, bo, 0, at, SIZE_1G, 0));
+	EXPECT_TRUE(came(ctx->fd, &self->start, 0, 0, 0, 1)) TH_LOG("aligned to 1 GiB");
+	cmd_fill(npu_ctx_cmd(ctx, 0), at + SIZE_1G - 16, 16, 0x1234);
+	cmd_copy(npu_ctx_cmd(ctx, 1), CTX_DATA_VA, at + SIZE_1G - 8, 8);
+	ASSERT_EQ(0, npu_ctx_run(ctx, 2));
+	EXPECT_EQ(0x0000123400001234, *(volatile uint64_t *)ctx->data.cpu);
+
+	/* What is left is as large as it can be. */
+	ASSERT_EQ(0, npu_vm_unmap(ctx->fd, ctx->vm, at, SIZE_2M));
+	EXPECT_TRUE(came(ctx->fd, &self->start, 0, 0, 511, 0)) TH_LOG("all but 2 MiB");
+	ASSERT_EQ(0, npu_ctx_run(ctx, 2));
+	ASSERT_EQ(0, npu_vm_unmap(ctx->fd, ctx->vm, at, SIZE_1G));
+	EXPECT_TRUE(came(ctx->fd, &self->start, 0, 0, 0, 0)) TH_LOG("unmapped");
+
+	ASSERT_EQ(0, npu_vm_map(ctx->fd, ctx->vm, bo, 0, at + SIZE_2M, SIZE_1G, 0));
+	EXPECT_TRUE(came(ctx->fd, &self->start, 0, 0, 512, 0)) TH_LOG("aligned to 2 MiB");
 }
 
 TEST_F(pages, what_is_left_of_a_large_page)

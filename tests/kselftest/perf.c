@@ -307,37 +307,20 @@ TEST_F(perf, times_of_a_sample)
 	close(stream);
 }
 
-static int driver_write(const char *file, const char *device)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/npu/%s", file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, device, strlen(device)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 /* What was there before the device went can be read, and then no more. */
 TEST_F(perf, device_goes)
 {
 	int stream = perf_open(self->ctx.fd, 1, PERIOD_US, 0);
 	struct pollfd poll_fd = { .fd = stream, .events = POLLIN };
-	struct drm_npu_dev_info info = { 0 };
 	struct record record;
 	unsigned int left = 0;
-	char name[32];
+	char name[NPU_NAME_SIZE];
 	ssize_t size;
 
 	ASSERT_GE(stream, 0);
-	ASSERT_EQ(0, npu_query(self->ctx.fd, DRM_NPU_DEV_QUERY_INFO, &info, sizeof(info)));
-	snprintf(name, sizeof(name), "%04x:%02x:%02x.%x", info.pci_domain, info.pci_bus,
-		 info.pci_device, info.pci_function);
+	ASSERT_EQ(0, npu_name(self->ctx.fd, name));
 	ASSERT_TRUE(wait_for(stream, POLLIN));
-	ASSERT_EQ(0, driver_write("unbind", name));
+	ASSERT_EQ(0, npu_driver_write("unbind", name));
 	EXPECT_EQ(1, poll(&poll_fd, 1, 0));
 	EXPECT_EQ(POLLIN | POLLHUP, poll_fd.revents);
 	while ((size = read(stream, &record, sizeof(record))) == sizeof(record))
@@ -350,7 +333,7 @@ TEST_F(perf, device_goes)
 	EXPECT_EQ(-ENODEV, perf_open(self->ctx.fd, 1, PERIOD_US, 0));
 	close(stream);
 	npu_ctx_close(&self->ctx);
-	ASSERT_EQ(0, driver_write("bind", name));
+	ASSERT_EQ(0, npu_driver_write("bind", name));
 	ASSERT_EQ(0, npu_ctx_open(&self->ctx));
 }
 

@@ -233,6 +233,75 @@ TEST_F(power, job_that_waits_for_a_fence_keeps_it_awake)
 	npu_syncobj_destroy(self->fd, syncs[1].handle);
 }
 
+/* Memory of a process is free to change while the device sleeps, which does not wake it. */
+TEST_F(power, memory_of_a_sleeping_device_changes)
+{
+	const uint64_t size = 0x20000, va = 0x7700000000;
+	struct drm_npu_vm_bind_op op = {
+		.op = DRM_NPU_VM_BIND_OP_MAP_USERPTR, .va = va, .size = size,
+	};
+	volatile uint64_t *data = self->ctx.data.cpu;
+	volatile uint64_t *memory;
+
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)memory);
+	op.bo_offset = (uintptr_t)memory;
+	if (npu_vm_bind(self->fd, self->ctx.vm, &op, 1) == -EOPNOTSUPP)
+		SKIP(return, "the kernel has no HMM_MIRROR");
+	cmd_copy(npu_ctx_cmd(&self->ctx, 0), CTX_DATA_VA, va, 8);
+	for (uint64_t i = 1; i < 5; i++) {
+		long active;
+
+		/* What the device has cached of its tables is of no use from here on. */
+		memory[0] = i;
+		ASSERT_EQ(0, npu_ctx_run(&self->ctx, 1));
+		ASSERT_EQ(i, data[0]);
+		ASSERT_TRUE(power_wait_suspended(self->fd));
+		active = power_get(self->fd, "runtime_active_time");
+		ASSERT_EQ(0, madvise((void *)memory, size, MADV_DONTNEED));
+		memory[0] = 100 + i;
+		EXPECT_EQ(active, power_get(self->fd, "runtime_active_time"));
+		EXPECT_TRUE(power_is(self->fd, "suspended"));
+		ASSERT_EQ(0, npu_ctx_run(&self->ctx, 1));
+		EXPECT_EQ(100 + i, data[0]);
+	}
+
+	/* It is not there any more, whatever the device knew before it slept. */
+	ASSERT_TRUE(power_wait_suspended(self->fd));
+	ASSERT_EQ(0, munmap((void *)memory, size));
+	EXPECT_TRUE(power_is(self->fd, "suspended"));
+	EXPECT_NE(0, npu_ctx_run(&self->ctx, 1));
+}
+
+TEST_F(power, bind_that_waits_keeps_it_awake)
+{
+	struct drm_npu_vm_bind_op op = {
+		.op = DRM_NPU_VM_BIND_OP_MAP, .bo_handle = self->ctx.data.handle,
+		.va = CTX_DATA_VA + 0x40000000, .size = 0x1000,
+	};
+	struct drm_npu_sync syncs[2] = {
+		{ .flags = DRM_NPU_SYNC_WAIT },
+		{ .flags = DRM_NPU_SYNC_SIGNAL },
+	};
+	volatile uint64_t *data = self->ctx.data.cpu;
+
+	data[0] = 0;
+	data[1] = 17;
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, npu_syncobj_create(self->fd, &syncs[i].handle));
+	}
+	cmd_sem_wait(npu_ctx_cmd(&self->ctx, 0), CTX_DATA_VA, 1);
+	ASSERT_EQ(0, npu_submit(self->fd, self->ctx.queue, self->ctx.list.va, 1, syncs[0].handle));
+	ASSERT_EQ(0, npu_vm_bind_async(self->fd, self->ctx.vm, &op, 1, syncs, 2));
+	EXPECT_TRUE(stays_awake(self->fd));
+	data[0] = 1;
+	ASSERT_EQ(0, npu_syncobj_wait(self->fd, syncs[1].handle, 0, WAIT_NS));
+	cmd_copy(npu_ctx_cmd(&self->ctx, 0), CTX_DATA_VA + 16, op.va + 8, 8);
+	EXPECT_EQ(0, npu_ctx_run(&self->ctx, 1));
+	EXPECT_EQ(17, data[2]);
+	EXPECT_TRUE(power_wait_suspended(self->fd));
+}
+
 TEST_F(power, control_on_keeps_it_awake)
 {
 	ASSERT_TRUE(power_wait_suspended(self->fd));

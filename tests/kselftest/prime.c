@@ -4,12 +4,9 @@
 #include <fcntl.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
-#include <linux/memfd.h>
-#include <linux/udmabuf.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "npu_util.h"
@@ -192,23 +189,9 @@ FIXTURE_VARIANT(foreign)
 	int (*create)(void);
 };
 
-/* A dma-buf of memory of this process; -ENODEV if the kernel makes none. */
 static int create_udmabuf(void)
 {
-	struct udmabuf_create create = { .size = SIZE, .flags = UDMABUF_FLAGS_CLOEXEC };
-	int device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), dmabuf;
-
-	if (device < 0)
-		return -ENODEV;
-	create.memfd = syscall(SYS_memfd_create, "prime", MFD_ALLOW_SEALING);
-	if (ftruncate(create.memfd, SIZE) || fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
-		return -errno;
-	dmabuf = ioctl(device, UDMABUF_CREATE, &create);
-	if (dmabuf < 0)
-		dmabuf = -errno;
-	close(create.memfd);
-	close(device);
-	return dmabuf;
+	return npu_udmabuf(SIZE);
 }
 
 static int create_heap_buffer(void)

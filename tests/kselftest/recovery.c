@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* What is stopped, what is not, and who is told: guilt, counters, priorities, resets. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "npu_util.h"
@@ -36,25 +33,6 @@ FIXTURE_TEARDOWN(recovery)
 	ASSERT_EQ(0, npu_ctx_open(&self->ctx));
 	EXPECT_TRUE(npu_ctx_works(&self->ctx));
 	npu_ctx_close(&self->ctx);
-}
-
-/* A job that waits for the first word of its context's data. */
-static int start_waiting(struct npu_ctx *ctx, uint32_t *syncobj)
-{
-	*(volatile uint64_t *)ctx->data.cpu = 0;
-	cmd_sem_wait(npu_ctx_cmd(ctx, 0), ctx->data.va, 1);
-	cmd_write(npu_ctx_cmd(ctx, 1), ctx->data.va + 8, 99);
-	return npu_syncobj_create(ctx->fd, syncobj) ?:
-	       npu_submit(ctx->fd, ctx->queue, ctx->list.va, 2, *syncobj);
-}
-
-static int finish_waiting(struct npu_ctx *ctx, uint32_t syncobj)
-{
-	volatile uint64_t *data = ctx->data.cpu;
-
-	data[0] = 1;
-	return npu_syncobj_wait(ctx->fd, syncobj, 0, WAIT_NS) ?:
-	       npu_syncobj_error(ctx->fd, syncobj) ?: data[1] == 99 ? 0 : -EBADMSG;
 }
 
 static void expect_counts(struct __test_metadata *_metadata,
@@ -116,11 +94,11 @@ TEST_F(recovery, who_faults_is_guilty_and_nobody_else_notices)
 {
 	uint32_t syncobj;
 
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	EXPECT_EQ(-EIO, npu_run(self->ctx.fd, self->ctx.queue, 0xbad000000000, 1));
 	expect_state(_metadata, &self->ctx, DRM_NPU_QUEUE_FAULT, DRM_NPU_RECOVERY_TASK, 1);
 	expect_counts(_metadata, self, 1, 0);
-	EXPECT_EQ(0, finish_waiting(&self->other, syncobj));
+	EXPECT_EQ(0, npu_ctx_release(&self->other, syncobj));
 	expect_state(_metadata, &self->other, DRM_NPU_QUEUE_OK, DRM_NPU_RECOVERY_NONE, 0);
 }
 
@@ -129,14 +107,29 @@ TEST_F(recovery, who_takes_too_long_is_guilty_and_nobody_else_notices)
 	const uint32_t code[] = { RV_LOOP };
 	uint32_t syncobj;
 
-	ASSERT_EQ(0, start_waiting(&self->other, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
 	memcpy((char *)self->ctx.data.cpu + CODE, code, sizeof(code));
 	cmd_kernel(npu_ctx_cmd(&self->ctx, 0), self->ctx.data.va + CODE, 0, 2);
 	npu_ctx_cmd(&self->ctx, 0)->timeout_us = 100000;
 	EXPECT_EQ(-ETIME, npu_ctx_run(&self->ctx, 1));
 	expect_state(_metadata, &self->ctx, DRM_NPU_QUEUE_TIMEOUT, DRM_NPU_RECOVERY_TASK, 1);
 	expect_counts(_metadata, self, 1, 0);
-	EXPECT_EQ(0, finish_waiting(&self->other, syncobj));
+	EXPECT_EQ(0, npu_ctx_release(&self->other, syncobj));
+	expect_state(_metadata, &self->other, DRM_NPU_QUEUE_OK, DRM_NPU_RECOVERY_NONE, 0);
+}
+
+/* A list that goes round for ever, though each of its commands is short. */
+TEST_F(recovery, endless_loop)
+{
+	uint32_t syncobj;
+
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->other, &syncobj));
+	cmd_fill(npu_ctx_cmd(&self->ctx, 0), self->ctx.data.va, 4096, 1);
+	cmd_branch(npu_ctx_cmd(&self->ctx, 1), self->ctx.data.va, 0, -1);
+	npu_ctx_cmd(&self->ctx, 1)->timeout_us = 100000;
+	EXPECT_EQ(-ETIME, npu_ctx_run(&self->ctx, 2));
+	expect_state(_metadata, &self->ctx, DRM_NPU_QUEUE_TIMEOUT, DRM_NPU_RECOVERY_TASK, 1);
+	EXPECT_EQ(0, npu_ctx_release(&self->other, syncobj));
 	expect_state(_metadata, &self->other, DRM_NPU_QUEUE_OK, DRM_NPU_RECOVERY_NONE, 0);
 }
 
@@ -176,9 +169,9 @@ TEST_F(recovery, other_queues_of_the_context_go_on)
 	uint32_t syncobj;
 
 	ASSERT_EQ(0, npu_queue_create(second.fd, second.vm, &second.queue));
-	ASSERT_EQ(0, start_waiting(&second, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(&second, &syncobj));
 	EXPECT_EQ(-EIO, npu_run(self->ctx.fd, self->ctx.queue, 0xbad000000000, 1));
-	EXPECT_EQ(0, finish_waiting(&second, syncobj));
+	EXPECT_EQ(0, npu_ctx_release(&second, syncobj));
 	expect_state(_metadata, &second, DRM_NPU_QUEUE_OK, DRM_NPU_RECOVERY_NONE, 0);
 }
 
@@ -303,25 +296,6 @@ TEST_F_TIMEOUT(recovery, priority_decides_at_task_borders, 300)
 	close(dmabuf);
 }
 
-/* By its sysfs file, as an administrator would. */
-static int reset_device(int fd)
-{
-	char path[64];
-	struct stat st;
-	int file, ret;
-
-	if (fstat(fd, &st))
-		return -errno;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device/reset", major(st.st_rdev),
-		 minor(st.st_rdev));
-	file = open(path, O_WRONLY | O_CLOEXEC);
-	if (file < 0)
-		return -errno;
-	ret = write(file, "1", 1) < 0 ? -errno : 0;
-	close(file);
-	return ret;
-}
-
 /* Queues are lost, whose fault it is not; memory stays, and what is mapped. */
 TEST_F(recovery, device_reset)
 {
@@ -330,10 +304,10 @@ TEST_F(recovery, device_reset)
 	struct drm_npu_queue_get_state state;
 	uint32_t syncobj;
 
-	ASSERT_EQ(0, start_waiting(ctx, &syncobj));
+	ASSERT_EQ(0, npu_ctx_start_waiting(ctx, &syncobj));
 	EXPECT_EQ(-EIO, npu_run(self->other.fd, self->other.queue, 0xbad000000000, 1));
 	data[1000] = 0x1234567;
-	ASSERT_EQ(0, reset_device(ctx->fd));
+	ASSERT_EQ(0, npu_reset_device(ctx->fd));
 	EXPECT_EQ(0, npu_syncobj_wait(ctx->fd, syncobj, 0, WAIT_NS));
 	EXPECT_EQ(-ECANCELED, npu_syncobj_error(ctx->fd, syncobj));
 	expect_state(_metadata, ctx, DRM_NPU_QUEUE_LOST, DRM_NPU_RECOVERY_DEVICE, 0);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "npu_util.h"
+#include "npu_vm.h"
 #include "kselftest_harness.h"
 
 #define TRACEFS "/sys/kernel/tracing"
@@ -44,15 +45,9 @@ FIXTURE(trace)
 static int put(const char *file, const char *text)
 {
 	char path[256];
-	int fd, ret;
 
 	snprintf(path, sizeof(path), INSTANCE "/%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
+	return write_file(path, text);
 }
 
 FIXTURE_SETUP(trace)
@@ -292,6 +287,82 @@ TEST_F(trace, memory)
 	EXPECT_TRUE(printed(self, "npu_vm_bind", "op=1, flags=0x0, va=0x2000000000"));
 	EXPECT_TRUE(printed(self, "npu_vm_bind", "va=0x3000000000, size=0x400000"));
 	EXPECT_FALSE(printed(self, "npu_vm_bind", "bo=0, offset=0x0, ret=-"));
+}
+
+/* Index of the next event from @from on that prints @text; -1 if there is none. */
+static int next(FIXTURE_DATA(trace) *self, unsigned int from, const char *name, const char *text)
+{
+	for (unsigned int i = from; i < self->count; i++)
+		if (!strcmp(self->events[i].name, name) && strstr(self->events[i].text, text))
+			return i;
+	return -1;
+}
+
+/* Index of the step of recovery that a queue ended with; -1 if there is none. */
+static int step_of(FIXTURE_DATA(trace) *self, unsigned long long context, unsigned int step)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "context=%llu, step=%u", context, step);
+	return next(self, 0, "npu_queue_recover", text);
+}
+
+/* A task that takes too long is stopped, and nothing else is. */
+TEST_F(trace, task_is_stopped)
+{
+	struct drm_npu_job late = { .list = self->ctx.list.va, .count = 1, .timeout_ms = 50 };
+	struct drm_npu_sync sync = { .flags = DRM_NPU_SYNC_SIGNAL };
+	struct npu_ctx *ctx = &self->ctx;
+	const struct event *job;
+	int step, done;
+
+	cmd_sem_wait(npu_ctx_cmd(ctx, 0), ctx->data.va, 1);
+	ASSERT_EQ(0, npu_syncobj_create(ctx->fd, &sync.handle));
+	ASSERT_EQ(0, npu_submit_syncs(ctx->fd, ctx->queue, &late, 1, &sync, 1));
+	EXPECT_EQ(-ETIME, npu_ctx_finish(ctx, sync.handle));
+	collect(_metadata, self);
+	job = first_job(self);
+	ASSERT_NE(NULL, job);
+	step = step_of(self, job->context, DRM_NPU_RECOVERY_TASK);
+	done = find(self, "npu_job_done", job->context, job->seqno, 0);
+	EXPECT_LE(0, step);
+	EXPECT_LT(step, done);
+	EXPECT_NE(NULL, strstr(self->events[done].text, "error=-62"));
+	EXPECT_EQ(-1, next(self, 0, "npu_reset_reason", ""));
+	EXPECT_EQ(-1, next(self, 0, "npu_device_state", ""));
+}
+
+/* A crash of the firmware: why, what the device goes through, and what that does to a job. */
+TEST_F(trace, device_is_reset)
+{
+	int reason, offline, step, done;
+	struct npu_ctx again;
+	const struct event *job;
+	uint32_t syncobj;
+
+	if (!vm_here())
+		SKIP(return, "not in npu-vm");
+	ASSERT_EQ(0, npu_ctx_start_waiting(&self->ctx, &syncobj));
+	ASSERT_EQ(0, vm_ask("fault npu0 fw-crash 1"));
+	EXPECT_EQ(-ECANCELED, npu_ctx_finish(&self->ctx, syncobj));
+	ASSERT_EQ(0, npu_ctx_open(&again));
+	EXPECT_TRUE(npu_ctx_works(&again));
+	collect(_metadata, self);
+	npu_ctx_close(&again);
+
+	job = first_job(self);
+	ASSERT_NE(NULL, job);
+	reason = next(self, 0, "npu_reset_reason", "reason=");
+	offline = next(self, 0, "npu_device_state", "state=2,");
+	step = step_of(self, job->context, DRM_NPU_RECOVERY_DEVICE);
+	done = find(self, "npu_job_done", job->context, job->seqno, 0);
+	EXPECT_LE(0, reason);
+	EXPECT_LT(reason, offline);
+	EXPECT_LT(offline, step);
+	EXPECT_LT(step, done);
+	EXPECT_NE(NULL, strstr(self->events[done].text, "error=-125"));
+	EXPECT_LT(offline, next(self, offline, "npu_device_state", "state=0,"));
+	EXPECT_EQ(-1, next(self, offline + 1, "npu_device_state", "state=2,"));
 }
 
 TEST_HARNESS_MAIN

@@ -80,7 +80,7 @@ TEST_F(vm, id_is_of_its_file)
 	close(other);
 }
 
-TEST_F(vm, many_and_close_frees_them)
+TEST_F_TIMEOUT(vm, many_and_close_frees_them, 120)
 {
 	uint32_t vm;
 

@@ -39,7 +39,7 @@ extern "C" {
  * - 1.1: HBM can be oversubscribed; buffers of one VM (&drm_npu_bo_create.vm_id);
  *   VM_BIND: asynchronous, syncs, user memory, sparse ranges, prefetch; VM_GET_STATE,
  *   BO_MADVISE, BO_SET_LABEL, PERF_OPEN; queries LIMITS, RESETS and PERF;
- *   QUEUE_GET_STATE tells the step of recovery
+ *   QUEUE_GET_STATE tells the step of recovery, and what the queue is at
  */
 
 /**
@@ -674,13 +674,47 @@ enum drm_npu_recovery {
 };
 
 /**
+ * enum drm_npu_queue_activity - what a queue is at
+ */
+enum drm_npu_queue_activity {
+	/** @DRM_NPU_QUEUE_IDLE: all its jobs have ended */
+	DRM_NPU_QUEUE_IDLE = 0,
+	/** @DRM_NPU_QUEUE_READY: waits for its turn on the device */
+	DRM_NPU_QUEUE_READY,
+	/** @DRM_NPU_QUEUE_RUNNING: a command runs */
+	DRM_NPU_QUEUE_RUNNING,
+	/** @DRM_NPU_QUEUE_WAITING: a command waits for a semaphore in memory */
+	DRM_NPU_QUEUE_WAITING,
+	/** @DRM_NPU_QUEUE_BLOCKED: its first job waits for a fence, the device has none of it */
+	DRM_NPU_QUEUE_BLOCKED,
+	/** @DRM_NPU_QUEUE_SUSPENDED: the driver has suspended it */
+	DRM_NPU_QUEUE_SUSPENDED,
+	/** @DRM_NPU_QUEUE_STOPPED: takes no jobs any more, see &drm_npu_queue_get_state.state */
+	DRM_NPU_QUEUE_STOPPED,
+	/** @DRM_NPU_QUEUE_UNKNOWN: it has jobs, and the device cannot be asked */
+	DRM_NPU_QUEUE_UNKNOWN,
+};
+
+/**
+ * DRM_NPU_QUEUE_STATE_ACTIVITY - tell what the queue is at, too; the device is asked for it
+ */
+#define DRM_NPU_QUEUE_STATE_ACTIVITY (1 << 0)
+
+/**
+ * DRM_NPU_QUEUE_NONE - no number of a queue
+ */
+#define DRM_NPU_QUEUE_NONE (~0U)
+
+/**
  * struct drm_npu_queue_get_state - argument of DRM_IOCTL_NPU_QUEUE_GET_STATE
+ *
+ * What follows @guilty is zero without DRM_NPU_QUEUE_STATE_ACTIVITY.
  */
 struct drm_npu_queue_get_state {
 	/** @id: id of the queue */
 	__u32 id;
-	/** @pad: zero */
-	__u32 pad;
+	/** @flags: DRM_NPU_QUEUE_STATE_* */
+	__u32 flags;
 	/** @state: out: enum drm_npu_queue_status */
 	__u32 state;
 	/** @reset_count: out: device resets since the queue was created */
@@ -713,6 +747,30 @@ struct drm_npu_queue_get_state {
 	__u32 recovery;
 	/** @guilty: out: 1 if the queue was stopped for what it did itself */
 	__u32 guilty;
+	/** @activity: out: enum drm_npu_queue_activity */
+	__u32 activity;
+	/** @number: out: the device's number of the queue, as debugfs shows it */
+	__u32 number;
+	/**
+	 * @waits_for: out: BLOCKED: number of the queue whose fence it is; DRM_NPU_QUEUE_NONE:
+	 * the fence is not of a queue of this device
+	 */
+	__u32 waits_for;
+	/** @pad: out: zero */
+	__u32 pad;
+	/**
+	 * @commands_done: out: commands that have ended, which tells progress; it starts anew
+	 * when the device has been reset
+	 */
+	__u64 commands_done;
+	/** @still_ns: out: time since it was last seen to get on, or was given work when idle */
+	__u64 still_ns;
+	/** @command: out: device address of the command that it is at, zero if none */
+	__u64 command;
+	/** @cores: out: AI cores that run blocks of it */
+	__u64 cores;
+	/** @pc: out: where in the kernel the lowest of them is */
+	__u64 pc;
 };
 
 /**
