@@ -27,20 +27,24 @@ int rt_attr_take(struct rt_diag *diag, const char *name, uint32_t known_flags, v
 {
 	struct attr_head head;
 
-	memset(dst, 0, dst_size);
-	if (!src)
+	if (!src) {
+		memset(dst, 0, dst_size);
 		return 0;
+	}
 	memcpy(&head, src, sizeof(head.size));
 	if (head.size < sizeof(head))
 		return rt_fail(diag, NPURT_ERROR_INVALID, "%s.size is %u: set it to sizeof(%s)",
 			       name, head.size, name);
-	if (!tail_is_zero(src, dst_size, head.size))
+	if (head.size > dst_size && !tail_is_zero(src, dst_size, head.size))
 		return rt_fail(diag, NPURT_ERROR_UNSUPPORTED,
 			       "%s has fields set that this library does not know", name);
 	memcpy(&head, src, sizeof(head));
 	if (head.flags & ~known_flags)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "%s.flags has unknown bits 0x%x", name,
 			       head.flags & ~known_flags);
+	/* Once a launch, and mostly of the size that this library knows. */
+	if (head.size < dst_size)
+		memset((uint8_t *)dst + head.size, 0, dst_size - head.size);
 	memcpy(dst, src, rt_min(head.size, dst_size));
 	return 0;
 }

@@ -10,11 +10,11 @@
 static int create_vm(npurt_context *context)
 {
 	struct drm_npu_vm_create args = { 0 };
-	int err = kmd_ioctl(context->device->fd, DRM_IOCTL_NPU_VM_CREATE, &args);
+	int err = kmd_ioctl(context->device->kmd, DRM_IOCTL_NPU_VM_CREATE, &args);
 
 	if (err == -ENOSPC)
-		return rt_fail(&context->device->diag, NPURT_ERROR_RESOURCE,
-			       "no address space left on the device");
+		return rt_fail_limit(&context->device->diag, RT_LIMIT_VMS,
+				     "create an address space");
 	if (err)
 		return rt_fail_errno(&context->device->diag, err, "create an address space");
 	context->vm_id = args.id;
@@ -41,7 +41,9 @@ int npurt_context_create(npurt_device *device, const npurt_context_attr *attr,
 		return rt_fail(&device->diag, NPURT_ERROR_HOST_MEMORY, "allocate a context");
 	context->device = device;
 	err = rt_va_init(&context->va, device->info.va_start, device->info.va_end);
-	if (!err)
+	if (err)
+		rt_fail(&device->diag, err, "allocate the addresses of a context");
+	else
 		err = create_vm(context);
 	if (err) {
 		rt_va_fini(&context->va);
@@ -52,7 +54,17 @@ int npurt_context_create(npurt_device *device, const npurt_context_attr *attr,
 	pthread_mutex_init(&context->lock, NULL);
 	rt_slot_pool_init(&context->slots);
 	rt_list_init(&context->memory);
+	rt_list_init(&context->imports);
+	rt_tags_init(context);
 	rt_list_init(&context->modules);
+	rt_list_init(&context->graph_execs);
+	rt_list_init(&context->retired);
+	rt_list_init(&context->streams);
+	rt_list_init(&context->unreadable);
+	rt_list_init(&context->communicators);
+	pthread_mutex_lock(&device->lock);
+	rt_list_add(&device->context_list, &context->link);
+	pthread_mutex_unlock(&device->lock);
 	atomic_fetch_add(&device->contexts, 1);
 	*result = context;
 	return 0;
@@ -64,12 +76,14 @@ static int check_unused(npurt_context *context)
 
 	pthread_mutex_lock(&context->lock);
 	if (context->num_streams || context->num_events || context->num_modules ||
-	    context->num_memory)
+	    context->num_graphs || context->num_memory || context->num_pools ||
+	    atomic_load(&context->num_communicators))
 		err = rt_fail(&context->diag, NPURT_ERROR_BUSY,
-			      "the context still has %u streams, %u events, %u modules and "
-			      "%u memory objects",
+			      "the context still has %u streams, %u events, %u modules, %u graphs, "
+			      "%u memory objects, %u pools and %u communicators",
 			      context->num_streams, context->num_events, context->num_modules,
-			      context->num_memory);
+			      context->num_graphs, context->num_memory, context->num_pools,
+			      atomic_load(&context->num_communicators));
 	pthread_mutex_unlock(&context->lock);
 	return err;
 }
@@ -89,16 +103,24 @@ int npurt_context_destroy(npurt_context *context)
 	if (err)
 		return err;
 
+	rt_imports_drop_context(context);
+	pthread_mutex_lock(&device->lock);
+	rt_list_del(&context->link);
+	pthread_mutex_unlock(&device->lock);
+	rt_graph_fini(context);
+	rt_module_reap(context, true);
 	rt_slot_pool_fini(&context->slots);
+	rt_memory_free_unreadable(context);
 	args.id = context->vm_id;
-	err = kmd_ioctl(device->fd, DRM_IOCTL_NPU_VM_DESTROY, &args);
+	err = kmd_ioctl(device->kmd, DRM_IOCTL_NPU_VM_DESTROY, &args);
 	if (err)
 		rt_log(device, NPURT_LOG_WARNING, "destroy of address space %u: errno %d", args.id,
 		       -err);
 	rt_va_fini(&context->va);
+	rt_tags_fini(context);
 	pthread_mutex_destroy(&context->lock);
 	rt_diag_fini(&context->diag);
-	free(context);
+	rt_object_free(context);
 	atomic_fetch_sub(&device->contexts, 1);
 	return 0;
 }

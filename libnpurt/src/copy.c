@@ -13,19 +13,17 @@ static bool span(uint64_t pitch, uint64_t row_bytes, uint64_t rows, uint64_t *by
 	       !__builtin_add_overflow(*bytes, row_bytes, bytes);
 }
 
-int rt_region_check(npurt_stream *stream, const char *name, const struct rt_region *region,
-		    bool write, uint64_t row_bytes, uint64_t rows)
+int rt_region_check(struct rt_diag *diag, const npurt_context *context, const char *name,
+		    const struct rt_region *region, bool write, uint64_t row_bytes, uint64_t rows)
 {
 	const npurt_memory *memory = region->memory;
-	struct rt_diag *diag = &stream->diag;
 	uint64_t bytes, end;
 
 	if (!memory)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "%s is NULL", name);
-	if (memory->context != stream->context)
-		return rt_fail(diag, NPURT_ERROR_INVALID,
-			       "%s '%s' is of another context than stream %u", name, memory->label,
-			       stream->id);
+	if (memory->context != context)
+		return rt_fail(diag, NPURT_ERROR_INVALID, "%s '%s' is of another context", name,
+			       memory->label);
 	if (write && memory->readonly)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "%s '%s' is read-only for the device",
 			       name, memory->label);
@@ -40,19 +38,6 @@ int rt_region_check(npurt_stream *stream, const char *name, const struct rt_regi
 			       ", from offset %" PRIu64 " leave '%s' of %" PRIu64 " bytes",
 			       name, rows, row_bytes, region->pitch, region->offset, memory->label,
 			       memory->bytes);
-	return 0;
-}
-
-int rt_copy_command(npurt_stream *stream, const struct npu_cmd_copy *copy, const char *label)
-{
-	struct rt_command c;
-	int err = rt_stream_command(stream, NPURT_COMMAND_COPY, 0, &c);
-
-	if (err)
-		return err;
-	rt_label_copy(c.task->label, label);
-	c.cmd->opcode = NPU_CMD_COPY;
-	c.cmd->copy = *copy;
 	return 0;
 }
 
@@ -81,22 +66,30 @@ static int check_overlap(npurt_stream *stream, const struct rt_region *dst,
 	return 0;
 }
 
+int rt_copy_check(npurt_stream *stream, const struct rt_region *dst, const struct rt_region *src,
+		  uint64_t row_bytes, uint64_t rows)
+{
+	struct rt_diag *diag = &stream->diag;
+	int err = rt_region_check(diag, stream->context, "dst", dst, true, row_bytes, rows);
+
+	if (!err)
+		err = rt_region_check(diag, stream->context, "src", src, false, row_bytes, rows);
+	return err ? err : check_overlap(stream, dst, src, row_bytes, rows);
+}
+
 static int copy(npurt_stream *stream, const struct rt_region *dst, const struct rt_region *src,
 		uint64_t row_bytes, uint64_t rows)
 {
-	struct npu_cmd_copy cmd;
+	struct rt_op op = { .kind = NPURT_COMMAND_COPY };
 	int err;
 
 	if (!row_bytes || !rows)
 		return 0;
-	err = rt_region_check(stream, "dst", dst, true, row_bytes, rows);
-	if (!err)
-		err = rt_region_check(stream, "src", src, false, row_bytes, rows);
-	if (!err)
-		err = check_overlap(stream, dst, src, row_bytes, rows);
+	err = rt_copy_check(stream, dst, src, row_bytes, rows);
 	if (err)
 		return err;
-	cmd = (struct npu_cmd_copy){
+	op.name = dst->memory->label;
+	op.copy = (struct npu_cmd_copy){
 		.dst = dst->memory->va + dst->offset,
 		.src = src->memory->va + src->offset,
 		.row_bytes = row_bytes,
@@ -104,7 +97,7 @@ static int copy(npurt_stream *stream, const struct rt_region *dst, const struct 
 		.dst_pitch = dst->pitch,
 		.src_pitch = src->pitch,
 	};
-	err = rt_copy_command(stream, &cmd, dst->memory->label);
+	err = rt_stream_add(stream, &op);
 	return err ? err : rt_stream_kick(stream);
 }
 
@@ -145,14 +138,14 @@ int npurt_memcpy(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset, n
 	return npurt_memcpy_2d(stream, dst, dst_offset, 0, src, src_offset, 0, bytes, 1);
 }
 
-static int check_pattern(npurt_stream *stream, uint32_t pattern_bytes, const struct rt_region *dst,
-			 uint64_t row_bytes)
+int rt_pattern_check(struct rt_diag *diag, uint32_t pattern_bytes, const struct rt_region *dst,
+		     uint64_t row_bytes)
 {
 	if (pattern_bytes != 1 && pattern_bytes != 2 && pattern_bytes != 4 && pattern_bytes != 8)
-		return rt_fail(&stream->diag, NPURT_ERROR_INVALID,
+		return rt_fail(diag, NPURT_ERROR_INVALID,
 			       "pattern of %u bytes, not 1, 2, 4 or 8", pattern_bytes);
 	if ((dst->offset | dst->pitch | row_bytes) % pattern_bytes)
-		return rt_fail(&stream->diag, NPURT_ERROR_INVALID,
+		return rt_fail(diag, NPURT_ERROR_INVALID,
 			       "offset, pitch or row is not a multiple of the pattern's %u bytes",
 			       pattern_bytes);
 	return 0;
@@ -161,27 +154,27 @@ static int check_pattern(npurt_stream *stream, uint32_t pattern_bytes, const str
 static int fill(npurt_stream *stream, const struct rt_region *dst, uint64_t pattern,
 		uint32_t pattern_bytes, uint64_t row_bytes, uint64_t rows)
 {
-	struct rt_command c;
-	int err = check_pattern(stream, pattern_bytes, dst, row_bytes);
+	struct rt_op op = { .kind = NPURT_COMMAND_FILL };
+	int err = rt_pattern_check(&stream->diag, pattern_bytes, dst, row_bytes);
 
 	if (err)
 		return err;
 	if (!row_bytes || !rows)
 		return 0;
-	err = rt_region_check(stream, "dst", dst, true, row_bytes, rows);
-	if (!err)
-		err = rt_stream_command(stream, NPURT_COMMAND_FILL, 0, &c);
+	err = rt_region_check(&stream->diag, stream->context, "dst", dst, true, row_bytes, rows);
 	if (err)
 		return err;
-	rt_label_copy(c.task->label, dst->memory->label);
-	c.cmd->opcode = NPU_CMD_FILL;
-	c.cmd->fill.dst = dst->memory->va + dst->offset;
-	c.cmd->fill.row_bytes = row_bytes;
-	c.cmd->fill.rows = rows;
-	c.cmd->fill.dst_pitch = dst->pitch;
-	c.cmd->fill.pattern = pattern;
-	c.cmd->fill.pattern_bytes = pattern_bytes;
-	return rt_stream_kick(stream);
+	op.name = dst->memory->label;
+	op.fill = (struct npu_cmd_fill){
+		.dst = dst->memory->va + dst->offset,
+		.row_bytes = row_bytes,
+		.rows = rows,
+		.dst_pitch = dst->pitch,
+		.pattern = pattern,
+		.pattern_bytes = pattern_bytes,
+	};
+	err = rt_stream_add(stream, &op);
+	return err ? err : rt_stream_kick(stream);
 }
 
 int npurt_fill_2d_async(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset,

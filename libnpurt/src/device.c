@@ -47,8 +47,25 @@ static int query(npurt_device *device, uint32_t type, void *data, uint32_t size,
 	if (rt_forked(device))
 		return NPURT_ERROR_FORKED;
 	memset(data, 0, size);
-	err = kmd_ioctl(device->fd, DRM_IOCTL_NPU_DEV_QUERY, &args);
+	err = kmd_ioctl(device->kmd, DRM_IOCTL_NPU_DEV_QUERY, &args);
 	return err ? rt_fail_errno(&device->diag, err, "query of %s", what) : 0;
+}
+
+/* Their number, or an error; there is no object yet that could tell more of it. */
+static int enumerate(struct kmd_node nodes[KMD_MAX_NODES])
+{
+	const int found = kmd_enumerate(nodes, KMD_MAX_NODES);
+
+	switch (found) {
+	case -EACCES:
+		return NPURT_ERROR_ACCESS;
+	case -EINVAL:
+		return NPURT_ERROR_INVALID;
+	case -ENOMEM:
+		return NPURT_ERROR_HOST_MEMORY;
+	default:
+		return found < 0 ? NPURT_ERROR_SYSTEM : found;
+	}
 }
 
 int npurt_device_count(unsigned int *count)
@@ -58,9 +75,9 @@ int npurt_device_count(unsigned int *count)
 
 	if (!count)
 		return NPURT_ERROR_INVALID;
-	found = kmd_enumerate(nodes, KMD_MAX_NODES);
+	found = enumerate(nodes);
 	if (found < 0)
-		return found == -EACCES ? NPURT_ERROR_ACCESS : NPURT_ERROR_SYSTEM;
+		return found;
 	*count = (unsigned int)found;
 	return 0;
 }
@@ -94,7 +111,7 @@ static int check_info(npurt_device *device)
 {
 	const struct drm_npu_dev_info *info = &device->info;
 
-	if (!info->timestamp_frequency || !info->va_start || info->va_start >= info->va_end ||
+	if (!info->timestamp_frequency || !info->core_mask || !info->va_start || info->va_start >= info->va_end ||
 	    (info->va_start | info->va_end) & (RT_PAGE - 1))
 		return rt_fail(&device->diag, NPURT_ERROR_UNSUPPORTED,
 			       "the driver's device information makes no sense");
@@ -111,9 +128,12 @@ static int open_node(const struct kmd_node *node, const npurt_device_attr *attr,
 	if (!device)
 		return NPURT_ERROR_HOST_MEMORY;
 	device->node = *node;
-	device->fd = -1;
 	device->log_level = rt_log_default_level();
+	pthread_mutex_init(&device->lock, NULL);
+	rt_list_init(&device->context_list);
+	rt_list_init(&device->handles);
 	rt_diag_init(&device->diag, device);
+	rt_trace_hub_init(device);
 
 	err = rt_attr_take(&device->diag, "npurt_device_attr", 0, &a, sizeof(a), attr);
 	if (err)
@@ -126,9 +146,9 @@ static int open_node(const struct kmd_node *node, const npurt_device_attr *attr,
 	err = make_owner(device);
 	if (err)
 		goto fail;
-	device->fd = kmd_open(node->path, &device->driver_major, &device->driver_minor);
-	if (device->fd < 0) {
-		err = open_failed(&device->diag, node->path, device->fd);
+	err = kmd_open(&device->node, &device->kmd, &device->driver_major, &device->driver_minor);
+	if (err) {
+		err = open_failed(&device->diag, node->path, err);
 		goto fail;
 	}
 	err = query(device, DRM_NPU_DEV_QUERY_INFO, &device->info, sizeof(device->info),
@@ -138,16 +158,20 @@ static int open_node(const struct kmd_node *node, const npurt_device_attr *attr,
 	if (err)
 		goto fail;
 	device->info.name[sizeof(device->info.name) - 1] = '\0';
+	rt_clock_init(device);
 	rt_log(device, NPURT_LOG_INFO, "opened %s (%s, %s)", node->path, node->bus_id,
 	       device->info.name);
+	rt_trace_open_file(device);
 	*result = device;
 	return 0;
 
 fail:
-	if (device->fd >= 0)
-		kmd_close(device->fd);
+	rt_trace_hub_fini(device);
+	if (device->kmd)
+		kmd_close(device->kmd);
 	if (device->owner)
 		munmap(device->owner, RT_PAGE);
+	pthread_mutex_destroy(&device->lock);
 	rt_diag_fini(&device->diag);
 	free(device);
 	return err;
@@ -160,8 +184,10 @@ int npurt_device_open(unsigned int index, const npurt_device_attr *attr, npurt_d
 
 	if (!device)
 		return NPURT_ERROR_INVALID;
-	found = kmd_enumerate(nodes, KMD_MAX_NODES);
-	if (found < 0 || index >= (unsigned int)found)
+	found = enumerate(nodes);
+	if (found < 0)
+		return found;
+	if (index >= (unsigned int)found)
 		return NPURT_ERROR_NO_DEVICE;
 	return open_node(&nodes[index], attr, device);
 }
@@ -174,17 +200,17 @@ int npurt_device_open_bus_id(const char *bus_id, const npurt_device_attr *attr,
 
 	if (!bus_id || !device)
 		return NPURT_ERROR_INVALID;
-	found = kmd_enumerate(nodes, KMD_MAX_NODES);
+	found = enumerate(nodes);
 	for (int i = 0; i < found; i++) {
 		if (strcmp(nodes[i].bus_id, bus_id) == 0)
 			return open_node(&nodes[i], attr, device);
 	}
-	return NPURT_ERROR_NO_DEVICE;
+	return found < 0 ? found : NPURT_ERROR_NO_DEVICE;
 }
 
 int npurt_device_close(npurt_device *device)
 {
-	unsigned int contexts;
+	unsigned int contexts, traces;
 
 	if (!device)
 		return NPURT_ERROR_INVALID;
@@ -194,10 +220,17 @@ int npurt_device_close(npurt_device *device)
 	if (contexts)
 		return rt_fail(&device->diag, NPURT_ERROR_BUSY, "%u contexts of %s still exist",
 			       contexts, device->node.path);
-	kmd_close(device->fd);
+	traces = rt_trace_subscribers(device);
+	if (traces)
+		return rt_fail(&device->diag, NPURT_ERROR_BUSY, "%u traces of %s still exist",
+			       traces, device->node.path);
+	rt_trace_hub_fini(device);
+	rt_worker_stop(device);
+	kmd_close(device->kmd);
 	munmap(device->owner, RT_PAGE);
+	pthread_mutex_destroy(&device->lock);
 	rt_diag_fini(&device->diag);
-	free(device);
+	rt_object_free(device);
 	return 0;
 }
 
@@ -310,21 +343,4 @@ int npurt_device_get_telemetry(npurt_device *device, npurt_telemetry *telemetry)
 	out.mcu_permille = t.mcu_permille;
 	out.hbm_permille = t.hbm_permille;
 	return rt_attr_give(&device->diag, "npurt_telemetry", telemetry, &out, sizeof(out));
-}
-
-int npurt_device_get_time(npurt_device *device, uint64_t *device_ns, uint64_t *monotonic_ns)
-{
-	struct drm_npu_dev_timestamp t;
-	int err;
-
-	if (!device)
-		return NPURT_ERROR_INVALID;
-	err = query(device, DRM_NPU_DEV_QUERY_TIMESTAMP, &t, sizeof(t), "time");
-	if (err)
-		return err;
-	if (device_ns)
-		*device_ns = rt_ticks_to_ns(device, t.device);
-	if (monotonic_ns)
-		*monotonic_ns = t.cpu_before + (t.cpu_after - t.cpu_before) / 2;
-	return 0;
 }

@@ -129,7 +129,7 @@ static int find_segment(struct file *file, struct rt_elf *elf)
 	return elf->segment ? 0 : reject(file, "no loadable segment");
 }
 
-static int find_section(struct file *file, const char *name, Elf64_Shdr *section)
+static bool find_section(const struct file *file, const char *name, Elf64_Shdr *section)
 {
 	for (unsigned int i = 0; i < file->header.e_shnum; i++) {
 		const char *its_name;
@@ -137,9 +137,9 @@ static int find_section(struct file *file, const char *name, Elf64_Shdr *section
 		*section = section_header(file, i);
 		its_name = string_at(file, &file->strings, section->sh_name);
 		if (its_name && strcmp(its_name, name) == 0)
-			return 0;
+			return true;
 	}
-	return reject(file, "no section " NPU_MODULE_SECTION ": use NPU_KERNEL()");
+	return false;
 }
 
 static int take_kernel(struct file *file, const struct npu_kernel_desc *desc,
@@ -165,10 +165,10 @@ static int read_kernels(struct file *file, struct rt_elf *elf)
 	const struct npu_kernel_desc *descs;
 	Elf64_Shdr section;
 	uint64_t count;
-	int err = find_section(file, NPU_MODULE_SECTION, &section);
+	int err = 0;
 
-	if (err)
-		return err;
+	if (!find_section(file, NPU_MODULE_SECTION, &section))
+		return reject(file, "no section " NPU_MODULE_SECTION ": use NPU_KERNEL()");
 	count = section.sh_size / sizeof(*descs);
 	descs = at(file, section.sh_offset, section.sh_size, 1);
 	if (section.sh_type != SHT_PROGBITS || !descs || section.sh_size % sizeof(*descs) ||
@@ -180,6 +180,58 @@ static int read_kernels(struct file *file, struct rt_elf *elf)
 	elf->num_kernels = (unsigned int)count;
 	for (uint64_t i = 0; i < count && !err; i++)
 		err = take_kernel(file, &descs[i], elf, &elf->kernels[i]);
+	return err;
+}
+
+static struct rt_elf_kernel *find_kernel(struct rt_elf *elf, const char *name)
+{
+	for (unsigned int i = 0; i < elf->num_kernels; i++) {
+		if (strcmp(elf->kernels[i].name, name) == 0)
+			return &elf->kernels[i];
+	}
+	return NULL;
+}
+
+/* @kernel: whose fields come now, or NULL before the first. */
+static int take_arg(struct file *file, const struct npu_arg_desc *desc, struct rt_elf *elf,
+		    struct rt_elf_kernel **kernel)
+{
+	struct rt_elf_kernel *k = *kernel;
+
+	if (!desc->name[0] || !memchr(desc->name, '\0', sizeof(desc->name)))
+		return reject(file, "an argument without a terminated name");
+	if (desc->type == NPU_ARG_KERNEL) {
+		k = find_kernel(elf, desc->name);
+		if (!k || k->args || desc->size != k->args_bytes)
+			return reject(file, "arguments that are not those of a kernel");
+		k->args = desc + 1;
+		*kernel = k;
+		return 0;
+	}
+	if (!k || desc->offset > k->args_bytes || desc->size > k->args_bytes - desc->offset)
+		return reject(file, "an argument outside of its kernel's");
+	k->num_args++;
+	return 0;
+}
+
+/* Modules need not tell. */
+static int read_args(struct file *file, struct rt_elf *elf)
+{
+	struct rt_elf_kernel *kernel = NULL;
+	const struct npu_arg_desc *descs;
+	Elf64_Shdr section;
+	uint64_t count;
+	int err = 0;
+
+	if (!find_section(file, NPU_ARGS_SECTION, &section))
+		return 0;
+	count = section.sh_size / sizeof(*descs);
+	descs = at(file, section.sh_offset, section.sh_size, 1);
+	if (section.sh_type != SHT_PROGBITS || !descs || section.sh_size % sizeof(*descs) ||
+	    section.sh_offset % _Alignof(struct npu_arg_desc))
+		return reject(file, "malformed section " NPU_ARGS_SECTION);
+	for (uint64_t i = 0; i < count && !err; i++)
+		err = take_arg(file, &descs[i], elf, &kernel);
 	return err;
 }
 
@@ -222,12 +274,13 @@ static int read_symbols(struct file *file, const Elf64_Shdr *section, struct rt_
 
 static int read_sections(struct file *file, struct rt_elf *elf)
 {
+	int err = 0;
+
 	if (file->header.e_shstrndx >= file->header.e_shnum)
 		return reject(file, "no section names");
 	file->strings = section_header(file, file->header.e_shstrndx);
 	for (unsigned int i = 0; i < file->header.e_shnum; i++) {
 		const Elf64_Shdr section = section_header(file, i);
-		int err = 0;
 
 		if (section.sh_type == SHT_RELA || section.sh_type == SHT_REL)
 			return reject(file, "relocations left over");
@@ -236,7 +289,8 @@ static int read_sections(struct file *file, struct rt_elf *elf)
 		if (err)
 			return err;
 	}
-	return read_kernels(file, elf);
+	err = read_kernels(file, elf);
+	return err ? err : read_args(file, elf);
 }
 
 int rt_elf_parse(const void *image, size_t bytes, struct rt_elf *elf, const char **why)

@@ -37,6 +37,12 @@ static const struct error_text error_texts[] = {
 	ERROR_TEXT(ERROR_STREAM_LOST, "the stream was stopped"),
 	ERROR_TEXT(ERROR_DEVICE_LOST, "the device is lost"),
 	ERROR_TEXT(ERROR_SYSTEM, "operating system error"),
+	ERROR_TEXT(ERROR_CANCELED, "stopped by the caller"),
+	ERROR_TEXT(ERROR_CONTEXT_LOST, "the context is lost"),
+	ERROR_TEXT(ERROR_CAPTURE, "not possible in a capture"),
+	ERROR_TEXT(ERROR_LIMIT, "a limit is reached"),
+	ERROR_TEXT(ERROR_COLLECTIVE, "a peer of the collective failed"),
+	ERROR_TEXT(ERROR_VALIDATE, "misuse that the validation found"),
 };
 
 static const char *const status_texts[NPU_ST_COUNT] = {
@@ -95,10 +101,9 @@ static int error_of_errno(int err)
 	switch (-err) {
 	case 0:
 		return NPURT_SUCCESS;
+	case EBADF:
 	case EINVAL:
 		return NPURT_ERROR_INVALID;
-	case ENOMEM:
-		return NPURT_ERROR_HOST_MEMORY;
 	case ENOSPC:
 		return NPURT_ERROR_DEVICE_MEMORY;
 	case EACCES:
@@ -117,8 +122,6 @@ static int error_of_errno(int err)
 	case EOPNOTSUPP:
 	case ENOTTY:
 		return NPURT_ERROR_UNSUPPORTED;
-	case EMFILE:
-	case ENFILE:
 	case EAGAIN:
 		return NPURT_ERROR_RESOURCE;
 	default:
@@ -138,7 +141,7 @@ void rt_diag_fini(struct rt_diag *diag)
 	pthread_mutex_destroy(&diag->lock);
 }
 
-static void keep(struct rt_diag *diag, const char *text)
+void rt_diag_keep(struct rt_diag *diag, const char *text)
 {
 	pthread_mutex_lock(&diag->lock);
 	snprintf(diag->text, sizeof(diag->text), "%s", text);
@@ -153,20 +156,23 @@ int rt_fail(struct rt_diag *diag, int error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	keep(diag, text);
+	rt_diag_keep(diag, text);
 	rt_log(diag->device, NPURT_LOG_ERROR, "%s: %s", npurt_error_name(error), text);
 	return error;
 }
 
 int rt_fail_errno(struct rt_diag *diag, int err, const char *format, ...)
 {
-	char text[sizeof(diag->text) - 64];
+	char text[sizeof(diag->text) - 256], why[192];
 	va_list args;
+	int error;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return rt_fail(diag, error_of_errno(err), "%s: %s", text, strerror(-err));
+	snprintf(why, sizeof(why), "%s", strerror(-err));
+	error = rt_errno_limit(err, why, sizeof(why));
+	return rt_fail(diag, error ? error : error_of_errno(err), "%s: %s", text, why);
 }
 
 int rt_diag_copy(struct rt_diag *diag, char *text, size_t size)

@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static int error_of_state(uint32_t state)
+static int error_of_state(const struct drm_npu_queue_get_state *state)
 {
-	switch (state) {
+	/* What others of the context may come upon, too. */
+	if (state->state == DRM_NPU_QUEUE_FAULT && (state->fault_status == NPU_ST_HBM_ECC ||
+						    state->fault_status == NPU_ST_MMU_TABLE))
+		return NPURT_ERROR_CONTEXT_LOST;
+	switch (state->state) {
 	case DRM_NPU_QUEUE_TIMEOUT:
 		return NPURT_ERROR_STREAM_TIMEOUT;
 	case DRM_NPU_QUEUE_LOST:
@@ -22,7 +26,7 @@ static int error_of_state(uint32_t state)
 }
 
 /* The tag is the command's number; the record is gone if its chunk was used again. */
-static const struct rt_task *find_task(const npurt_stream *stream, uint64_t sequence)
+const struct rt_task *rt_stream_find_task(const npurt_stream *stream, uint64_t sequence)
 {
 	for (unsigned int i = 0; sequence && i < stream->num_chunks; i++) {
 		for (unsigned int j = 0; j < RT_CHUNK_COMMANDS; j++) {
@@ -50,12 +54,13 @@ static void name_task(npurt_stream *stream, const struct rt_task *task, npurt_fa
 	fault->command = task->command;
 	fault->tag = task->tag;
 	rt_label_copy(fault->label, task->label);
+	rt_site_describe(&task->site, fault->site, sizeof(fault->site));
 	if (task->kernel &&
 	    !rt_kernel_name(stream->context, task->kernel, fault->kernel, sizeof(fault->kernel)))
 		snprintf(fault->kernel, sizeof(fault->kernel), "(of an unloaded module)");
 }
 
-static void say_command(const struct rt_task *task, npurt_fault *fault)
+static void say_command(const struct rt_task *task, const char *graph, npurt_fault *fault)
 {
 	switch (fault->command) {
 	case NPURT_COMMAND_KERNEL:
@@ -78,11 +83,39 @@ static void say_command(const struct rt_task *task, npurt_fault *fault)
 	case NPURT_COMMAND_PROGRESS:
 		append(fault, "end of a batch");
 		break;
+	case NPURT_COMMAND_REDUCE:
+		append(fault, "reduction into '%s'", fault->label);
+		break;
+	case NPURT_COMMAND_WRITE:
+		append(fault, "write of a value to '%s'", fault->label);
+		break;
+	case NPURT_COMMAND_WAIT:
+		append(fault, "wait for a value in '%s'", fault->label);
+		break;
+	case NPURT_COMMAND_BRANCH:
+		append(fault, "branch on a value in '%s'", fault->label);
+		break;
+	case NPURT_COMMAND_COLLECTIVE:
+		append(fault, "collective");
+		break;
+	case NPURT_COMMAND_SIGNAL:
+		append(fault, "count of the rounds of '%s'", fault->label);
+		break;
+	case NPURT_COMMAND_TIMESTAMP:
+		append(fault, "timestamp of a trace");
+		break;
+	case NPURT_COMMAND_HOST_FUNCTION:
+		append(fault, "host function");
+		break;
 	default:
 		append(fault, "unknown command");
 		break;
 	}
 	append(fault, ", command %" PRIu64, fault->sequence);
+	if (graph[0])
+		append(fault, " of graph '%s'", graph);
+	if (fault->site[0])
+		append(fault, ", launched at %s", fault->site);
 }
 
 static void say_place(npurt_fault *fault)
@@ -94,14 +127,18 @@ static void say_place(npurt_fault *fault)
 	else if (fault->access && fault->access < RT_ARRAY_SIZE(accesses))
 		append(fault, ", %s at 0x%" PRIx64, accesses[fault->access], fault->address);
 	if (fault->nearest[0])
-		append(fault, " (%s)", fault->nearest);
+		append(fault, " (%s%s%s)", fault->nearest, fault->neighbour[0] ? ", " : "",
+		       fault->neighbour);
 	if (fault->command == NPURT_COMMAND_KERNEL && fault->unit >= NPU_UNIT_SCALAR)
 		append(fault, ", block %u on core %u", fault->block, fault->core);
 	if (fault->location[0])
 		append(fault, ", at %s", fault->location);
+	if (fault->source[0])
+		append(fault, " (%s)", fault->source);
 }
 
-static void say(const npurt_stream *stream, const struct rt_task *task, npurt_fault *fault)
+static void say(const npurt_stream *stream, const struct rt_task *task, const char *graph,
+		npurt_fault *fault)
 {
 	append(fault, "stream %u", stream->id);
 	if (stream->label[0])
@@ -111,35 +148,73 @@ static void say(const npurt_stream *stream, const struct rt_task *task, npurt_fa
 		return;
 	}
 	append(fault, ": ");
-	say_command(task, fault);
+	say_command(task, graph, fault);
 	append(fault, ": %s", rt_status_text(fault->status));
 	say_place(fault);
 }
 
-void rt_fault_collect(npurt_stream *stream, const struct drm_npu_queue_get_state *state)
+static void name_place(npurt_context *context, npurt_fault *fault)
 {
-	const struct rt_task *task = find_task(stream, state->fault_tag);
-	npurt_fault *fault = &stream->fault;
+	rt_module_describe(context, fault->pc, fault->location, sizeof(fault->location));
+	rt_module_describe_source(context, fault->pc, fault->source, sizeof(fault->source));
+}
+
+/* What the device's clock showed at a moment that has passed, in CLOCK_MONOTONIC. */
+static uint64_t to_monotonic(npurt_device *device, uint64_t device_ns)
+{
+	uint64_t device_now, monotonic_now;
+
+	if (npurt_device_get_time(device, &device_now, &monotonic_now))
+		return 0;
+	return monotonic_now - (device_now - device_ns);
+}
+
+/* What counts for a reader: commands of a graph by themselves, operations of a communicator. */
+static uint64_t sequence_of(uint64_t tag)
+{
+	if (tag & RT_GRAPH_TAG)
+		return (uint32_t)tag + 1;
+	return rt_is_collective(tag) ? rt_coll_number(tag) + 1 : tag;
+}
+
+void rt_fault_collect(npurt_stream *stream, const struct drm_npu_queue_get_state *state,
+		      npurt_fault *fault)
+{
+	char graph[NPURT_LABEL_SIZE] = "";
+	const struct rt_task *task = rt_stream_find_task(stream, state->fault_tag);
 	npurt_context *context = stream->context;
+	struct rt_task own;
+
+	if (state->fault_tag & RT_GRAPH_TAG &&
+	    rt_graph_find_task(context, state->fault_tag, &own, graph))
+		task = &own;
 
 	memset(fault, 0, sizeof(*fault));
 	fault->size = sizeof(*fault);
-	fault->error = error_of_state(state->state);
+	fault->error = error_of_state(state);
 	fault->status = state->fault_status;
 	fault->access = state->fault_access;
 	fault->unit = state->fault_unit;
 	fault->core = state->fault_core;
 	fault->block = state->fault_block;
 	fault->reset_count = state->reset_count;
-	fault->sequence = state->fault_tag;
+	fault->sequence = sequence_of(state->fault_tag);
 	fault->pc = state->fault_pc;
 	fault->address = state->fault_address;
 	fault->time_ns = rt_ticks_to_ns(context->device, state->fault_timestamp);
+	fault->time_monotonic_ns = to_monotonic(context->device, fault->time_ns);
 	if (task)
 		name_task(stream, task, fault);
+	else if (rt_is_collective(state->fault_tag))
+		fault->command = NPURT_COMMAND_COLLECTIVE;
 	if (fault->pc)
-		rt_module_describe(context, fault->pc, fault->location, sizeof(fault->location));
-	if (fault->access != NPU_ACCESS_NONE && fault->status != NPU_ST_KERNEL_TRAP)
+		name_place(context, fault);
+	if (fault->access != NPU_ACCESS_NONE && fault->status != NPU_ST_KERNEL_TRAP) {
 		rt_memory_describe(context, fault->address, fault->nearest, sizeof(fault->nearest));
-	say(stream, task, fault);
+		rt_memory_describe_other(context, fault->address, fault->neighbour,
+					 sizeof(fault->neighbour));
+	}
+	say(stream, task, graph, fault);
+	if (rt_is_collective(state->fault_tag))
+		rt_coll_explain(stream, state->fault_tag, fault);
 }

@@ -3,8 +3,9 @@
  * What the files of the library share. Names begin with rt_; none of them is
  * visible outside of it.
  *
- * Locks, in the order in which they are taken: a stream's, an event's, a
- * context's. No two of one kind are held together.
+ * Locks, in the order in which they are taken: a stream's, an event's, a capture's or
+ * an executable's, a pool's, that of imports, that of host functions, a device's, a
+ * context's, that of a stream's queue. No two of one kind are held together.
  */
 #ifndef NPURT_INTERNAL_H
 #define NPURT_INTERNAL_H
@@ -13,11 +14,16 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include <npu/npu_module.h>
 #include <npu/npu_queue.h>
 #include <npurt/npurt.h>
 
+#include "call.h"
+#include "command.h"
 #include "kmd.h"
+#include "trace.h"
 
 #define RT_PAGE 4096ULL
 #define RT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -76,7 +82,7 @@ static inline void rt_list_del(struct rt_list *node)
 struct rt_diag {
 	npurt_device *device;
 	pthread_mutex_t lock;
-	char text[512];
+	char text[1024];
 };
 
 void rt_diag_init(struct rt_diag *diag, npurt_device *device);
@@ -85,12 +91,37 @@ void rt_diag_fini(struct rt_diag *diag);
 int rt_fail(struct rt_diag *diag, int error, const char *format, ...) RT_PRINTF(3, 4);
 /* The same for a failed call of the kernel: adds its errno's text, gives npurt's code. */
 int rt_fail_errno(struct rt_diag *diag, int err, const char *format, ...) RT_PRINTF(3, 4);
+/*
+ * The same for one that may have wanted more HBM than there is (ENOSPC): adds who holds it.
+ * Takes the device's lock.
+ */
+int rt_fail_memory(struct rt_diag *diag, int err, const char *format, ...) RT_PRINTF(3, 4);
+
+/* For a call that met a limit of the driver's: which, whose, and how much is used. */
+enum rt_limit {
+	RT_LIMIT_VMS,
+	RT_LIMIT_QUEUES,
+	RT_LIMIT_PINNED,
+};
+
+int rt_fail_limit(struct rt_diag *diag, enum rt_limit limit, const char *what);
+/*
+ * For an errno of a limit that the kernel has for every process, or of no memory: its error,
+ * and in @text what was met; else 0.
+ */
+int rt_errno_limit(int err, char *text, size_t size);
+
+/* Keeps a text that was logged before. */
+void rt_diag_keep(struct rt_diag *diag, const char *text);
 int rt_diag_copy(struct rt_diag *diag, char *text, size_t size);
 const char *rt_status_text(uint32_t status);
 
 void rt_log(npurt_device *device, enum npurt_log_level level, const char *format, ...)
 	RT_PRINTF(3, 4);
 uint32_t rt_log_default_level(void);
+
+/* quarantine.c: free() of the object that a handle was, if any. */
+void rt_object_free(void *object);
 
 /* attr.c: structures that begin with {size, flags}. */
 
@@ -102,14 +133,47 @@ int rt_attr_give(struct rt_diag *diag, const char *name, void *dst, const void *
 		 uint32_t src_size);
 void rt_label_copy(char label[NPURT_LABEL_SIZE], const char *text);
 
+static inline void rt_op_label(const struct rt_op *op, char label[NPURT_LABEL_SIZE])
+{
+	if (op->name)
+		memcpy(label, op->name, NPURT_LABEL_SIZE);
+	else if (op->label)
+		rt_label_copy(label, op->label);
+	else
+		label[0] = '\0';
+}
+
+/* clock.c */
+
+struct rt_reading {
+	uint64_t device; /* ns */
+	uint64_t before, after; /* CLOCK_MONOTONIC in ns around it */
+	uint64_t tick; /* ns that the device's clock goes on by, rounded up */
+};
+
+#define RT_READINGS 32
+struct rt_clock {
+	struct rt_reading readings[RT_READINGS]; /* the last ones, a ring */
+	unsigned int count; /* so far */
+};
+
 /* device.c */
 
+struct rt_worker;
+
 struct npurt_device {
-	int fd;
+	struct kmd_file *kmd;
 	/* In a page that a fork wipes: zero in a child. */
 	_Atomic uint32_t *owner;
 	atomic_uint contexts;
+	pthread_mutex_t lock; /* of all that follows, up to the next empty line */
+	struct rt_list context_list;
+	struct rt_list handles; /* memory_share.c */
+	struct rt_worker *_Atomic worker; /* hostfn.c; NULL until it is needed */
+	struct rt_clock clock;
+
 	struct rt_diag diag;
+	struct rt_trace_hub hub;
 	npurt_log_fn log;
 	void *log_data;
 	uint32_t log_level;
@@ -124,6 +188,13 @@ static inline bool rt_forked(const npurt_device *device)
 }
 
 uint64_t rt_ticks_to_ns(const npurt_device *device, uint64_t ticks);
+void rt_clock_init(npurt_device *device);
+int rt_clock_read(npurt_device *device, struct rt_reading *reading);
+/* The time at @ticks, that is past, and by how much it may be wrong. */
+int rt_clock_to_monotonic(npurt_device *device, uint64_t ticks, uint64_t *ns, uint64_t *error);
+/* The same between two readings, of which there may be no first one. */
+void rt_clock_place(const struct rt_reading *from, const struct rt_reading *to, uint64_t device,
+		    uint64_t *ns, uint64_t *error);
 /* Absolute time for kmd_syncobj_wait(). */
 int64_t rt_deadline(uint64_t timeout_ns);
 
@@ -131,7 +202,9 @@ int64_t rt_deadline(uint64_t timeout_ns);
 
 struct rt_hole;
 struct rt_va {
-	struct rt_hole *holes; /* by address */
+	struct rt_hole *holes; /* the root */
+	uint64_t used; /* bytes */
+	uint32_t seed;
 };
 
 int rt_va_init(struct rt_va *va, uint64_t start, uint64_t end);
@@ -140,27 +213,93 @@ void rt_va_fini(struct rt_va *va);
 uint64_t rt_va_alloc(struct rt_va *va, uint64_t bytes, uint64_t alignment);
 void rt_va_free(struct rt_va *va, uint64_t start, uint64_t bytes);
 
+/* process.c */
+
+struct rt_process {
+	int pid;
+	uint64_t hbm_bytes;
+	char name[20];
+};
+
+/* Others that have HBM of that device, largest first; gives their number. */
+unsigned int rt_processes(const char *bus_id, struct rt_process *processes, unsigned int max);
+
+/* report.c: a group of memory objects, and what it has. */
+
+enum rt_holding {
+	RT_HOLDING_HBM,
+	RT_HOLDING_HOST,
+	RT_HOLDING_FOREIGN, /* not the context's own: registered, imported */
+};
+
+struct rt_tag {
+	struct rt_list link; /* in context->tags */
+	char name[NPURT_LABEL_SIZE];
+	uint64_t objects;
+	uint64_t hbm_bytes, hbm_peak_bytes;
+	uint64_t host_bytes;
+	uint64_t foreign_bytes;
+};
+
+#define RT_INTERNAL_TAG "npurt" /* of the library's own memory */
+
+/* Under the context's lock. A tag stays as long as the context. */
+struct rt_tag *rt_tag_find(npurt_context *context, const char *name);
+void rt_tag_add(struct rt_tag *tag, enum rt_holding holding, uint64_t bytes);
+void rt_tag_sub(struct rt_tag *tag, enum rt_holding holding, uint64_t bytes);
+void rt_tags_init(npurt_context *context);
+void rt_tags_fini(npurt_context *context);
+
 /* memory.c */
+
+enum rt_memory_kind {
+	RT_MEMORY_BUFFER,
+	RT_MEMORY_IMPORTED, /* a buffer that came by a file descriptor */
+	RT_MEMORY_REGISTERED, /* memory of the process */
+	RT_MEMORY_RANGE, /* addresses that others are mapped to */
+	RT_MEMORY_POOLED, /* a block of a pool */
+};
 
 struct npurt_memory {
 	npurt_context *context;
 	struct rt_list link; /* in context->memory */
+	enum rt_memory_kind kind;
 	uint64_t bytes; /* as asked for */
 	uint64_t bo_bytes; /* as allocated and bound */
 	uint64_t va;
-	uint64_t va_bytes; /* with the guard behind it */
-	uint32_t handle;
+	uint64_t base; /* the page it begins in: what is bound */
+	uint64_t va_bytes; /* from base on, with the guard at the end */
+	uint32_t handle; /* 0: none */
 	uint32_t placement;
 	bool internal; /* the library's own */
 	bool readonly; /* for the device */
+	bool shared; /* the handle is counted, see memory_share.c */
+	bool map_by_fd;
+	bool backing; /* others are parts of it */
+	bool lost; /* the device cannot read it any more */
+	npurt_pool *pool; /* of a block */
+	struct rt_block *block;
+	void *host; /* of registered memory */
+	struct rt_list imports; /* peer.c: by other contexts */
+	enum rt_holding holding;
+	struct rt_tag *tag;
 	void *map; /* under the context's lock */
 	char label[NPURT_LABEL_SIZE];
 };
 
 struct rt_memory_desc {
+	enum rt_memory_kind kind;
 	uint64_t bytes;
+	uint64_t alignment; /* of the address, if the size does not ask for more; 0: any */
 	enum npurt_placement placement;
+	void *host; /* registered */
+	uint32_t handle; /* imported */
+	bool sparse; /* range */
+	bool backing;
+	bool exportable;
 	const char *label;
+	const char *tag;
+	int32_t priority; /* enum npurt_priority, in HBM */
 	bool internal;
 	uint32_t flags; /* DRM_NPU_VM_BIND_OP_* */
 };
@@ -169,8 +308,57 @@ int rt_memory_create(npurt_context *context, const struct rt_memory_desc *desc,
 		     npurt_memory **memory);
 void rt_memory_destroy(npurt_memory *memory);
 int rt_memory_map(npurt_memory *memory, void **pointer);
+/* At the end of a context: what it kept as nobody was to get it. */
+void rt_memory_free_unreadable(npurt_context *context);
+/* Is an object at @address? */
+bool rt_memory_there(npurt_context *context, uint64_t address);
+/*
+ * To and from the context's list, for a part of another object whose tag is @whole: what the
+ * part has counts as @tag's, NULL: as that of the whole.
+ */
+void rt_memory_add_part(npurt_memory *memory, struct rt_tag *whole, const char *tag);
+void rt_memory_remove_part(npurt_memory *memory, struct rt_tag *whole);
+/* Of a caller's @attr, for rt_memory_create(). */
+int rt_memory_take_attr(npurt_context *context, const npurt_memory_attr *attr,
+			uint32_t known_flags, struct rt_memory_desc *desc);
+/* 0 or a negative errno. */
+int rt_vm_bind(npurt_context *context, struct drm_npu_vm_bind_op *ops, unsigned int count);
+
+/*
+ * Reads words of system memory that the CPU has mapped; false if it has not. Takes the
+ * context's lock.
+ */
+bool rt_memory_peek(npurt_context *context, uint64_t address, uint64_t *words,
+		    unsigned int count);
+
+/* nearest.c: memory around an address */
+
+/* Under the context's lock: keeps what a report of a use after that needs. */
+void rt_memory_bury(const npurt_memory *memory);
 /* "64 bytes past the end of 'weights' (...)"; empty if nothing is near. */
 void rt_memory_describe(npurt_context *context, uint64_t address, char *text, size_t size);
+/* What is on the other side of an address that is in none; empty if nothing is near. */
+void rt_memory_describe_other(npurt_context *context, uint64_t address, char *text, size_t size);
+
+/* memory_share.c: the first three give 0 or a negative errno. */
+
+int rt_handle_add(npurt_device *device, uint32_t handle);
+int rt_handle_import(npurt_device *device, int fd, uint32_t *handle);
+int rt_memory_map_import(npurt_memory *memory);
+void rt_memory_unmap_import(npurt_memory *memory);
+void rt_handle_put(npurt_device *device, uint32_t handle);
+/* Exportable memory of another context. */
+int rt_memory_import(npurt_context *context, npurt_memory *remote, npurt_memory **memory);
+
+/* peer.c */
+
+void rt_imports_drop_memory(npurt_memory *memory);
+void rt_imports_drop_context(npurt_context *context);
+
+/* pool.c */
+
+void rt_pool_free(npurt_memory *memory);
+int rt_pool_map(npurt_memory *memory, void **pointer);
 
 /* slot.c: 64-bit semaphore and timestamp in system memory. */
 
@@ -206,22 +394,37 @@ static inline uint64_t rt_slot_value(const struct rt_slot *slot)
 #define RT_GRAVES 64
 struct rt_grave {
 	uint64_t va, bytes;
+	const struct rt_tag *tag; /* as long as the context */
 	char label[NPURT_LABEL_SIZE];
 };
 
 struct npurt_context {
 	npurt_device *device;
+	struct rt_list link; /* in device->context_list */
+	struct rt_list imports; /* peer.c: of other contexts' memory */
 	struct rt_diag diag;
 	uint32_t vm_id;
-	atomic_uint next_stream_id;
+	atomic_uint next_stream_id, next_graph_id, next_communicator_id;
+	atomic_uint num_communicators;
 	pthread_mutex_t lock; /* of all that follows */
 	struct rt_va va;
 	struct rt_slot_pool slots;
 	struct rt_list memory;
+	struct rt_list tags;
+	struct rt_tag untagged;
 	struct rt_list modules;
+	struct rt_list graph_execs;
+	struct rt_image *dying_images; /* of executables that were destroyed in flight */
+	unsigned int num_graphs;
+	struct rt_list retired; /* modules that were unloaded, but may still be executed */
+	struct rt_list streams;
+	struct rt_list communicators;
 	struct rt_grave graves[RT_GRAVES];
 	unsigned int next_grave;
-	unsigned int num_memory, num_streams, num_events, num_modules; /* the caller's */
+	_Atomic int error; /* sticky: NPURT_ERROR_CONTEXT_LOST */
+	char reason[512]; /* of it */
+	struct rt_list unreadable; /* memory that was lost and destroyed: for nobody else to get */
+	unsigned int num_memory, num_streams, num_events, num_modules, num_pools; /* the caller's */
 };
 
 /* stream.c: commands are written into chunks, from the bottom, and arguments from the top. */
@@ -230,21 +433,12 @@ struct npurt_context {
 #define RT_CHUNK_COMMANDS (RT_CHUNK_BYTES / sizeof(struct npu_cmd))
 #define RT_MAX_CHUNKS 8
 
-/* What a command was, for the report of its fault. */
-struct rt_task {
-	uint64_t sequence;
-	enum npurt_command command;
-	uint64_t tag;
-	const npurt_kernel *kernel;
-	uint32_t other_stream; /* whose event a wait is for */
-	char label[NPURT_LABEL_SIZE];
-};
-
 struct rt_chunk {
 	npurt_memory *memory;
 	struct npu_cmd *commands;
 	struct rt_task *tasks; /* by index of the command */
 	uint32_t first; /* command of the open batch */
+	uint32_t cut; /* command that is in none of its jobs yet */
 	uint32_t next; /* command to write */
 	uint32_t args; /* offset of the lowest argument block */
 	uint64_t point; /* last batch that used it */
@@ -252,35 +446,112 @@ struct rt_chunk {
 
 struct rt_staging;
 
+/* graph_capture.c: what the next command of a stream that is captured depends on. */
+struct rt_capture;
+struct rt_frontier {
+	struct rt_capture *capture; /* a reference; NULL: none */
+	npurt_graph_node **nodes;
+	unsigned int count;
+};
+
+/* sync.c: what the next batch waits for and signals, beyond the stream's own. */
+
+struct rt_syncobj {
+	npurt_device *device;
+	uint32_t handle;
+	atomic_uint refs;
+};
+
+#define RT_MAX_SYNCS 16
+
+struct rt_sync {
+	uint32_t flags; /* DRM_NPU_SYNC_* */
+	struct rt_syncobj *syncobj; /* a reference */
+	uint64_t point;
+};
+
+/* What is handed over: commands of the stream's, and lists of graphs between them. */
+
+#define RT_BATCH_JOBS 64
+
+struct rt_work {
+	const struct drm_npu_job *jobs;
+	uint32_t num_jobs;
+	unsigned int num_syncs;
+	const struct rt_sync *syncs;
+};
+
+/* batch.c: what was handed over and has not ended. */
+
+struct rt_batch {
+	uint64_t point;
+	uint64_t commands; /* of the stream's, up to its end */
+	/* NULL unless it may have to be handed over again */
+	struct drm_npu_job *jobs;
+	struct rt_sync *waits;
+	uint32_t num_jobs;
+	unsigned int num_waits;
+};
+
+struct rt_batches {
+	struct rt_batch *ring;
+	uint32_t size, first, count;
+};
+
+/* Batches that were not done and will not be. */
+struct rt_loss {
+	uint64_t first, last;
+	int error;
+};
+
+#define RT_LOSSES 16
+
 struct npurt_stream {
 	npurt_context *context;
+	struct rt_list link; /* in context->streams, under the context's lock */
 	atomic_uint refs; /* of the handle, and of events recorded last here */
 	uint32_t id;
 	struct rt_diag diag;
-	pthread_mutex_t lock; /* of all that follows */
+	pthread_mutex_t queue_lock; /* of what follows up to the next empty line; an inner lock */
 	uint32_t queue_id;
+	bool has_queue;
+	bool aborted; /* it was taken away */
+	atomic_uint num_losses; /* so far; written under both locks */
+	struct rt_loss losses[RT_LOSSES];
+
+	pthread_mutex_t lock; /* of all that follows */
 	uint32_t syncobj;
 	uint32_t flags;
 	uint32_t wait_timeout_us;
+	npurt_stream_attr attr; /* of its queues; without a label */
 	_Atomic int error; /* sticky */
-	npurt_fault fault; /* once there is an error */
-	struct rt_slot *progress; /* the last batch that ended; also the timeline's point */
+	_Atomic int first_error; /* of one that goes on after a fault, until a reset */
+	npurt_fault fault; /* the first one, once there is an error */
+	uint64_t faults; /* that it has gone on after */
+	struct rt_slot *progress; /* the last batch that ended */
 	uint64_t submitted; /* the last batch that was handed over */
-	uint64_t sequence; /* of commands */
+	uint64_t reset_point; /* that at the last reset */
+	_Atomic uint64_t fence_offset; /* from a batch to its point of the syncobj */
+	uint64_t sequence; /* of the device's commands */
+	uint64_t commands, handed, ended; /* as the caller counts them; added, handed over, ended */
+	struct rt_batches batches;
 	struct rt_chunk chunks[RT_MAX_CHUNKS];
 	unsigned int num_chunks;
 	struct rt_chunk *chunk; /* being written */
+	struct drm_npu_job jobs[RT_BATCH_JOBS]; /* of the open batch, but for its last commands */
+	uint32_t num_jobs;
 	uint32_t auto_flush; /* commands that make an idle stream flush */
 	struct rt_staging *staging;
+	struct rt_sync syncs[RT_MAX_SYNCS]; /* of the open batch */
+	unsigned int num_syncs;
+	struct rt_slot *host_slot; /* calls of host functions that have returned; NULL: none yet */
+	unsigned int host_calls; /* to come; under the worker's lock */
+	struct rt_frontier frontier;
+	struct rt_spans *spans; /* NULL: never traced */
 	char label[NPURT_LABEL_SIZE];
-};
-
-/* A command being written. */
-struct rt_command {
-	struct npu_cmd *cmd;
-	struct rt_task *task;
-	void *args;
-	uint64_t args_va;
+	/* For who must not wait for the lock: its holder sleeps, and all can be read. */
+	pthread_mutex_t park_lock;
+	bool parked;
 };
 
 /* Takes the stream's lock, unless the stream has failed. */
@@ -288,24 +559,138 @@ int rt_stream_enter(npurt_stream *stream);
 void rt_stream_leave(npurt_stream *stream);
 
 /* Under the lock; the open batch becomes point submitted + 1. */
-int rt_stream_command(npurt_stream *stream, enum npurt_command command, size_t args_bytes,
-		      struct rt_command *out);
 int rt_stream_flush(npurt_stream *stream);
-/* After work was added: starts it if the device has nothing else of this stream. */
+/* Adds the @count commands at @list. @label: of the graph that they are. */
+int rt_stream_add_list(npurt_stream *stream, uint64_t list, uint32_t count, const char *label);
+/* And flushes; without the list if that fails. */
+int rt_stream_run_list(npurt_stream *stream, uint64_t list, uint32_t count, const char *label);
+/* After a list was added: starts it if the device has nothing else of this stream. */
+int rt_stream_start(npurt_stream *stream);
+/* Likewise after a command, if there are enough of them. */
 int rt_stream_kick(npurt_stream *stream);
 int rt_stream_wait_locked(npurt_stream *stream, uint64_t point);
-/* Asks the kernel whether the queue stopped; the sticky error, or 0. */
+/* What is added next waits for the point, for which work must have been submitted. */
+int rt_stream_wait_syncobj(npurt_stream *stream, struct rt_syncobj *syncobj, uint64_t point);
+/* Hands over what is open, or a batch of nothing: its end signals the point. */
+int rt_stream_signal_syncobj(npurt_stream *stream, struct rt_syncobj *syncobj, uint64_t point);
+/* Asks the kernel whether the queue stopped; the sticky error, or 0: it works, maybe again. */
 int rt_stream_check(npurt_stream *stream);
+/* Counts as one command of @stream, or gives an error if it may not have more. */
+int rt_stream_check_depth(npurt_stream *stream);
+/* Hands a batch over to the queue that the stream has now; 0 or a negative errno. */
+int rt_stream_submit(npurt_stream *stream, uint64_t point, const struct rt_work *work);
+/* Commands that have not ended. */
+uint32_t rt_stream_commands(npurt_stream *stream);
+/* Room for one more batch, which rt_batch_close() adds; NULL without memory. */
+struct rt_batch *rt_batch_open(npurt_stream *stream);
+void rt_batch_drop(struct rt_batch *batch);
+void rt_batch_close(npurt_stream *stream);
+/* The first one from @point on, if it has not ended. */
+struct rt_batch *rt_batch_from(npurt_stream *stream, uint64_t point);
+void rt_batches_free(struct rt_batches *batches);
+/* Those from @first to @last are over; the device must have stopped. */
+void rt_stream_lose(npurt_stream *stream, uint64_t first, uint64_t last, int error);
+
+/* context_recover.c */
+void rt_context_lose(npurt_context *context, const npurt_fault *fault);
+/* Its error, with the reason as message. */
+int rt_context_refuse(npurt_context *context, struct rt_diag *diag);
+
+/* recover.c, under the lock but for the first two. */
+int rt_queue_create(npurt_stream *stream, struct rt_diag *diag);
+void rt_queue_destroy(npurt_stream *stream);
+/* The queue has stopped for the reason in @state; without a sticky error there is another. */
+void rt_stream_stopped(npurt_stream *stream, const struct drm_npu_queue_get_state *state);
+/* The queue was taken away by npurt_stream_abort(). */
+int rt_stream_canceled(npurt_stream *stream);
+int rt_stream_reset(npurt_stream *stream);
+
+/* With or without the lock: 0 unless that batch, which has ended, was lost. */
+int rt_stream_outcome(npurt_stream *stream, uint64_t point);
+
+/* Under the lock: when it has passed, nothing is left of what the stream has now. */
+uint64_t rt_stream_open_point(const npurt_stream *stream);
 
 /* Not under the lock. */
 int rt_stream_flush_to(npurt_stream *stream, uint64_t point);
-/* NPURT_ERROR_TIMED_OUT comes without a message. */
+/* 0 when it has ended, well or not. NPURT_ERROR_TIMED_OUT comes without a message. */
 int rt_stream_wait_until(npurt_stream *stream, uint64_t point, int64_t deadline);
+/* When it has passed, nothing is left of what the stream has now. */
+uint64_t rt_stream_last_point(npurt_stream *stream);
 npurt_stream *rt_stream_get(npurt_stream *stream);
 void rt_stream_put(npurt_stream *stream);
 
-/* fault.c */
-void rt_fault_collect(npurt_stream *stream, const struct drm_npu_queue_get_state *state);
+/* sync.c */
+
+/* Takes the handle over: closes it when it fails (NULL). */
+struct rt_syncobj *rt_syncobj_new(npurt_device *device, uint32_t handle);
+struct rt_syncobj *rt_syncobj_get(struct rt_syncobj *syncobj);
+void rt_syncobj_put(struct rt_syncobj *syncobj);
+/* Under the stream's lock. */
+void rt_stream_add_sync(npurt_stream *stream, uint32_t flags, struct rt_syncobj *syncobj,
+			uint64_t point);
+void rt_stream_drop_last_sync(npurt_stream *stream);
+void rt_stream_drop_syncs(npurt_stream *stream);
+void rt_syncs_fill(const struct rt_sync *from, unsigned int count, struct drm_npu_sync *to);
+
+/* fault.c, under the stream's lock */
+const struct rt_task *rt_stream_find_task(const npurt_stream *stream, uint64_t sequence);
+void rt_fault_collect(npurt_stream *stream, const struct drm_npu_queue_get_state *state,
+		      npurt_fault *fault);
+
+/* hang.c: not under the lock. What the stream waits for, in a sentence; empty if it cannot tell. */
+void rt_hang_describe(npurt_stream *stream, char *text, size_t size);
+
+/* graph_capture.c, under the stream's lock, or that of the event whose frontier it is. */
+bool rt_stream_capturing(npurt_stream *stream);
+/* @data of @bytes: what an upload copies. */
+int rt_capture_add(npurt_stream *stream, const struct rt_op *op, const void *data, uint64_t bytes);
+/* An error if the stream is being captured: @what cannot be done then. */
+int rt_capture_refuse(npurt_stream *stream, const char *what);
+int rt_capture_record(npurt_stream *stream, struct rt_frontier *event);
+int rt_capture_wait(npurt_stream *stream, struct rt_frontier *event, const char *label);
+int rt_capture_copy(struct rt_frontier *to, struct rt_frontier *from);
+void rt_capture_leave(npurt_stream *stream);
+void rt_frontier_clear(struct rt_frontier *frontier);
+
+/* graph_exec.c */
+#define RT_GRAPH_TAG (1ULL << 63) /* of commands of a graph; others count from 1 */
+bool rt_graph_find_task(npurt_context *context, uint64_t tag, struct rt_task *task,
+			char label[NPURT_LABEL_SIZE]);
+void rt_graph_fini(npurt_context *context);
+/* It is being unloaded: executables with its kernels are not launched any more. */
+void rt_graph_lose_module(npurt_context *context, const npurt_module *module);
+
+/* source.c: the line that made the code at @address of an ELF file; empty if it is not known. */
+void rt_source_line(const void *image, size_t bytes, uint64_t address, char *text, size_t size);
+
+/* coll_fail.c */
+#define RT_COLL_TAG (1ULL << 62) /* of commands of a collective */
+#define RT_COLL_NUMBER_SHIFT 16
+
+/* Of the operation, from 0, among those of the communicator on this rank. */
+static inline uint32_t rt_coll_number(uint64_t tag)
+{
+	return (uint32_t)(tag >> RT_COLL_NUMBER_SHIFT);
+}
+
+static inline bool rt_is_collective(uint64_t tag)
+{
+	return !(tag & RT_GRAPH_TAG) && tag & RT_COLL_TAG;
+}
+
+/* What the device knows by @tag; false if its communicator is gone. */
+bool rt_coll_find_task(npurt_context *context, uint64_t tag, struct rt_task *task);
+void rt_coll_explain(npurt_stream *stream, uint64_t tag, npurt_fault *fault);
+/* Looks after the other ranks of communicators that have one in the context; no lock needed. */
+void rt_coll_watch(npurt_context *context);
+/* kmd_syncobj_wait() of the stream's, and watches meanwhile. */
+int rt_coll_syncobj_wait(npurt_stream *stream, uint64_t point, int64_t deadline);
+
+/* launch.c */
+int rt_launch_check(struct rt_diag *diag, const npurt_context *context,
+		    const npurt_kernel *kernel, uint32_t blocks, const void *args,
+		    size_t args_size);
 
 /* copy.c */
 
@@ -315,10 +700,51 @@ struct rt_region {
 	uint64_t offset, pitch;
 };
 
+int rt_region_check(struct rt_diag *diag, const npurt_context *context, const char *name,
+		    const struct rt_region *region, bool write, uint64_t row_bytes,
+		    uint64_t rows);
+int rt_pattern_check(struct rt_diag *diag, uint32_t pattern_bytes, const struct rt_region *dst,
+		     uint64_t row_bytes);
 /* Under the stream's lock. */
-int rt_region_check(npurt_stream *stream, const char *name, const struct rt_region *region,
-		    bool write, uint64_t row_bytes, uint64_t rows);
-int rt_copy_command(npurt_stream *stream, const struct npu_cmd_copy *copy, const char *label);
+int rt_copy_check(npurt_stream *stream, const struct rt_region *dst, const struct rt_region *src,
+		  uint64_t row_bytes, uint64_t rows);
+
+/* hostfn.c */
+
+int rt_worker_refuse(const struct rt_worker *worker, struct rt_diag *diag);
+void rt_worker_stop(npurt_device *device);
+/* Under the stream's lock, and not in a capture. */
+int rt_host_function_add(npurt_stream *stream, npurt_host_fn fn, void *data);
+/* Waits until all calls that a stream that has failed still had to make have returned. */
+void rt_host_functions_finish(npurt_stream *stream);
+
+/* An error in a host function, which must not do what may wait for it. */
+static inline int rt_host_function_refuse(struct rt_diag *diag)
+{
+	const struct rt_worker *worker =
+		atomic_load_explicit(&diag->device->worker, memory_order_acquire);
+
+	return worker ? rt_worker_refuse(worker, diag) : 0;
+}
+
+/* value.c: what streams, graphs and conditions have in common. */
+int rt_value_check(struct rt_diag *diag, const npurt_context *context, npurt_memory *memory,
+		   uint64_t offset, bool write, uint32_t bytes);
+int rt_condition_check(struct rt_diag *diag, uint32_t condition);
+/* In microseconds; 0: the default. */
+int rt_timeout_take(struct rt_diag *diag, uint32_t ms, uint32_t *us);
+
+/* copies.c */
+
+struct rt_reduction {
+	npurt_memory *dst, *src;
+	uint64_t dst_offset, src_offset, count;
+	enum npurt_dtype dtype;
+	enum npurt_reduce_op op;
+};
+
+int rt_reduction_take(struct rt_diag *diag, const npurt_context *context,
+		      const struct rt_reduction *reduction, struct rt_op *op);
 
 /* staging.c: a ring of system memory for data on their way, under the stream's lock. */
 #define RT_STAGING_BYTES (4u << 20)
@@ -337,6 +763,8 @@ struct rt_elf_kernel {
 	const char *name; /* in the image */
 	uint64_t entry;
 	uint32_t args_bytes;
+	const struct npu_arg_desc *args; /* in the image; NULL if it does not tell */
+	unsigned int num_args;
 };
 
 struct rt_elf_symbol {
@@ -364,21 +792,40 @@ struct npurt_kernel {
 	const char *name;
 	uint64_t entry;
 	uint32_t args_bytes;
+	const struct npu_arg_desc *args; /* NULL: layout not known */
+	unsigned int num_args;
+};
+
+/* Where a stream stood when a module was unloaded. */
+struct rt_module_mark {
+	npurt_stream *stream; /* a reference */
+	uint64_t point;
 };
 
 struct npurt_module {
 	npurt_context *context;
-	struct rt_list link; /* in context->modules */
+	struct rt_list link; /* in context->modules, then in context->retired */
+	struct rt_module_mark *marks; /* of streams that have not passed yet */
+	unsigned int num_marks;
 	void *image; /* what elf's names point into */
+	size_t image_bytes;
 	struct rt_elf elf;
 	npurt_memory *code;
 	npurt_kernel *kernels;
 	unsigned int num_kernels;
 };
 
+/* Frees what all streams have passed; with @all the others too, when no stream is left. */
+void rt_module_reap(npurt_context *context, bool all);
 /* "name+0x1c", or empty. */
 void rt_module_describe(npurt_context *context, uint64_t pc, char *text, size_t size);
-/* False if @kernel's module has been unloaded. */
+/* "kernel.c:12" of the module's debug information, or empty. */
+void rt_module_describe_source(npurt_context *context, uint64_t pc, char *text, size_t size);
+/* By its address: @kernel may be gone. */
+bool rt_module_has(const npurt_module *module, const npurt_kernel *kernel);
+/* False if @kernel's module is gone. */
 bool rt_kernel_name(npurt_context *context, const npurt_kernel *kernel, char *name, size_t size);
+/* False also if it is unloaded, and there only for what is in flight. */
+bool rt_kernel_loaded(npurt_context *context, const npurt_kernel *kernel);
 
 #endif /* NPURT_INTERNAL_H */

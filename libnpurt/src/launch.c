@@ -4,23 +4,14 @@
  */
 #include "internal.h"
 
-#include <string.h>
-
-static int check(npurt_stream *stream, const npurt_kernel *kernel, uint32_t blocks,
-		 const void *args, size_t args_size)
+int rt_launch_check(struct rt_diag *diag, const npurt_context *context,
+		    const npurt_kernel *kernel, uint32_t blocks, const void *args, size_t args_size)
 {
-	struct rt_diag *diag = &stream->diag;
-
 	if (!kernel)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "kernel is NULL");
-	if (kernel->module->context != stream->context)
-		return rt_fail(diag, NPURT_ERROR_INVALID,
-			       "kernel '%s' is of another context than stream %u", kernel->name,
-			       stream->id);
-	if (stream->flags & NPURT_STREAM_COPY_ONLY)
-		return rt_fail(diag, NPURT_ERROR_INVALID,
-			       "kernel '%s' on stream %u, which is for copies only", kernel->name,
-			       stream->id);
+	if (kernel->module->context != context)
+		return rt_fail(diag, NPURT_ERROR_INVALID, "kernel '%s' is of another context",
+			       kernel->name);
 	if (!blocks || blocks > NPURT_MAX_BLOCKS)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "kernel '%s': %u blocks, not 1 to %u",
 			       kernel->name, blocks, NPURT_MAX_BLOCKS);
@@ -34,38 +25,45 @@ static int check(npurt_stream *stream, const npurt_kernel *kernel, uint32_t bloc
 static int launch(npurt_stream *stream, const npurt_kernel *kernel, uint32_t blocks,
 		  const void *args, size_t args_size, const npurt_launch_attr *attr)
 {
-	struct rt_command c;
-	int err = rt_stream_command(stream, NPURT_COMMAND_KERNEL, args_size, &c);
+	const struct rt_op op = {
+		.kind = NPURT_COMMAND_KERNEL,
+		.timeout_us = attr->timeout_us,
+		.tag = attr->tag,
+		.label = attr->label,
+		.site = { attr->file, attr->line },
+		.kernel = {
+			.kernel = kernel,
+			.args = args,
+			.args_bytes = (uint32_t)args_size,
+			.blocks = blocks,
+			.max_cores = attr->max_cores,
+		},
+	};
+	int err = rt_stream_add(stream, &op);
 
-	if (err)
-		return err;
-	c.task->kernel = kernel;
-	c.task->tag = attr->tag;
-	rt_label_copy(c.task->label, attr->label);
-	if (args_size)
-		memcpy(c.args, args, args_size);
-	c.cmd->opcode = NPU_CMD_KERNEL;
-	c.cmd->timeout_us = attr->timeout_us;
-	c.cmd->kernel.entry = kernel->entry;
-	c.cmd->kernel.args = args_size ? c.args_va : 0;
-	c.cmd->kernel.blocks = blocks;
-	c.cmd->kernel.max_cores = attr->max_cores;
-	return rt_stream_kick(stream);
+	return err ? err : rt_stream_kick(stream);
 }
 
 int npurt_launch(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks, const void *args,
 		 size_t args_size, const npurt_launch_attr *attr)
 {
-	npurt_launch_attr a;
+	static const npurt_launch_attr none;
+	npurt_launch_attr own;
 	int err = rt_stream_enter(stream);
 
 	if (err)
 		return err;
-	err = rt_attr_take(&stream->diag, "npurt_launch_attr", 0, &a, sizeof(a), attr);
+	if (attr)
+		err = rt_attr_take(&stream->diag, "npurt_launch_attr", 0, &own, sizeof(own), attr);
 	if (!err)
-		err = check(stream, kernel, blocks, args, args_size);
+		err = rt_launch_check(&stream->diag, stream->context, kernel, blocks, args,
+				      args_size);
+	if (!err && stream->flags & NPURT_STREAM_COPY_ONLY)
+		err = rt_fail(&stream->diag, NPURT_ERROR_INVALID,
+			      "kernel '%s' on stream %u, which is for copies only", kernel->name,
+			      stream->id);
 	if (!err)
-		err = launch(stream, kernel, blocks, args, args_size, &a);
+		err = launch(stream, kernel, blocks, args, args_size, attr ? &own : &none);
 	rt_stream_leave(stream);
 	return err;
 }

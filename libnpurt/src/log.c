@@ -30,7 +30,7 @@ uint32_t rt_log_default_level(void)
 
 void rt_log(npurt_device *device, enum npurt_log_level level, const char *format, ...)
 {
-	char text[640];
+	char text[1200];
 	va_list args;
 
 	if (!device || level > device->log_level)

@@ -53,6 +53,8 @@ static int make_kernels(npurt_module *module)
 			.name = elf->kernels[i].name,
 			.entry = module->code->va + elf->kernels[i].entry,
 			.args_bytes = elf->kernels[i].args_bytes,
+			.args = elf->kernels[i].args,
+			.num_args = elf->kernels[i].num_args,
 		};
 	}
 	return 0;
@@ -60,10 +62,11 @@ static int make_kernels(npurt_module *module)
 
 static void free_module(npurt_module *module)
 {
-	free(module->kernels);
+	free(module->marks);
+	rt_object_free(module->kernels);
 	rt_elf_free(&module->elf);
 	free(module->image);
-	free(module);
+	rt_object_free(module);
 }
 
 /* Takes @image over, in success and in failure. */
@@ -78,8 +81,10 @@ static int load(npurt_context *context, void *image, size_t bytes, const char *l
 		free(image);
 		return rt_fail(&context->diag, NPURT_ERROR_HOST_MEMORY, "allocate a module");
 	}
+	rt_module_reap(context, false);
 	module->context = context;
 	module->image = image;
+	module->image_bytes = bytes;
 	err = rt_elf_parse(image, bytes, &module->elf, &why);
 	if (err) {
 		rt_fail(&context->diag, err, "module %s: %s", label, why);
@@ -183,21 +188,123 @@ int npurt_module_load_data(npurt_context *context, const void *image, size_t byt
 	return load(context, copy, bytes, "in memory", module);
 }
 
+/* Unloading. The code stays until all streams have passed what they had at that time. */
+
+static bool passed(const struct rt_module_mark *mark)
+{
+	return rt_slot_value(mark->stream->progress) >= mark->point || mark->stream->error;
+}
+
+/* Drops the marks that have passed; true if none is left. */
+static bool drop_marks(npurt_module *module)
+{
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < module->num_marks; i++) {
+		if (passed(&module->marks[i]))
+			rt_stream_put(module->marks[i].stream);
+		else
+			module->marks[left++] = module->marks[i];
+	}
+	module->num_marks = left;
+	return !left;
+}
+
+static void take_marks(npurt_module *module)
+{
+	npurt_context *context = module->context;
+	struct rt_list *node;
+
+	rt_list_for_each(node, &context->streams) module->marks[module->num_marks++].stream =
+		rt_stream_get(rt_container(node, npurt_stream, link));
+}
+
+/* Without memory for marks the code stays as long as the context. */
+static bool mark_streams(npurt_module *module)
+{
+	npurt_context *context = module->context;
+
+	pthread_mutex_lock(&context->lock);
+	module->marks = calloc(context->num_streams + 1, sizeof(*module->marks));
+	if (module->marks)
+		take_marks(module);
+	pthread_mutex_unlock(&context->lock);
+	for (unsigned int i = 0; i < module->num_marks; i++)
+		module->marks[i].point = rt_stream_last_point(module->marks[i].stream);
+	return module->marks;
+}
+
+static void destroy_module(npurt_module *module)
+{
+	for (unsigned int i = 0; i < module->num_marks; i++)
+		rt_stream_put(module->marks[i].stream);
+	rt_memory_destroy(module->code);
+	free_module(module);
+}
+
+/* Takes the retired modules out of the context, so that they are looked at without its lock. */
+static void take_retired(npurt_context *context, struct rt_list *retired)
+{
+	rt_list_init(retired);
+	pthread_mutex_lock(&context->lock);
+	while (context->retired.next != &context->retired) {
+		struct rt_list *node = context->retired.next;
+
+		rt_list_del(node);
+		rt_list_add(retired, node);
+	}
+	pthread_mutex_unlock(&context->lock);
+}
+
+static void retire(npurt_module *module)
+{
+	npurt_context *context = module->context;
+
+	pthread_mutex_lock(&context->lock);
+	rt_list_add(&context->retired, &module->link);
+	pthread_mutex_unlock(&context->lock);
+}
+
+void rt_module_reap(npurt_context *context, bool all)
+{
+	struct rt_list retired;
+
+	take_retired(context, &retired);
+	while (retired.next != &retired) {
+		npurt_module *module = rt_container(retired.next, npurt_module, link);
+
+		rt_list_del(&module->link);
+		if (all || (module->marks && drop_marks(module)))
+			destroy_module(module);
+		else
+			retire(module);
+	}
+}
+
 int npurt_module_unload(npurt_module *module)
 {
 	npurt_context *context;
+	int err;
 
 	if (!module)
 		return NPURT_ERROR_INVALID;
 	context = module->context;
 	if (rt_forked(context->device))
 		return NPURT_ERROR_FORKED;
+	err = rt_host_function_refuse(&context->diag);
+	if (err)
+		return err;
 	pthread_mutex_lock(&context->lock);
 	rt_list_del(&module->link);
 	context->num_modules--;
 	pthread_mutex_unlock(&context->lock);
-	rt_memory_destroy(module->code);
-	free_module(module);
+	/* Before the marks: what is launched until then is among what they wait for. */
+	rt_graph_lose_module(context, module);
+	if (mark_streams(module) && drop_marks(module))
+		destroy_module(module);
+	else
+		retire(module);
+	rt_module_reap(context, false);
 	return 0;
 }
 
@@ -236,11 +343,6 @@ int npurt_module_get_kernel_at(npurt_module *module, unsigned int index, npurt_k
 	return 0;
 }
 
-const char *npurt_kernel_name(const npurt_kernel *kernel)
-{
-	return kernel ? kernel->name : "";
-}
-
 /* The last function that begins at or before @offset. */
 static const struct rt_elf_symbol *find_symbol(const struct rt_elf *elf, uint64_t offset)
 {
@@ -251,44 +353,115 @@ static const struct rt_elf_symbol *find_symbol(const struct rt_elf *elf, uint64_
 	return best;
 }
 
+/* Under the context's lock: calls @found for modules until it is true for one. */
+static bool search(npurt_context *context, bool (*found)(const npurt_module *, void *), void *data)
+{
+	struct rt_list *const lists[] = { &context->modules, &context->retired };
+	struct rt_list *node;
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(lists); i++) {
+		rt_list_for_each(node, lists[i])
+		{
+			if (found(rt_container(node, npurt_module, link), data))
+				return true;
+		}
+	}
+	return false;
+}
+
+struct place {
+	uint64_t pc;
+	const npurt_kernel *kernel;
+	char *text;
+	size_t size;
+};
+
+static bool has_pc(const npurt_module *module, uint64_t pc)
+{
+	return pc >= module->code->va && pc - module->code->va < module->elf.memory_bytes;
+}
+
+static bool describe_pc(const npurt_module *module, void *data)
+{
+	const struct place *p = data;
+	const uint64_t offset = p->pc - module->code->va;
+	const struct rt_elf_symbol *symbol;
+
+	if (!has_pc(module, p->pc))
+		return false;
+	symbol = find_symbol(&module->elf, offset);
+	if (symbol)
+		snprintf(p->text, p->size, "%s+0x%" PRIx64, symbol->name, offset - symbol->start);
+	else
+		snprintf(p->text, p->size, "%s+0x%" PRIx64, module->code->label, offset);
+	return true;
+}
+
+static bool describe_source(const npurt_module *module, void *data)
+{
+	const struct place *p = data;
+
+	if (!has_pc(module, p->pc))
+		return false;
+	rt_source_line(module->image, module->image_bytes, p->pc - module->code->va, p->text,
+		       p->size);
+	return true;
+}
+
+bool rt_module_has(const npurt_module *module, const npurt_kernel *kernel)
+{
+	return kernel >= module->kernels && kernel < module->kernels + module->num_kernels;
+}
+
+static bool name_kernel(const npurt_module *module, void *data)
+{
+	const struct place *p = data;
+
+	if (!rt_module_has(module, p->kernel))
+		return false;
+	snprintf(p->text, p->size, "%s", p->kernel->name);
+	return true;
+}
+
 void rt_module_describe(npurt_context *context, uint64_t pc, char *text, size_t size)
 {
-	struct rt_list *node;
+	struct place place = { .pc = pc, .text = text, .size = size };
 
 	text[0] = '\0';
 	pthread_mutex_lock(&context->lock);
-	rt_list_for_each(node, &context->modules) {
-		const npurt_module *module = rt_container(node, npurt_module, link);
-		const uint64_t offset = pc - module->code->va;
-		const struct rt_elf_symbol *symbol;
+	search(context, describe_pc, &place);
+	pthread_mutex_unlock(&context->lock);
+}
 
-		if (pc < module->code->va || offset >= module->elf.memory_bytes)
-			continue;
-		symbol = find_symbol(&module->elf, offset);
-		if (symbol)
-			snprintf(text, size, "%s+0x%" PRIx64, symbol->name, offset - symbol->start);
-		else
-			snprintf(text, size, "%s+0x%" PRIx64, module->code->label, offset);
-		break;
-	}
+void rt_module_describe_source(npurt_context *context, uint64_t pc, char *text, size_t size)
+{
+	struct place place = { .pc = pc, .text = text, .size = size };
+
+	text[0] = '\0';
+	pthread_mutex_lock(&context->lock);
+	search(context, describe_source, &place);
 	pthread_mutex_unlock(&context->lock);
 }
 
 bool rt_kernel_name(npurt_context *context, const npurt_kernel *kernel, char *name, size_t size)
 {
+	struct place place = { .kernel = kernel, .text = name, .size = size };
+	bool found;
+
+	pthread_mutex_lock(&context->lock);
+	found = search(context, name_kernel, &place);
+	pthread_mutex_unlock(&context->lock);
+	return found;
+}
+
+bool rt_kernel_loaded(npurt_context *context, const npurt_kernel *kernel)
+{
 	struct rt_list *node;
 	bool found = false;
 
 	pthread_mutex_lock(&context->lock);
-	rt_list_for_each(node, &context->modules) {
-		const npurt_module *module = rt_container(node, npurt_module, link);
-
-		if (kernel >= module->kernels && kernel < module->kernels + module->num_kernels) {
-			snprintf(name, size, "%s", kernel->name);
-			found = true;
-			break;
-		}
-	}
+	rt_list_for_each(node, &context->modules)
+		found |= rt_module_has(rt_container(node, npurt_module, link), kernel);
 	pthread_mutex_unlock(&context->lock);
 	return found;
 }

@@ -4,11 +4,12 @@
  *
  * Commands are written straight into a chunk that the device reads. A flush
  * closes the batch with a write of its number to the stream's progress slot and
- * hands it over with one ioctl that signals the same number on a timeline syncobj.
+ * hands it over with one ioctl that signals that number on a timeline syncobj, too.
  * So the slot tells without a system call what has ended well, and the syncobj is
  * for sleeping; a batch whose fence signalled but whose number is missing failed.
  */
 #include "internal.h"
+#include "race.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -102,75 +103,189 @@ static int open_chunk(npurt_stream *stream)
 
 	if (err)
 		return err;
-	chunk->first = chunk->next = 0;
+	/* The timestamps in it are about to be overwritten. */
+	if (stream->spans)
+		rt_spans_harvest(stream, false);
+	chunk->first = chunk->cut = chunk->next = 0;
 	chunk->args = RT_CHUNK_BYTES;
 	stream->chunk = chunk;
 	return 0;
 }
 
 /* A batch needs one more command than it was given, to tell its progress. */
-static bool fits(const struct rt_chunk *chunk, size_t args_bytes)
+static bool fits(const struct rt_chunk *chunk, uint32_t commands, uint32_t args_bytes)
 {
-	return (chunk->next + 2) * sizeof(struct npu_cmd) + rt_align(args_bytes, ARGS_ALIGN) <=
-	       chunk->args;
+	return (chunk->next + commands + 1) * sizeof(struct npu_cmd) + args_bytes <= chunk->args;
 }
 
-static struct npu_cmd *next_command(npurt_stream *stream, enum npurt_command command,
-				    struct rt_task **task)
+/* Behind what is in the chunk, where there is room. */
+static inline void write_op(npurt_stream *stream, const struct rt_op *op, uint32_t commands,
+			    uint32_t args_bytes)
 {
 	struct rt_chunk *chunk = stream->chunk;
-	struct npu_cmd *cmd = &chunk->commands[chunk->next];
+	const uint32_t args = chunk->args - args_bytes;
+	struct rt_encoder encoder = {
+		.cmd = &chunk->commands[chunk->next],
+		.task = &chunk->tasks[chunk->next],
+		.sequence = stream->sequence + 1,
+		.args = (uint8_t *)chunk->commands + args,
+		.args_va = chunk->memory->va + args,
+	};
 
-	*task = &chunk->tasks[chunk->next++];
-	memset(*task, 0, sizeof(**task));
-	(*task)->sequence = ++stream->sequence;
-	(*task)->command = command;
-	memset(cmd, 0, sizeof(*cmd));
-	cmd->tag = stream->sequence;
-	return cmd;
+	chunk->args = args;
+	chunk->next += commands;
+	stream->sequence += commands;
+	rt_encode(&encoder, op);
 }
 
-int rt_stream_command(npurt_stream *stream, enum npurt_command command, size_t args_bytes,
-		      struct rt_command *out)
+/* Behind what is there, at the end of the chunk or of a new one. */
+static int make_space(npurt_stream *stream, uint32_t commands, uint32_t args_bytes)
 {
 	int err;
 
-	if (!stream->chunk || !fits(stream->chunk, args_bytes)) {
-		err = rt_stream_flush(stream);
-		if (!err)
-			err = open_chunk(stream);
+	if (stream->chunk && fits(stream->chunk, commands, args_bytes))
+		return 0;
+	err = rt_stream_flush(stream);
+	return err ? err : open_chunk(stream);
+}
+
+static inline int add(npurt_stream *stream, const struct rt_op *op)
+{
+	const uint32_t commands = rt_op_commands(op);
+	const uint32_t args_bytes = (uint32_t)rt_align(rt_op_args_bytes(op), ARGS_ALIGN);
+	int err;
+
+	err = rt_stream_check_depth(stream);
+	if (err)
+		return err;
+	if (!stream->chunk || !fits(stream->chunk, commands, args_bytes)) {
+		err = make_space(stream, commands, args_bytes);
 		if (err)
 			return err;
 	}
-	out->cmd = next_command(stream, command, &out->task);
-	stream->chunk->args -= rt_align(args_bytes, ARGS_ALIGN);
-	out->args = (uint8_t *)stream->chunk->commands + stream->chunk->args;
-	out->args_va = stream->chunk->memory->va + stream->chunk->args;
+	write_op(stream, op, commands, args_bytes);
+	stream->commands++;
 	return 0;
+}
+
+/* Traces: a timestamp before and behind. */
+
+/* Room for both, among the arguments; gives their address. */
+static uint64_t take_stamps(npurt_stream *stream, void **stamps)
+{
+	struct rt_chunk *chunk = stream->chunk;
+
+	chunk->args -= RT_STAMP_BYTES;
+	*stamps = (uint8_t *)chunk->commands + chunk->args;
+	memset(*stamps, 0, RT_STAMP_BYTES);
+	return chunk->memory->va + chunk->args;
+}
+
+static void write_stamp(npurt_stream *stream, uint64_t va)
+{
+	const struct rt_op stamp = {
+		.kind = NPURT_COMMAND_TIMESTAMP,
+		.write = { .address = va, .bytes = 8 },
+	};
+
+	write_op(stream, &stamp, 1, 0);
+}
+
+static int add_timed(npurt_stream *stream, const struct rt_op *op, struct rt_trace_entry *entry)
+{
+	const uint32_t commands = rt_op_commands(op);
+	const uint32_t args_bytes = (uint32_t)rt_align(rt_op_args_bytes(op), ARGS_ALIGN);
+	int err = rt_stream_check_depth(stream);
+	void *stamps;
+	uint64_t va;
+
+	if (!err)
+		err = make_space(stream, commands + 2, args_bytes + RT_STAMP_BYTES);
+	if (err) {
+		free(entry);
+		return err;
+	}
+	va = take_stamps(stream, &stamps);
+	write_stamp(stream, va);
+	write_op(stream, op, commands, args_bytes);
+	write_stamp(stream, va + 8);
+	stream->commands++;
+	rt_span_add(stream, entry, stream->submitted + 1, stamps);
+	return 0;
+}
+
+/* Captured, or watched: with the place where the program asked for it, and timed. */
+static __attribute__((noinline, cold)) int add_slowly(npurt_stream *stream, const struct rt_op *op)
+{
+	const bool validated = rt_watched() & RT_WATCH_VALIDATE;
+	struct rt_trace_entry *entry;
+	struct rt_op own = *op;
+	int err = 0;
+
+	if (!own.site.file)
+		own.site = rt_call_site();
+	if (rt_stream_capturing(stream))
+		return rt_capture_add(stream, &own, NULL, 0);
+	if (validated)
+		err = rt_race_check_op(stream, op);
+	if (err)
+		return err;
+	entry = rt_span_entry(stream, rt_span_kind(op->kind), op);
+	err = entry ? add_timed(stream, &own, entry) : add(stream, &own);
+	if (validated)
+		rt_race_placed(stream, stream->submitted + !err,
+			       !err && op->kind == NPURT_COMMAND_WAIT);
+	return err;
+}
+
+int rt_stream_add(npurt_stream *stream, const struct rt_op *op)
+{
+	if (rt_unlikely((uintptr_t)stream->frontier.capture | rt_watched()))
+		return add_slowly(stream, op);
+	return add(stream, op);
 }
 
 /* Batches. */
 
 static uint32_t pending(const npurt_stream *stream)
 {
-	return stream->chunk ? stream->chunk->next - stream->chunk->first : 0;
+	return stream->chunk ? stream->chunk->next - stream->chunk->first + stream->num_jobs : 0;
 }
 
-static int submit(npurt_stream *stream, uint64_t list, uint32_t count, uint64_t point)
+/* A wait for others is work, too. */
+static bool has_batch(const npurt_stream *stream)
 {
-	struct drm_npu_job job = { .list = list, .count = count };
-	struct drm_npu_sync sync = {
+	return pending(stream) || stream->num_syncs;
+}
+
+int rt_stream_submit(npurt_stream *stream, uint64_t point, const struct rt_work *work)
+{
+	struct drm_npu_sync all[RT_MAX_SYNCS + 1] = { {
 		.flags = DRM_NPU_SYNC_SIGNAL,
 		.handle = stream->syncobj,
-		.point = point,
-	};
+		.point = point + stream->fence_offset,
+	} };
 	struct drm_npu_submit args = {
-		.queue_id = stream->queue_id,
-		.jobs = { sizeof(job), 1, (uintptr_t)&job },
-		.syncs = { sizeof(sync), 1, (uintptr_t)&sync },
+		.jobs = { sizeof(work->jobs[0]), work->num_jobs, (uintptr_t)work->jobs },
+		.syncs = { sizeof(all[0]), 1 + work->num_syncs, (uintptr_t)all },
 	};
+	int err = -ECANCELED;
 
-	return kmd_ioctl(stream->context->device->fd, DRM_IOCTL_NPU_SUBMIT, &args);
+	rt_syncs_fill(work->syncs, work->num_syncs, &all[1]);
+	pthread_mutex_lock(&stream->queue_lock);
+	args.queue_id = stream->queue_id;
+	if (stream->has_queue)
+		err = kmd_ioctl(stream->context->device->kmd, DRM_IOCTL_NPU_SUBMIT, &args);
+	pthread_mutex_unlock(&stream->queue_lock);
+	return err;
+}
+
+/* The queue had stopped, and now there is another one. */
+static bool goes_on(npurt_stream *stream)
+{
+	const uint64_t before = stream->faults;
+
+	return !rt_stream_check(stream) && stream->faults != before;
 }
 
 static int submit_failed(npurt_stream *stream, int err)
@@ -181,52 +296,218 @@ static int submit_failed(npurt_stream *stream, int err)
 		error = rt_stream_check(stream);
 	if (error)
 		return error;
-	error = rt_fail_errno(&stream->diag, err, "submit to stream %u", stream->id);
+	error = rt_fail_memory(&stream->diag, err,
+			       "submit to stream %u, whose context's memory must fit into HBM",
+			       stream->id);
 	if (error == NPURT_ERROR_DEVICE_LOST)
 		stream->error = error;
 	return error;
 }
 
-int rt_stream_flush(npurt_stream *stream)
+/* A job of what was added since the last one. */
+static void cut_job(npurt_stream *stream)
 {
-	const uint64_t point = stream->submitted + 1;
 	struct rt_chunk *chunk = stream->chunk;
-	struct rt_task *task;
-	struct npu_cmd *cmd;
+
+	stream->jobs[stream->num_jobs++] = (struct drm_npu_job){
+		.list = chunk->memory->va + chunk->cut * sizeof(struct npu_cmd),
+		.count = chunk->next - chunk->cut,
+	};
+	chunk->cut = chunk->next;
+}
+
+/* Its jobs are complete. */
+static int submit_open(npurt_stream *stream, const struct rt_batch *batch)
+{
+	const struct rt_work work = {
+		.jobs = stream->jobs,
+		.num_jobs = stream->num_jobs,
+		.num_syncs = stream->num_syncs,
+		.syncs = stream->syncs,
+	};
 	int err;
 
-	if (stream->error)
-		return stream->error;
-	if (!pending(stream))
-		return 0;
+	do {
+		err = rt_stream_submit(stream, batch->point, &work);
+	} while (err == -ECANCELED && goes_on(stream));
+	return err ? submit_failed(stream, err) : 0;
+}
 
-	cmd = next_command(stream, NPURT_COMMAND_PROGRESS, &task);
-	cmd->opcode = NPU_CMD_WRITE;
-	cmd->write.address = stream->progress->va;
-	cmd->write.value = point;
-	cmd->write.bytes = 8;
-	err = submit(stream, chunk->memory->va + chunk->first * sizeof(*cmd),
-		     chunk->next - chunk->first, point);
+/* What is open, then the number of the batch. */
+static int hand_over(npurt_stream *stream)
+{
+	const struct rt_op progress = {
+		.kind = NPURT_COMMAND_PROGRESS,
+		.write = { .address = stream->progress->va, .value = stream->submitted + 1,
+			   .bytes = 8 },
+	};
+	struct rt_chunk *chunk = stream->chunk;
+	const uint32_t cut = chunk->cut, end = chunk->next;
+	struct rt_batch *batch;
+	int err;
+
+	write_op(stream, &progress, 1, 0);
+	cut_job(stream);
+	batch = rt_batch_open(stream);
+	err = batch ? submit_open(stream, batch)
+		    : rt_fail(&stream->diag, NPURT_ERROR_HOST_MEMORY, "allocate a batch");
 	if (err) {
-		chunk->next--;
-		return submit_failed(stream, err);
+		chunk->next = end;
+		chunk->cut = cut;
+		stream->num_jobs--;
+		if (batch)
+			rt_batch_drop(batch);
+		return err;
 	}
-	stream->submitted = point;
-	stream->progress->target = point;
-	chunk->point = point;
+	rt_stream_drop_syncs(stream);
+	rt_batch_close(stream);
+	stream->num_jobs = 0;
+	stream->handed = batch->commands;
+	stream->submitted = batch->point;
+	stream->progress->target = batch->point;
+	chunk->point = batch->point;
 	chunk->first = chunk->next;
 	return 0;
 }
 
+int rt_stream_flush(npurt_stream *stream)
+{
+	if (stream->error)
+		return stream->error;
+	return has_batch(stream) ? hand_over(stream) : 0;
+}
+
+/* For @commands besides the one that ends a batch, and for a list, with its jobs. */
+static int make_list_space(npurt_stream *stream, uint32_t commands, uint32_t args_bytes)
+{
+	int err = 0;
+
+	if (stream->num_jobs + 3 > RT_BATCH_JOBS)
+		err = rt_stream_flush(stream);
+	return err ? err : make_space(stream, commands, args_bytes);
+}
+
+static void put_list(npurt_stream *stream, uint64_t list, uint32_t count)
+{
+	if (stream->chunk->next > stream->chunk->cut)
+		cut_job(stream);
+	stream->jobs[stream->num_jobs++] = (struct drm_npu_job){ .list = list, .count = count };
+	stream->commands++;
+}
+
+static int add_list(npurt_stream *stream, uint64_t list, uint32_t count)
+{
+	int err = make_list_space(stream, 0, 0);
+
+	if (!err)
+		put_list(stream, list, count);
+	return err;
+}
+
+static __attribute__((noinline, cold)) int add_list_watched(npurt_stream *stream, uint64_t list,
+							    uint32_t count, const char *label)
+{
+	const struct rt_op op = { .kind = NPURT_COMMAND_UNKNOWN, .name = label };
+	struct rt_trace_entry *entry = rt_span_entry(stream, NPURT_TRACE_GRAPH, &op);
+	void *stamps;
+	uint64_t va;
+	int err;
+
+	if (!entry)
+		return add_list(stream, list, count);
+	err = make_list_space(stream, 2, RT_STAMP_BYTES);
+	if (err) {
+		free(entry);
+		return err;
+	}
+	va = take_stamps(stream, &stamps);
+	write_stamp(stream, va);
+	put_list(stream, list, count);
+	write_stamp(stream, va + 8);
+	rt_span_add(stream, entry, stream->submitted + 1, stamps);
+	return 0;
+}
+
+int rt_stream_add_list(npurt_stream *stream, uint64_t list, uint32_t count, const char *label)
+{
+	int err = rt_stream_check_depth(stream);
+
+	if (err)
+		return err;
+	if (rt_unlikely(rt_watched()))
+		return add_list_watched(stream, list, count, label);
+	return add_list(stream, list, count);
+}
+
+int rt_stream_run_list(npurt_stream *stream, uint64_t list, uint32_t count, const char *label)
+{
+	int err = rt_stream_add_list(stream, list, count, label);
+
+	if (err)
+		return err;
+	err = rt_stream_flush(stream);
+	if (err) {
+		stream->num_jobs--;
+		stream->commands--;
+	}
+	return err;
+}
+
+/* For the command that ends a batch. */
+static int make_room(npurt_stream *stream)
+{
+	return make_space(stream, 0, 0);
+}
+
+int rt_stream_wait_syncobj(npurt_stream *stream, struct rt_syncobj *syncobj, uint64_t point)
+{
+	int err;
+
+	/* A batch waits before its first command. */
+	if (pending(stream) || stream->num_syncs == RT_MAX_SYNCS - 1) {
+		err = rt_stream_flush(stream);
+		if (err)
+			return err;
+	}
+	err = make_room(stream);
+	if (!err)
+		rt_stream_add_sync(stream, DRM_NPU_SYNC_WAIT, syncobj, point);
+	return err;
+}
+
+int rt_stream_signal_syncobj(npurt_stream *stream, struct rt_syncobj *syncobj, uint64_t point)
+{
+	int err = make_room(stream);
+
+	if (err)
+		return err;
+	rt_stream_add_sync(stream, DRM_NPU_SYNC_SIGNAL, syncobj, point);
+	err = hand_over(stream);
+	if (err)
+		rt_stream_drop_last_sync(stream);
+	return err;
+}
+
+static bool may_start(const npurt_stream *stream)
+{
+	return !(stream->flags & NPURT_STREAM_NO_AUTO_FLUSH) &&
+	       rt_slot_value(stream->progress) >= stream->submitted;
+}
+
+int rt_stream_start(npurt_stream *stream)
+{
+	/* The work is in the batch already: what passes comes up again at the next flush. */
+	if (may_start(stream))
+		rt_stream_flush(stream);
+	return stream->error;
+}
+
 int rt_stream_kick(npurt_stream *stream)
 {
-	if (stream->flags & NPURT_STREAM_NO_AUTO_FLUSH || pending(stream) < stream->auto_flush ||
-	    rt_slot_value(stream->progress) < stream->submitted)
+	if (pending(stream) < stream->auto_flush || !may_start(stream))
 		return 0;
 	stream->auto_flush = (uint32_t)rt_min(2 * stream->auto_flush, MAX_AUTO_FLUSH);
-	/* The command is in the batch already: what passes comes up again at the next flush. */
-	rt_stream_flush(stream);
-	return stream->error;
+	return rt_stream_start(stream);
 }
 
 int rt_stream_flush_to(npurt_stream *stream, uint64_t point)
@@ -241,21 +522,36 @@ int rt_stream_flush_to(npurt_stream *stream, uint64_t point)
 
 /* Waiting. */
 
+/* -ECANCELED if it has been taken away. */
+static int queue_state(npurt_stream *stream, struct drm_npu_queue_get_state *state)
+{
+	int err = -ECANCELED;
+
+	pthread_mutex_lock(&stream->queue_lock);
+	state->id = stream->queue_id;
+	if (stream->has_queue)
+		err = kmd_ioctl(stream->context->device->kmd, DRM_IOCTL_NPU_QUEUE_GET_STATE, state);
+	pthread_mutex_unlock(&stream->queue_lock);
+	return err;
+}
+
 int rt_stream_check(npurt_stream *stream)
 {
-	struct drm_npu_queue_get_state state = { .id = stream->queue_id };
+	struct drm_npu_queue_get_state state = { 0 };
 	int err;
 
-	if (stream->error)
-		return stream->error;
-	err = kmd_ioctl(stream->context->device->fd, DRM_IOCTL_NPU_QUEUE_GET_STATE, &state);
-	if (err)
-		return rt_fail_errno(&stream->diag, err, "state of stream %u", stream->id);
-	if (state.state == DRM_NPU_QUEUE_OK)
-		return 0;
-	rt_fault_collect(stream, &state);
-	stream->error = stream->fault.error;
-	return rt_fail(&stream->diag, stream->error, "%s", stream->fault.message);
+	/* One that goes on may have stopped again at once. */
+	while (!stream->error) {
+		err = queue_state(stream, &state);
+		if (err == -ECANCELED)
+			return rt_stream_canceled(stream);
+		if (err)
+			return rt_fail_errno(&stream->diag, err, "state of stream %u", stream->id);
+		if (state.state == DRM_NPU_QUEUE_OK)
+			return 0;
+		rt_stream_stopped(stream, &state);
+	}
+	return stream->error;
 }
 
 /*
@@ -276,14 +572,14 @@ static bool spin_until(npurt_stream *stream, uint64_t point)
 	return false;
 }
 
-/* Nothing to report unless the fence signalled and the work is not done. */
-static int sleep_until(npurt_stream *stream, uint64_t point, int64_t deadline)
+/* 1 if the fence, which is @offset from the batch, signalled and the work is not done. */
+static int sleep_until(npurt_stream *stream, uint64_t point, uint64_t offset, int64_t deadline)
 {
 	int err;
 
 	if (deadline && spin_until(stream, point))
 		return 0;
-	err = kmd_syncobj_wait(stream->context->device->fd, stream->syncobj, point, deadline);
+	err = rt_coll_syncobj_wait(stream, point + offset, deadline);
 	if (rt_slot_value(stream->progress) >= point)
 		return 0;
 	if (err == -ETIME)
@@ -291,53 +587,83 @@ static int sleep_until(npurt_stream *stream, uint64_t point, int64_t deadline)
 	return err ? rt_fail_errno(&stream->diag, err, "wait for stream %u", stream->id) : 1;
 }
 
-static int explain_missing(npurt_stream *stream, uint64_t point)
+/* 0 if it has ended, or was handed over again. */
+static int explain_missing(npurt_stream *stream, uint64_t point, uint64_t offset)
 {
 	int err = rt_stream_check(stream);
 
-	return err ? err
-		   : rt_fail(&stream->diag, NPURT_ERROR_SYSTEM,
-			     "batch %" PRIu64 " of stream %u ended without its last command", point,
-			     stream->id);
+	if (err || stream->fence_offset != offset || rt_slot_value(stream->progress) >= point)
+		return err;
+	return rt_fail(&stream->diag, NPURT_ERROR_SYSTEM,
+		       "batch %" PRIu64 " of stream %u ended without its last command", point,
+		       stream->id);
+}
+
+/* The lock's holder sleeps: a report of a hang may look at the stream meanwhile. */
+static void set_parked(npurt_stream *stream, bool parked)
+{
+	pthread_mutex_lock(&stream->park_lock);
+	stream->parked = parked;
+	pthread_mutex_unlock(&stream->park_lock);
 }
 
 int rt_stream_wait_locked(npurt_stream *stream, uint64_t point)
 {
-	int err;
+	int err = 0;
 
-	if (rt_slot_value(stream->progress) >= point)
-		return 0;
-	err = sleep_until(stream, point, INT64_MAX);
-	return err > 0 ? explain_missing(stream, point) : err;
+	while (!err && rt_slot_value(stream->progress) < point) {
+		const uint64_t offset = stream->fence_offset;
+
+		set_parked(stream, true);
+		err = sleep_until(stream, point, offset, INT64_MAX);
+		set_parked(stream, false);
+		if (err > 0)
+			err = explain_missing(stream, point, offset);
+	}
+	return err;
 }
 
 int rt_stream_wait_until(npurt_stream *stream, uint64_t point, int64_t deadline)
 {
-	int err;
+	int err = 0;
 
-	if (rt_slot_value(stream->progress) >= point)
-		return 0;
-	err = sleep_until(stream, point, deadline);
-	if (err <= 0)
-		return err;
-	pthread_mutex_lock(&stream->lock);
-	err = explain_missing(stream, point);
-	pthread_mutex_unlock(&stream->lock);
+	while (!err && rt_slot_value(stream->progress) < point) {
+		const uint64_t offset = stream->fence_offset;
+
+		err = sleep_until(stream, point, offset, deadline);
+		if (err <= 0)
+			continue;
+		pthread_mutex_lock(&stream->lock);
+		err = explain_missing(stream, point, offset);
+		pthread_mutex_unlock(&stream->lock);
+	}
+	/* Other ranks need not wait for what this stream was to do for them. */
+	if (err && err != NPURT_ERROR_TIMED_OUT)
+		rt_coll_watch(stream->context);
 	return err;
 }
 
 int rt_stream_enter(npurt_stream *stream)
 {
+	int err;
+
 	if (!stream)
 		return NPURT_ERROR_INVALID;
 	if (rt_forked(stream->context->device))
 		return NPURT_ERROR_FORKED;
+	err = rt_host_function_refuse(&stream->diag);
+	if (err)
+		return err;
+	if (stream->context->error)
+		return rt_context_refuse(stream->context, &stream->diag);
 	pthread_mutex_lock(&stream->lock);
-	if (stream->error) {
-		pthread_mutex_unlock(&stream->lock);
-		return stream->error;
-	}
-	return 0;
+	err = stream->error;
+	if (!err)
+		return 0;
+	if (stream->fault.error)
+		rt_diag_keep(&stream->diag, stream->fault.message);
+	pthread_mutex_unlock(&stream->lock);
+	return err;
 }
 
 void rt_stream_leave(npurt_stream *stream)
@@ -347,53 +673,22 @@ void rt_stream_leave(npurt_stream *stream)
 
 /* Life. */
 
-static int create_queue(npurt_stream *stream, const npurt_stream_attr *attr)
-{
-	struct drm_npu_queue_create args = {
-		.vm_id = stream->context->vm_id,
-		.engine_class = attr->flags & NPURT_STREAM_COPY_ONLY ? DRM_NPU_ENGINE_COPY
-								     : DRM_NPU_ENGINE_COMPUTE,
-		.priority = (uint32_t)(attr->priority + DRM_NPU_QUEUE_PRIORITY_NORMAL),
-		.core_mask = attr->core_mask,
-		.timeout_ms = attr->timeout_ms,
-	};
-	npurt_device *device = stream->context->device;
-	int err = kmd_ioctl(device->fd, DRM_IOCTL_NPU_QUEUE_CREATE, &args);
-
-	if (err == -ENOSPC || err == -EBUSY || err == -EMFILE)
-		return rt_fail(&stream->context->diag, NPURT_ERROR_RESOURCE,
-			       "no queue left for a stream; the device has %u for all processes",
-			       device->info.max_queues);
-	if (err)
-		return rt_fail_errno(&stream->context->diag, err,
-				     "create a queue (priority %d, core mask 0x%" PRIx64 ")",
-				     attr->priority, attr->core_mask);
-	stream->queue_id = args.id;
-	return 0;
-}
-
-static void destroy_queue(npurt_stream *stream)
-{
-	struct drm_npu_queue_destroy args = { .id = stream->queue_id };
-	int err = kmd_ioctl(stream->context->device->fd, DRM_IOCTL_NPU_QUEUE_DESTROY, &args);
-
-	if (err)
-		rt_log(stream->context->device, NPURT_LOG_WARNING,
-		       "destroy the queue of stream %u: errno %d", stream->id, -err);
-}
-
 static int take_attr(npurt_context *context, npurt_stream_attr *a, const npurt_stream_attr *attr)
 {
 	struct rt_diag *diag = &context->diag;
 	int err = rt_attr_take(diag, "npurt_stream_attr",
-			       NPURT_STREAM_COPY_ONLY | NPURT_STREAM_NO_AUTO_FLUSH, a, sizeof(*a),
-			       attr);
+			       NPURT_STREAM_COPY_ONLY | NPURT_STREAM_NO_AUTO_FLUSH |
+				       NPURT_STREAM_DEPTH_WAIT,
+			       a, sizeof(*a), attr);
 
 	if (err)
 		return err;
 	if (a->priority < NPURT_PRIORITY_LOW || a->priority > NPURT_PRIORITY_REALTIME)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "npurt_stream_attr.priority is %d",
 			       a->priority);
+	if (a->failure_mode > NPURT_FAIL_CONTINUE)
+		return rt_fail(diag, NPURT_ERROR_INVALID, "npurt_stream_attr.failure_mode is %u",
+			       a->failure_mode);
 	if (a->timeout_ms > MAX_TIMEOUT_MS || a->wait_timeout_ms > MAX_TIMEOUT_MS)
 		return rt_fail(diag, NPURT_ERROR_INVALID,
 			       "a time-out in npurt_stream_attr is above %u ms", MAX_TIMEOUT_MS);
@@ -411,20 +706,28 @@ static npurt_stream *new_stream(npurt_context *context, const npurt_stream_attr 
 	stream->context = context;
 	stream->id = atomic_fetch_add(&context->next_stream_id, 1) + 1;
 	stream->flags = a->flags;
+	stream->attr = *a;
+	stream->attr.label = NULL;
 	stream->wait_timeout_us = a->wait_timeout_ms * 1000;
 	stream->auto_flush = 1;
 	atomic_init(&stream->refs, 1);
 	rt_label_copy(stream->label, a->label);
 	rt_diag_init(&stream->diag, context->device);
 	pthread_mutex_init(&stream->lock, NULL);
+	pthread_mutex_init(&stream->queue_lock, NULL);
+	pthread_mutex_init(&stream->park_lock, NULL);
 	return stream;
 }
 
 static void free_stream(npurt_stream *stream)
 {
+	rt_frontier_clear(&stream->frontier);
+	rt_batches_free(&stream->batches);
+	pthread_mutex_destroy(&stream->queue_lock);
 	pthread_mutex_destroy(&stream->lock);
+	pthread_mutex_destroy(&stream->park_lock);
 	rt_diag_fini(&stream->diag);
-	free(stream);
+	rt_object_free(stream);
 }
 
 int npurt_stream_create(npurt_context *context, const npurt_stream_attr *attr,
@@ -449,28 +752,44 @@ int npurt_stream_create(npurt_context *context, const npurt_stream_attr *attr,
 	if (err)
 		goto fail_stream;
 	stream->submitted = rt_slot_value(stream->progress);
-	err = kmd_syncobj_create(context->device->fd, &stream->syncobj);
+	err = kmd_syncobj_create(context->device->kmd, &stream->syncobj);
 	if (err) {
 		err = rt_fail_errno(&context->diag, err, "create a syncobj");
 		goto fail_slot;
 	}
-	err = create_queue(stream, &a);
+	err = rt_queue_create(stream, &context->diag);
 	if (err)
 		goto fail_syncobj;
 
 	pthread_mutex_lock(&context->lock);
+	rt_list_add(&context->streams, &stream->link);
 	context->num_streams++;
 	pthread_mutex_unlock(&context->lock);
 	*result = stream;
 	return 0;
 
 fail_syncobj:
-	kmd_syncobj_destroy(context->device->fd, stream->syncobj);
+	kmd_syncobj_destroy(context->device->kmd, stream->syncobj);
 fail_slot:
 	rt_slot_put(context, stream->progress, false);
 fail_stream:
 	free_stream(stream);
 	return err;
+}
+
+uint64_t rt_stream_open_point(const npurt_stream *stream)
+{
+	return stream->submitted + has_batch(stream);
+}
+
+uint64_t rt_stream_last_point(npurt_stream *stream)
+{
+	uint64_t point;
+
+	pthread_mutex_lock(&stream->lock);
+	point = rt_stream_open_point(stream);
+	pthread_mutex_unlock(&stream->lock);
+	return point;
 }
 
 npurt_stream *rt_stream_get(npurt_stream *stream)
@@ -483,14 +802,17 @@ void rt_stream_put(npurt_stream *stream)
 {
 	if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	kmd_syncobj_destroy(stream->context->device->fd, stream->syncobj);
+	kmd_syncobj_destroy(stream->context->device->kmd, stream->syncobj);
 	rt_slot_put(stream->context, stream->progress, true);
+	if (stream->host_slot)
+		rt_slot_put(stream->context, stream->host_slot, true);
 	free_stream(stream);
 }
 
 int npurt_stream_destroy(npurt_stream *stream)
 {
 	npurt_context *context;
+	int err;
 
 	if (!stream)
 		return NPURT_ERROR_INVALID;
@@ -498,19 +820,28 @@ int npurt_stream_destroy(npurt_stream *stream)
 	if (rt_forked(context->device))
 		return NPURT_ERROR_FORKED;
 
+	err = rt_host_function_refuse(&stream->diag);
+	if (err)
+		return err;
+
 	/* Events that were recorded here may keep the object, but not the queue. */
 	pthread_mutex_lock(&stream->lock);
-	destroy_queue(stream);
+	rt_capture_leave(stream);
+	rt_queue_destroy(stream);
+	rt_stream_drop_syncs(stream);
 	if (!stream->error)
 		stream->error = NPURT_ERROR_STREAM_LOST;
+	rt_spans_fini(stream);
 	destroy_chunks(stream);
 	stream->chunk = NULL;
 	if (stream->staging)
 		rt_staging_destroy(stream->staging);
 	stream->staging = NULL;
 	pthread_mutex_unlock(&stream->lock);
+	rt_host_functions_finish(stream);
 
 	pthread_mutex_lock(&context->lock);
+	rt_list_del(&stream->link);
 	context->num_streams--;
 	pthread_mutex_unlock(&context->lock);
 	rt_stream_put(stream);
@@ -528,44 +859,73 @@ int npurt_stream_flush(npurt_stream *stream)
 	return err;
 }
 
+/* What a caller waits for. */
+struct goal {
+	uint64_t point;
+	bool known; /* its loss was cleared by a reset */
+};
+
 /* Flushes for a wait; the next command finds an idle stream again. */
-static int close_batch(npurt_stream *stream, uint64_t *point)
+static int close_batch(npurt_stream *stream, struct goal *goal)
 {
 	int err = rt_stream_enter(stream);
 
 	if (err)
 		return err;
-	err = rt_stream_flush(stream);
-	*point = stream->submitted;
+	err = rt_capture_refuse(stream, "a wait or query");
+	if (!err)
+		err = rt_stream_flush(stream);
+	goal->point = stream->submitted;
+	goal->known = goal->point <= stream->reset_point;
 	stream->auto_flush = 1;
 	rt_stream_leave(stream);
 	return err;
 }
 
+/* A stream that goes on tells its first fault when it is waited for, until a reset. */
+static int first_error(npurt_stream *stream, const struct goal *goal)
+{
+	int err = stream->first_error;
+
+	if (!err)
+		return goal->known ? 0 : rt_stream_outcome(stream, goal->point);
+	pthread_mutex_lock(&stream->lock);
+	if (stream->fault.error == err)
+		rt_diag_keep(&stream->diag, stream->fault.message);
+	pthread_mutex_unlock(&stream->lock);
+	return err;
+}
+
 int npurt_stream_query(npurt_stream *stream)
 {
-	uint64_t point;
-	int err = close_batch(stream, &point);
+	struct goal goal;
+	int err = close_batch(stream, &goal);
 
 	if (err)
 		return err;
-	err = rt_stream_wait_until(stream, point, 0);
+	err = rt_stream_wait_until(stream, goal.point, 0);
+	if (!err)
+		err = first_error(stream, &goal);
 	return err == NPURT_ERROR_TIMED_OUT ? NPURT_ERROR_NOT_READY : err;
 }
 
 int npurt_stream_wait(npurt_stream *stream, uint64_t timeout_ns)
 {
-	uint64_t point;
-	int err = close_batch(stream, &point);
+	char text[512];
+	struct goal goal;
+	int err = close_batch(stream, &goal);
 
 	if (err)
 		return err;
-	err = rt_stream_wait_until(stream, point, rt_deadline(timeout_ns));
+	err = rt_stream_wait_until(stream, goal.point, rt_deadline(timeout_ns));
+	if (!err)
+		return first_error(stream, &goal);
 	if (err != NPURT_ERROR_TIMED_OUT)
 		return err;
+	rt_hang_describe(stream, text, sizeof(text));
 	return rt_fail(&stream->diag, err,
-		       "stream %u has %" PRIu64 " batches that did not end within %" PRIu64 " ns",
-		       stream->id, point - rt_slot_value(stream->progress), timeout_ns);
+		       "stream %u has %" PRIu64 " batches that did not end within %" PRIu64 " ns: %s",
+		       stream->id, goal.point - rt_slot_value(stream->progress), timeout_ns, text);
 }
 
 int npurt_stream_synchronize(npurt_stream *stream)
@@ -586,6 +946,9 @@ int npurt_stream_get_fault(npurt_stream *stream, npurt_fault *fault)
 		return NPURT_ERROR_INVALID;
 	if (rt_forked(stream->context->device))
 		return NPURT_ERROR_FORKED;
+	err = rt_host_function_refuse(&stream->diag);
+	if (err)
+		return err;
 	pthread_mutex_lock(&stream->lock);
 	err = rt_stream_check(stream);
 	if (stream->fault.error)

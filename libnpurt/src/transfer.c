@@ -4,7 +4,9 @@
  * staging ring: while SDMA moves one piece, the CPU moves the next.
  */
 #include "internal.h"
+#include "race.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Uploads of up to this wait for company in the batch. */
@@ -70,7 +72,12 @@ static int stage(const struct transfer *t, struct piece *piece)
 
 static int add_copy(const struct transfer *t, const struct npu_cmd_copy *copy)
 {
-	int err = rt_copy_command(t->stream, copy, t->device.memory->label);
+	const struct rt_op op = {
+		.kind = NPURT_COMMAND_COPY,
+		.name = t->device.memory->label,
+		.copy = *copy,
+	};
+	int err = rt_stream_add(t->stream, &op);
 
 	if (!err)
 		rt_staging_used(t->stream);
@@ -113,6 +120,28 @@ static int upload(const struct transfer *t)
 	return 0;
 }
 
+/* The data are kept with the node. */
+static int capture_upload(const struct transfer *t)
+{
+	const struct rt_op op = {
+		.kind = NPURT_COMMAND_COPY,
+		.name = t->device.memory->label,
+		.copy = { .dst = t->device.memory->va + t->device.offset,
+			  .row_bytes = t->row_bytes, .rows = t->rows,
+			  .dst_pitch = t->device.pitch, .src_pitch = t->row_bytes },
+	};
+	uint8_t *data = malloc(t->row_bytes * t->rows);
+	int err;
+
+	if (!data)
+		return rt_fail(&t->stream->diag, NPURT_ERROR_HOST_MEMORY, "capture an upload");
+	for (uint64_t row = 0; row < t->rows; row++)
+		memcpy(data + row * t->row_bytes, t->host + row * t->host_pitch, t->row_bytes);
+	err = rt_capture_add(t->stream, &op, data, t->row_bytes * t->rows);
+	free(data);
+	return err;
+}
+
 static int start_download(const struct transfer *t, struct piece *piece)
 {
 	struct npu_cmd_copy cmd;
@@ -139,6 +168,8 @@ static int finish_download(const struct transfer *t, const struct piece *piece)
 {
 	int err = rt_stream_wait_locked(t->stream, piece->point);
 
+	if (!err)
+		err = rt_stream_outcome(t->stream, piece->point);
 	if (err)
 		return err;
 	for (uint64_t row = 0; row < piece->rows; row++)
@@ -175,7 +206,8 @@ static int download(const struct transfer *t)
 static int check(const struct transfer *t, const char *name, bool write)
 {
 	struct rt_diag *diag = &t->stream->diag;
-	int err = rt_region_check(t->stream, name, &t->device, write, t->row_bytes, t->rows);
+	int err = rt_region_check(diag, t->stream->context, name, &t->device, write, t->row_bytes,
+				  t->rows);
 
 	if (err)
 		return err;
@@ -183,7 +215,10 @@ static int check(const struct transfer *t, const char *name, bool write)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "host pointer is NULL");
 	if (t->rows > 1 && t->host_pitch < t->row_bytes)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "host pitch is less than a row");
-	return 0;
+	if (rt_unlikely(rt_watched() & RT_WATCH_VALIDATE))
+		err = rt_race_check_host(t->stream, t->host,
+					 (t->rows - 1) * t->host_pitch + t->row_bytes, !write);
+	return err;
 }
 
 int npurt_upload_2d(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset,
@@ -205,7 +240,7 @@ int npurt_upload_2d(npurt_stream *stream, npurt_memory *dst, uint64_t dst_offset
 	if (row_bytes && rows) {
 		err = check(&t, "dst", true);
 		if (!err)
-			err = upload(&t);
+			err = rt_stream_capturing(stream) ? capture_upload(&t) : upload(&t);
 	}
 	rt_stream_leave(stream);
 	return err;
@@ -232,7 +267,8 @@ int npurt_download_2d(npurt_stream *stream, void *host, uint64_t host_pitch, npu
 
 	if (err)
 		return err;
-	if (row_bytes && rows) {
+	err = rt_capture_refuse(stream, "a download");
+	if (!err && row_bytes && rows) {
 		err = check(&t, "src", false);
 		if (!err)
 			err = download(&t);

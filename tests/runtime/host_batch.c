@@ -19,8 +19,8 @@ static uint32_t count_in_order(const struct npu_cmd_kernel *kernel, const void *
 {
 	const struct increment_args *a = args;
 
-	while (!gate_open)
-		usleep(100);
+	if (!gate_open)
+		return FAKE_AGAIN;
 	if (kernel->blocks != a->by % 7 + 1 || a->by != atomic_fetch_add(&ran, 1))
 		atomic_fetch_add(&wrong, 1);
 	return NPU_ST_OK;
@@ -36,15 +36,6 @@ static void launch(npurt_stream *stream, const struct kernels *k, uint32_t i)
 	const struct increment_args args = { .word = 0x1000, .by = i };
 
 	NEED(npurt_launch(stream, k->increment, i % 7 + 1, &args, sizeof(args), NULL));
-}
-
-static npurt_stream *lazy_stream(npurt_context *context)
-{
-	npurt_stream_attr attr = { .size = sizeof(attr), .flags = NPURT_STREAM_NO_AUTO_FLUSH };
-	npurt_stream *stream = NULL;
-
-	NEED(npurt_stream_create(context, &attr, &stream));
-	return stream;
 }
 
 /* However fast the device is, it cannot make the library flush each launch. */
@@ -70,7 +61,7 @@ static void test_thousand(struct fixture *f, const struct kernels *k)
 
 static void test_lazy(struct fixture *f, const struct kernels *k)
 {
-	npurt_stream *stream = lazy_stream(f->context);
+	npurt_stream *stream = rt_lazy_stream(f->context);
 	unsigned int before = fake_calls(DRM_IOCTL_NPU_SUBMIT);
 
 	ran = 0;
@@ -100,7 +91,7 @@ static void test_early(struct fixture *f, const struct kernels *k)
 /* With the device stuck, chunks are added and do not overwrite what has not run yet. */
 static void test_backlog(struct fixture *f, const struct kernels *k)
 {
-	npurt_stream *stream = lazy_stream(f->context);
+	npurt_stream *stream = rt_lazy_stream(f->context);
 
 	gate_open = false;
 	ran = 0;
@@ -117,7 +108,7 @@ static void test_backlog(struct fixture *f, const struct kernels *k)
 /* Waits between streams flush the stream that is waited for, and no call of the host waits. */
 static void test_dependency(struct fixture *f, const struct kernels *k)
 {
-	npurt_stream *producer = lazy_stream(f->context), *consumer = lazy_stream(f->context);
+	npurt_stream *producer = rt_lazy_stream(f->context), *consumer = rt_lazy_stream(f->context);
 	unsigned int before;
 	npurt_event *event;
 

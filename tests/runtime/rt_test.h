@@ -108,6 +108,16 @@ __attribute__((unused)) static void fixture_close(struct fixture *f)
 #endif
 }
 
+/* One that starts nothing by itself: what is not flushed is in flight for sure. */
+__attribute__((unused)) static npurt_stream *rt_lazy_stream(npurt_context *context)
+{
+	npurt_stream_attr attr = { .size = sizeof(attr), .flags = NPURT_STREAM_NO_AUTO_FLUSH };
+	npurt_stream *stream = NULL;
+
+	NEED(npurt_stream_create(context, &attr, &stream));
+	return stream;
+}
+
 __attribute__((unused)) static npurt_memory *memory(npurt_context *context,
 						    enum npurt_placement place, uint64_t bytes,
 						    const char *label)
@@ -125,6 +135,14 @@ __attribute__((unused)) static void *mapped(npurt_memory *m)
 
 	NEED(npurt_memory_map(m, &pointer));
 	return pointer;
+}
+
+__attribute__((unused)) static npurt_context_status status_of(npurt_context *context)
+{
+	npurt_context_status status = { .size = sizeof(status) };
+
+	NEED(npurt_context_get_status(context, &status));
+	return status;
 }
 
 /* A repeatable stream of numbers. */

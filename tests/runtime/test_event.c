@@ -2,6 +2,8 @@
 /* Events: records, waits on the host and on the device, times. */
 #include "rt_test.h"
 
+#include <time.h>
+
 static npurt_event *event(npurt_context *context, const char *label)
 {
 	npurt_event_attr attr = { .size = sizeof(attr), .label = label };
@@ -29,6 +31,42 @@ static void test_unrecorded(struct fixture *f)
 	GIVES(npurt_stream_wait_event(f->stream, NULL), NPURT_ERROR_INVALID);
 	NEED(npurt_event_destroy(e));
 	NEED(npurt_event_destroy(r));
+}
+
+static uint64_t monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * S + (uint64_t)ts.tv_nsec;
+}
+
+/* The host's clock before and after has the event between them. */
+static void test_monotonic(struct fixture *f)
+{
+	npurt_event *e = event(f->context, "timed");
+	uint64_t last = 0, ns = 0, error = 0;
+	bool between = true, in_order = true;
+
+	GIVES(npurt_event_time_monotonic(e, &ns, NULL), NPURT_ERROR_INVALID);
+	GIVES(npurt_event_time_monotonic(e, NULL, NULL), NPURT_ERROR_INVALID);
+	GIVES(npurt_event_time_monotonic(NULL, &ns, NULL), NPURT_ERROR_INVALID);
+	for (int i = 0; i < 100; i++) {
+		const uint64_t before = monotonic();
+		uint64_t after;
+
+		NEED(npurt_event_record(e, f->stream));
+		NEED(npurt_event_wait(e, NPURT_INFINITE));
+		after = monotonic();
+		NEED(npurt_event_time_monotonic(e, &ns, &error));
+		between &= ns + error >= before && ns - error <= after;
+		in_order &= ns + error >= last;
+		last = ns - error;
+	}
+	ok(between, "an event is between what the host's clock was before and after it");
+	ok(in_order, "and after the one before it");
+	printf("# the last one is known to within %llu ns\n", (unsigned long long)error);
+	NEED(npurt_event_destroy(e));
 }
 
 static void test_times(struct fixture *f)
@@ -196,6 +234,7 @@ int main(void)
 
 	test_unrecorded(&f);
 	test_times(&f);
+	test_monotonic(&f);
 	test_ping_pong(&f);
 	test_rerecord(&f);
 	test_lifetimes(&f);

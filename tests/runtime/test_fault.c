@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A stream that fails: what is told of it, what goes on, and how to recover. */
+#define _GNU_SOURCE
 #include "rt_test.h"
+
+#include <dlfcn.h>
 
 /* Batched commands keep the address of a buffer that goes away before they run. */
 static void break_stream(struct fixture *f, npurt_stream *stream)
@@ -16,7 +19,7 @@ static npurt_stream *lazy_stream(npurt_context *context, const char *label)
 	npurt_stream_attr attr = {
 		.size = sizeof(attr),
 		.flags = NPURT_STREAM_NO_AUTO_FLUSH,
-		.wait_timeout_ms = 200,
+		.wait_timeout_ms = 1000,
 		.label = label,
 	};
 	npurt_stream *stream = NULL;
@@ -90,6 +93,66 @@ static void test_destroyed(struct fixture *f)
 	NEED(npurt_memory_destroy(a));
 }
 
+/* Of this function, so that a return address in it can be told. */
+static __attribute__((noinline)) void fill_from_here(npurt_stream *stream, npurt_memory *m)
+{
+	NEED(npurt_fill_async(stream, m, 0, 0, 1, 64));
+}
+
+static void test_site(struct fixture *f)
+{
+	npurt_stream *stream = lazy_stream(f->context, "");
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4096, "gone");
+	npurt_fault fault = { .size = sizeof(fault) };
+	Dl_info info = { 0 };
+	const char *plus;
+	uint64_t at, start;
+
+	fill_from_here(stream, m);
+	NEED(npurt_memory_destroy(m));
+	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
+	NEED(npurt_stream_get_fault(stream, &fault));
+	dladdr((const void *)(uintptr_t)fill_from_here, &info);
+	plus = strstr(fault.site, "+0x");
+	at = plus ? strtoull(plus + 3, NULL, 16) : 0;
+	start = (uint64_t)((uintptr_t)fill_from_here - (uintptr_t)info.dli_fbase);
+	ok(strncmp(fault.site, "test_fault+0x", 13) == 0 && at > start && at - start < 256 &&
+		   strstr(fault.message, fault.site),
+	   "with NPURT_SITES the place of the call is told: %s", fault.site);
+	NEED(npurt_stream_destroy(stream));
+}
+
+/* Between two objects both are named, each with its tag. */
+static void test_neighbours(struct fixture *f)
+{
+	npurt_memory_attr attr = { .size = sizeof(attr), .label = "lower", .tag = "weights" };
+	npurt_stream *stream = lazy_stream(f->context, "");
+	npurt_memory *m[3];
+	npurt_fault fault = { .size = sizeof(fault) };
+
+	NEED(npurt_memory_create(f->context, 4096, &attr, &m[0]));
+	m[1] = memory(f->context, NPURT_PLACE_HBM, 4096, "middle");
+	attr.label = "upper";
+	attr.tag = NULL;
+	NEED(npurt_memory_create(f->context, 4096, &attr, &m[2]));
+	ok(npurt_memory_address(m[0]) < npurt_memory_address(m[1]) &&
+		   npurt_memory_address(m[1]) < npurt_memory_address(m[2]),
+	   "three objects in a row");
+	NEED(npurt_fill_async(stream, m[1], 0, 0, 1, 64));
+	NEED(npurt_memory_destroy(m[1]));
+	/* Forget the one that was there. */
+	for (unsigned int i = 0; i < 64; i++)
+		NEED(npurt_memory_destroy(memory(f->context, NPURT_PLACE_HBM, 1 << 20, "other")));
+	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
+	NEED(npurt_stream_get_fault(stream, &fault));
+	ok(strstr(fault.nearest, "past the end of 'lower' (4096 bytes), tag 'weights'") &&
+		   strstr(fault.neighbour, "before 'upper'"),
+	   "those around an address: %s; %s", fault.nearest, fault.neighbour);
+	NEED(npurt_memory_destroy(m[0]));
+	NEED(npurt_memory_destroy(m[2]));
+	NEED(npurt_stream_destroy(stream));
+}
+
 /* The event's record never comes, as its stream has failed before it. */
 static void test_lost_wait(struct fixture *f)
 {
@@ -135,10 +198,14 @@ static void test_recovery(struct fixture *f)
 
 int main(void)
 {
-	struct fixture f = fixture_open();
+	struct fixture f;
 
+	setenv("NPURT_SITES", "1", 1);
+	f = fixture_open();
 	test_sticky(&f);
 	test_destroyed(&f);
+	test_site(&f);
+	test_neighbours(&f);
 	test_lost_wait(&f);
 	test_recovery(&f);
 	fixture_close(&f);

@@ -223,6 +223,49 @@ static void test_threads(struct fixture *f, npurt_stream *stream, const char *na
 	NEED(npurt_memory_destroy(m));
 }
 
+#define WHOLE (3 << 20)
+
+/* Of many pieces, each of which waits for room. */
+static void *upload_whole(void *arg)
+{
+	struct worker *w = arg;
+	uint32_t *data = malloc(WHOLE);
+
+	w->err = data ? 0 : NPURT_ERROR_HOST_MEMORY;
+	for (uint32_t i = 0; i < 8 && !w->err; i++) {
+		for (uint32_t j = 0; j < WHOLE / 4; j++)
+			data[j] = w->index << 16 | i;
+		w->err = npurt_upload(w->stream, w->memory, 0, data, WHOLE);
+	}
+	free(data);
+	return NULL;
+}
+
+/* Whichever call came last, all of it did. */
+static void test_whole_calls(struct fixture *f)
+{
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, WHOLE, "whole");
+	uint32_t *data = calloc(1, WHOLE);
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS];
+	bool all = true;
+
+	for (uint32_t i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ f, f->stream, m, i, 0 };
+		pthread_create(&threads[i], NULL, upload_whole, &workers[i]);
+	}
+	for (uint32_t i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		all &= workers[i].err == 0;
+	}
+	NEED(data ? npurt_download(f->stream, data, m, 0, WHOLE) : NPURT_ERROR_HOST_MEMORY);
+	for (uint32_t i = 0; i < WHOLE / 4; i++)
+		all &= data[i] == data[0];
+	ok(all && (data[0] & 0xffff) == 7, "uploads of %d threads do not mix", THREADS);
+	free(data);
+	NEED(npurt_memory_destroy(m));
+}
+
 int main(void)
 {
 	struct fixture f = fixture_open();
@@ -237,6 +280,7 @@ int main(void)
 	test_many(f.context);
 	test_threads(&f, NULL, "a stream each");
 	test_threads(&f, f.stream, "one stream");
+	test_whole_calls(&f);
 	fixture_close(&f);
 	return rt_done();
 }

@@ -74,8 +74,13 @@ static void test_bad_store(struct fixture *f)
 	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4096, "target");
 	npurt_fault fault = { .size = sizeof(fault) };
 	struct store_args args = { .address = npurt_memory_address(m) + 4096 + 8 };
-	npurt_launch_attr attr = { .size = sizeof(attr), .tag = 0x1234, .label = "layer 3" };
+	const unsigned int line = __LINE__ + 2;
+	npurt_launch_attr attr = { .size = sizeof(attr), .tag = 0x1234, .label = "layer 3",
+				   NPURT_SITE };
+	uint64_t monotonic_ns = 0;
+	char site[128];
 
+	snprintf(site, sizeof(site), "%s:%u", __FILE__, line);
 	NEED(npurt_launch(stream, kernel("store"), 1, &args, sizeof(args), &attr));
 	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
 	NEED(npurt_stream_get_fault(stream, &fault));
@@ -86,8 +91,16 @@ static void test_bad_store(struct fixture *f)
 		   fault.tag == 0x1234,
 	   "kernel, label and tag of the launch");
 	ok(strncmp(fault.location, "store+0x", 8) == 0, "pc as a place: %s", fault.location);
+	ok(strstr(fault.source, "rt_kernels.c:") && strstr(fault.message, fault.source),
+	   "and as a line of its source: %s", fault.source);
 	ok(strstr(fault.nearest, "8 bytes past the end of 'target'") != NULL,
 	   "the overrun buffer: %s", fault.nearest);
+	ok(strcmp(fault.site, site) == 0 && strstr(fault.message, site),
+	   "where it was launched: %s", fault.site);
+	NEED(npurt_device_get_time(f->device, NULL, &monotonic_ns));
+	ok(fault.time_monotonic_ns && fault.time_monotonic_ns < monotonic_ns &&
+		   monotonic_ns - fault.time_monotonic_ns < 60 * S,
+	   "and when, by the clock of the machine");
 	NEED(npurt_stream_destroy(stream));
 	NEED(npurt_memory_destroy(m));
 }
@@ -103,6 +116,7 @@ static void test_raise(struct fixture *f)
 	NEED(npurt_stream_get_fault(stream, &fault));
 	ok(fault.status == NPU_ST_KERNEL_TRAP && fault.address == 4711,
 	   "a kernel's own error comes with its code: %s", fault.message);
+	ok(!fault.site[0], "who does not ask for sites gets none");
 	NEED(npurt_stream_destroy(stream));
 }
 
@@ -152,6 +166,35 @@ static void test_timeout(struct fixture *f)
 	NEED(npurt_memory_destroy(m));
 }
 
+/* A kernel that would run for a minute is stopped, and its stream works again. */
+static void test_abort(struct fixture *f)
+{
+	npurt_stream_attr slow = { .size = sizeof(slow), .timeout_ms = 60000 };
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4 * 64, "stamps");
+	struct stamp_args stamp = { .words = npurt_memory_address(m), .base = 100 };
+	struct spin_args args = { 0 };
+	npurt_stream *stream, *other = new_stream(f->context);
+	bool all = true;
+
+	NEED(npurt_stream_create(f->context, &slow, &stream));
+	NEED(npurt_launch(stream, kernel("spin"), 4, &args, sizeof(args), NULL));
+	NEED(npurt_stream_flush(stream));
+	GIVES(npurt_stream_wait(stream, 50 * MS), NPURT_ERROR_TIMED_OUT);
+	NEED(npurt_fill_async(other, m, 0, 1, 4, 4));
+	WORKS(npurt_stream_abort(stream));
+	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_CANCELED);
+	WORKS(npurt_stream_synchronize(other));
+	WORKS(npurt_stream_reset(stream));
+	WORKS(npurt_launch(stream, kernel("stamp"), 64, &stamp, sizeof(stamp), NULL));
+	WORKS(npurt_stream_synchronize(stream));
+	for (uint32_t i = 0; i < 64; i++)
+		all &= ((uint32_t *)mapped(m))[i] == 100 + i;
+	ok(all, "after the reset kernels run on all cores");
+	NEED(npurt_stream_destroy(stream));
+	NEED(npurt_stream_destroy(other));
+	NEED(npurt_memory_destroy(m));
+}
+
 /* The device is as good as new after all that. */
 static void test_afterwards(struct fixture *f)
 {
@@ -192,6 +235,7 @@ int main(void)
 	test_raise(&f);
 	test_rights(&f);
 	test_timeout(&f);
+	test_abort(&f);
 	test_afterwards(&f);
 	WORKS(npurt_module_unload(module));
 	fixture_close(&f);

@@ -37,8 +37,16 @@ checkpatch()
 		--max-line-length=100 --file "$1"
 }
 
-check "gcc W=1" builds_silently W=1 modules
+# Kbuild looks for features: a version says little of a kernel that a distribution has patched.
+no_version_compared()
+{
+	! grep -nE "LINUX_VERSION|KERNEL_VERSION|linux/version.h|PATCHLEVEL|SUBLEVEL" "$top/Kbuild" \
+		"$top"/driver/*.[ch] "$top"/driver/tests/*.[ch]
+}
+
+check "gcc W=1, stack frames of 1 KiB" builds_silently W=1 KCFLAGS=-Wframe-larger-than=1024 modules
 check "sparse" builds_silently C=2 CF=-D__CHECK_ENDIAN__ modules
+check "no version is compared" no_version_compared
 for file in "$top"/driver/*.[ch] "$top"/driver/tests/*.[ch]; do
 	check "checkpatch $(basename "$file")" checkpatch "$file"
 done

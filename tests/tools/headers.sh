@@ -22,12 +22,17 @@ for header in $(cd "$top/include" && echo npu/*.h); do
 	check "$header, clang" compile c c11 "$header" clang
 done
 for header in drm/npu_accel.h npurt/npurt.h; do
-	for standard in c99 c11 c17; do
+	for standard in c99 c11 c17 c2x; do
 		check "$header, $standard" compile c "$standard" "$header" gcc
 	done
-	for standard in c++11 c++20; do
+	for standard in c++11 c++14 c++17 c++20 c++23; do
 		check "$header, $standard" compile c++ "$standard" "$header" g++
 	done
-	check "$header, clang" compile c c99 "$header" clang
+	for standard in c99 c2x; do
+		check "$header, $standard, clang" compile c "$standard" "$header" clang
+	done
+	for standard in c++11 c++2b; do
+		check "$header, $standard, clang" compile c++ "$standard" "$header" clang
+	done
 done
 done_testing

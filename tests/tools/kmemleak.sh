@@ -10,7 +10,6 @@ file=/sys/kernel/debug/kmemleak
 # An object is only reported when it is five seconds old and two scans have missed it.
 nothing_lost()
 {
-	echo scan >"$file"
 	sleep 6
 	echo scan >"$file"
 	echo scan >"$file"
@@ -19,7 +18,7 @@ nothing_lost()
 	[ -z "$leaks" ]
 }
 
-if ! echo scan 2>/dev/null >"$file"; then
+if ! echo scan=off 2>/dev/null >"$file"; then
 	echo "1..0 # SKIP this kernel has no kmemleak"
 	exit 4
 fi

@@ -40,6 +40,15 @@ same_losses()
 		  "$(python3 -c "import json; print(json.load(open('$again'))['loss'])")" ]
 }
 
+# All steps of an epoch as one launch: the same work, so the same bits.
+same_as_graph()
+{
+	"$digits" --json --epochs 3 "$@" >"$report" &&
+		"$digits" --json --epochs 3 --graph "$@" >"$again" &&
+		[ "$(python3 -c "import json; print(json.load(open('$report'))['loss'])")" = \
+		  "$(python3 -c "import json; print(json.load(open('$again'))['loss'])")" ]
+}
+
 refuses()
 {
 	"$digits" "$@"
@@ -53,6 +62,8 @@ check 'fp16: NPU and CPU agree' trains --fp16
 check 'fp16: at least 95 % of the held-out images are read' learned
 check 'a last mini-batch of one image' trains --epochs 1 --batch 1437
 check 'a seed gives the same losses each time' same_losses
+check 'a graph of an epoch gives the same losses' same_as_graph
+check 'in fp16, too' same_as_graph --fp16
 check 'a device that is not there is an error' refuses --device 99
 check 'a directory without kernels is an error' refuses --kernels /nowhere
 done_testing

@@ -109,6 +109,20 @@ assert len(lines) == 3 and lines[0]["time_s"] < lines[1]["time_s"] < lines[2]["t
 assert all(line["power_w"] > 0 for line in lines)'
 }
 
+hang_json()
+{
+	"$smi" hang --json | python3 -c '
+import json, sys
+npu, = json.load(sys.stdin)["npus"]
+assert npu["bus_id"] and all(q["activity"] and q["pid"] > 0 for q in npu["queues"])'
+}
+
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+check "hang has a table" prints "^Queue +PID +Process +Activity" "$smi" hang
+check "hang --json has the queues" hang_json
+check "hang needs a right" status_is 1 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	"$smi" hang
+check "hang of no such NPU is 3" status_is 3 "$smi" hang -i 7
 check "perf has columns" perf_columns
 check "perf --json has objects" perf_json
 check "perf needs a right" status_is 1 setpriv --reuid 65534 --regid 65534 --clear-groups \

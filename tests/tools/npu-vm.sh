@@ -38,6 +38,8 @@ check "runs in the caller's folder" output_is "$PWD" "$vm" --no-driver -- pwd
 check "arguments arrive as they are" output_is 'a  b$c' "$vm" --no-driver -- printf '%s' 'a  b$c'
 check "loads the driver" output_is npu "$vm" -- sh -c \
 	'basename "$(readlink /sys/class/accel/accel0/device/driver)"'
+check "no access is lost while another processor maps memory" status_is 0 \
+	"$vm" --no-driver --npus 2 --hbm 1G --timeout 200 -- "$top/tests/qemu/remap.py"
 check "the guest asks the host" output_is 1 "$vm" --no-driver -- npu-inject get npu0 serial
 check "and is told if that fails" status_is 1 "$vm" --no-driver -- npu-inject get npu0 nothing
 done_testing

@@ -26,5 +26,8 @@ for suite in dev_query submit isolation; do
 done
 check "both at once" side_by_side
 check "buffers of both" "$build/kselftest/peer"
+check "the runtime's copies from one to the other" "$build/tests/runtime/vm/vm_peer"
+check "events of one for the other" "$build/tests/runtime/vm/test_event_share"
+check "an all-reduce of the two" "$build/bin/example-collective" 1000000
 check "a buffer of an NPU that is unbound" "$build/kselftest/unbind"
 done_testing

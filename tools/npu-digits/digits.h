@@ -37,6 +37,7 @@ struct settings {
 	float rate;
 	float momentum;
 	bool half; /* fp16 operands in matrix products */
+	bool graph; /* an epoch is one launch */
 	const char *device; /* index or bus id */
 	const char *data; /* CSV file */
 	const char *kernels; /* directory of the kernel modules */
@@ -59,6 +60,7 @@ struct result {
 	float *loss; /* mean of each epoch */
 	int32_t *predicted; /* of each test image */
 	double seconds; /* of the training, as the caller waits for it */
+	double launch_seconds; /* of the CPU, to give the steps to the device */
 	double device_seconds; /* of it as the device's own clock saw it */
 	char device[32];
 };
@@ -80,5 +82,6 @@ int npu_train(const struct settings *settings, const struct dataset *data,
 
 /* main.c */
 double now_seconds(void);
+double cpu_seconds(void); /* of this thread */
 
 #endif /* DIGITS_H */

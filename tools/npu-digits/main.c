@@ -48,6 +48,14 @@ double now_seconds(void)
 	return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
+double cpu_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
 static void usage(FILE *to)
 {
 	fputs("usage: npu-digits [OPTION]...\n"
@@ -57,6 +65,7 @@ static void usage(FILE *to)
 	      "  -b, --batch N       images in a step (32)\n"
 	      "  -s, --seed N        of the start and the order of images (1)\n"
 	      "  -f, --fp16          multiply matrices of fp16 instead of fp32\n"
+	      "  -g, --graph         an epoch is one graph, captured once and launched as one\n"
 	      "  -d, --device NAME   number or PCI address of the NPU (0)\n"
 	      "  -j, --json          the report as JSON\n"
 	      "  -k, --kernels DIR   where the kernel modules are\n"
@@ -96,6 +105,7 @@ static int parse_options(int argc, char **argv, struct settings *settings, bool 
 		{ "batch", required_argument, NULL, 'b' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "fp16", no_argument, NULL, 'f' },
+		{ "graph", no_argument, NULL, 'g' },
 		{ "device", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "kernels", required_argument, NULL, 'k' },
@@ -106,7 +116,7 @@ static int parse_options(int argc, char **argv, struct settings *settings, bool 
 	bool good = true;
 	int c;
 
-	while (good && (c = getopt_long(argc, argv, "e:b:s:fd:jk:i:h", options, NULL)) != -1) {
+	while (good && (c = getopt_long(argc, argv, "e:b:s:fgd:jk:i:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'e':
 			good = parse_count("epochs", optarg, MAX_EPOCHS, &settings->epochs);
@@ -121,6 +131,9 @@ static int parse_options(int argc, char **argv, struct settings *settings, bool 
 			break;
 		case 'f':
 			settings->half = true;
+			break;
+		case 'g':
+			settings->graph = true;
 			break;
 		case 'd':
 			settings->device = optarg;
@@ -245,6 +258,7 @@ static void print_text(const struct report *report)
 	printf("%-16s %12.0f %12.0f\n", "images a second", images_per_second(report, npu->seconds),
 	       images_per_second(report, cpu->seconds));
 	printf("%-16s %10.3f s\n", "time on device", npu->device_seconds);
+	printf("%-16s %10.3f s\n", "CPU to launch", npu->launch_seconds);
 	printf("%-16s %10.3f s %10.3f s\n\n", "time in total", npu->seconds, cpu->seconds);
 	printf("NPU and CPU %s: losses of all epochs within %.1e (tolerance %.0e),\n"
 	       "%u of %u predictions differ (tolerance %.0f), weights within %.1e.\n",
@@ -286,6 +300,7 @@ static void print_json(const struct report *report)
 	print_value("images_per_second", images_per_second(report, report->npu.seconds));
 	print_value("cpu_images_per_second", images_per_second(report, report->cpu.seconds));
 	print_value("device_seconds", report->npu.device_seconds);
+	print_value("launch_seconds", report->npu.launch_seconds);
 	print_value("seconds", report->npu.seconds);
 	print_value("cpu_seconds", report->cpu.seconds);
 	print_value("loss_error", report->loss_error);

@@ -2,7 +2,8 @@
 /*
  * The training on the NPU. Two streams: one brings mini-batches into two buffers in turn,
  * the other computes; each waits on the device, by events, for what it needs of the other.
- * The CPU looks at nothing before an epoch's end.
+ * The CPU looks at nothing before an epoch's end. With --graph all images of an epoch are
+ * brought at once, and its steps are one launch.
  */
 #include <npu_kernels.h>
 #include <npurt/npurt.h>
@@ -73,6 +74,8 @@ struct npu {
 	npurt_module *modules[KERNELS];
 	npurt_kernel *kernels[KERNELS];
 	npurt_memory *memory[BUFFERS];
+	npurt_graph *graph; /* steps of an epoch */
+	npurt_graph_exec *epoch;
 	void *staging; /* a gathered mini-batch */
 };
 
@@ -288,44 +291,105 @@ static void upload_batch(struct npu *npu, const struct images *images, const uns
 	check(npu, npurt_stream_flush(npu->copy), "start an upload");
 }
 
+/* Gradients of @rows images, of which the first one is number @first of the epoch. */
+static void gradients(struct npu *npu, uint64_t pixels, uint64_t labels, unsigned int first,
+		      unsigned int rows)
+{
+	const uint64_t hidden = forward(npu, pixels, rows);
+
+	softmax(npu, labels, first, rows);
+	backward(npu, pixels, hidden, rows);
+}
+
 /* On the compute stream: a step of the training. */
 static void train_batch(struct npu *npu, unsigned int first, unsigned int rows, unsigned int slot)
 {
-	const uint64_t pixels = batch_pixels(npu, slot);
-	uint64_t hidden;
-
 	if (npu->error)
 		return;
 	check(npu, npurt_stream_wait_event(npu->compute, npu->uploaded[slot]),
 	      "wait for an upload");
-	hidden = forward(npu, pixels, rows);
-	softmax(npu, batch_labels(npu, slot), first, rows);
-	backward(npu, pixels, hidden, rows);
+	gradients(npu, batch_pixels(npu, slot), batch_labels(npu, slot), first, rows);
 	check(npu, npurt_event_record(npu->consumed[slot], npu->compute), "record an event");
 	update(npu, rows);
 	check(npu, npurt_stream_flush(npu->compute), "start a step");
 }
 
+static unsigned int batch_rows(const struct npu *npu, const struct images *images, unsigned int at)
+{
+	const unsigned int left = images->count - at;
+
+	return left < npu->settings->batch ? left : npu->settings->batch;
+}
+
+/* All steps of an epoch, whose images are in the first buffer, one after the other. */
+static void capture_epoch(struct npu *npu, const struct images *images)
+{
+	const size_t row_bytes = INPUTS * operand_bytes(npu);
+
+	check(npu, npurt_stream_begin_capture(npu->compute, 0), "begin a capture");
+	for (unsigned int at = 0; at < images->count && !npu->error;) {
+		const unsigned int rows = batch_rows(npu, images, at);
+
+		gradients(npu, batch_pixels(npu, 0) + at * row_bytes,
+			  batch_labels(npu, 0) + at * sizeof(int32_t), at, rows);
+		update(npu, rows);
+		at += rows;
+	}
+	if (npu->error)
+		return;
+	check(npu, npurt_stream_end_capture(npu->compute, &npu->graph), "end a capture");
+	if (!npu->error)
+		check(npu, npurt_graph_instantiate(npu->graph, NULL, &npu->epoch),
+		      "make an executable");
+}
+
+static void launch_epoch(struct npu *npu, const struct images *images, const unsigned int *order,
+			 double *launch_seconds)
+{
+	double start;
+
+	upload_batch(npu, images, order, images->count, 0);
+	if (npu->error)
+		return;
+	start = cpu_seconds();
+	check(npu, npurt_stream_wait_event(npu->compute, npu->uploaded[0]),
+	      "wait for an upload");
+	check(npu, npurt_graph_launch(npu->epoch, npu->compute), "launch an epoch");
+	check(npu, npurt_event_record(npu->consumed[0], npu->compute), "record an event");
+	*launch_seconds += cpu_seconds() - start;
+}
+
+static void train_steps(struct npu *npu, const struct images *images, const unsigned int *order,
+			double *launch_seconds)
+{
+	unsigned int slot = 0;
+
+	for (unsigned int at = 0; at < images->count && !npu->error; slot = (slot + 1) % BATCHES) {
+		const unsigned int rows = batch_rows(npu, images, at);
+		double start;
+
+		upload_batch(npu, images, order + at, rows, slot);
+		start = cpu_seconds();
+		train_batch(npu, at, rows, slot);
+		*launch_seconds += cpu_seconds() - start;
+		at += rows;
+	}
+}
+
 static void train_epoch(struct npu *npu, const struct images *images, const unsigned int *order,
-			float *loss, double *device_seconds)
+			float *loss, struct result *result)
 {
 	const struct npu_sum_args sum = {
 		.x = address(npu, LOSSES), .out = address(npu, EPOCH_LOSS),
 		.count = images->count,
 	};
-	unsigned int slot = 0;
 	int64_t ns = 0;
 
 	check(npu, npurt_event_record(npu->begin, npu->compute), "record an event");
-	for (unsigned int at = 0; at < images->count && !npu->error; slot = (slot + 1) % BATCHES) {
-		const unsigned int left = images->count - at;
-		const unsigned int rows =
-			left < npu->settings->batch ? left : npu->settings->batch;
-
-		upload_batch(npu, images, order + at, rows, slot);
-		train_batch(npu, at, rows, slot);
-		at += rows;
-	}
+	if (npu->settings->graph)
+		launch_epoch(npu, images, order, &result->launch_seconds);
+	else
+		train_steps(npu, images, order, &result->launch_seconds);
 	launch(npu, SUM, 1, &sum, sizeof(sum));
 	if (npu->error)
 		return;
@@ -334,7 +398,7 @@ static void train_epoch(struct npu *npu, const struct images *images, const unsi
 	      "download the loss");
 	check(npu, npurt_event_elapsed(npu->begin, npu->end, &ns), "read the events");
 	*loss /= images->count;
-	*device_seconds += ns * 1e-9;
+	result->device_seconds += ns * 1e-9;
 }
 
 static void predict(struct npu *npu, const struct images *images, int32_t *predicted)
@@ -457,6 +521,10 @@ static void create_buffers(struct npu *npu, const struct dataset *data)
 
 static void close_npu(struct npu *npu)
 {
+	if (npu->epoch)
+		npurt_graph_exec_destroy(npu->epoch);
+	if (npu->graph)
+		npurt_graph_destroy(npu->graph);
 	if (npu->compute)
 		npurt_stream_destroy(npu->compute);
 	if (npu->copy)
@@ -494,11 +562,12 @@ static void train(struct npu *npu, const struct dataset *data, struct result *re
 	upload_weights(npu);
 	if (!npu->error)
 		check(npu, npurt_stream_synchronize(npu->compute), "upload the weights");
+	if (npu->settings->graph && !npu->error)
+		capture_epoch(npu, &data->train);
 	start = now_seconds();
 	for (unsigned int epoch = 0; epoch < npu->settings->epochs && !npu->error; epoch++) {
 		shuffle(order, data->train.count, npu->settings->seed, epoch);
-		train_epoch(npu, &data->train, order, &result->loss[epoch],
-			    &result->device_seconds);
+		train_epoch(npu, &data->train, order, &result->loss[epoch], result);
 		if (npu->settings->epoch_done && !npu->error)
 			npu->settings->epoch_done(epoch, result->loss[epoch]);
 	}
@@ -512,11 +581,19 @@ static void train(struct npu *npu, const struct dataset *data, struct result *re
 	free(order);
 }
 
+/* That a buffer has to hold at once. */
+static unsigned int most_rows(const struct settings *settings, const struct dataset *data)
+{
+	unsigned int rows = settings->batch > data->test.count ? settings->batch : data->test.count;
+
+	return settings->graph && rows < data->train.count ? data->train.count : rows;
+}
+
 int npu_train(const struct settings *settings, const struct dataset *data, struct result *result)
 {
 	struct npu npu = {
 		.settings = settings,
-		.rows = settings->batch > data->test.count ? settings->batch : data->test.count,
+		.rows = most_rows(settings, data),
 		.operand = settings->half ? NPU_F16 : NPU_F32,
 	};
 	const size_t staging = npu.rows * (INPUTS * sizeof(float) + sizeof(int32_t));

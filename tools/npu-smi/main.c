@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hang.h"
 #include "perf.h"
 #include "view.h"
 
@@ -18,12 +19,15 @@ enum {
 	EXIT_NO_ANSWER = 4,
 };
 
+/* Of all commands. */
 struct options {
 	bool list;
 	bool map;
 	bool json;
 	const struct npu_detail *detail;
 	int index; /* -1: all */
+	long period_ms;
+	long count;
 };
 
 static void print_help(FILE *file)
@@ -31,6 +35,7 @@ static void print_help(FILE *file)
 	fprintf(file,
 		"Usage: npu-smi info [-l | -m | -t TYPE [-i ID]] [--json]\n"
 		"       npu-smi perf [-i ID] [-d MS] [-n COUNT] [--json]\n"
+		"       npu-smi hang [-i ID] [--json]\n"
 		"       npu-smi -v | -h\n"
 		"\n"
 		"Shows the state of the NPUs of this machine.\n"
@@ -41,6 +46,8 @@ static void print_help(FILE *file)
 		"  info -t TYPE      details: %s\n"
 		"  perf              rates of an NPU over time (needs CAP_PERFMON): a line every MS\n"
 		"                    milliseconds (1000), COUNT times or until interrupted\n"
+		"  hang              what the queues of all processes are at, and what they wait\n"
+		"                    for (for root, by debugfs)\n"
 		"\n"
 		"  -i ID             one NPU, by the number that info shows (default: all)\n"
 		"      --json        JSON, with a schema that is versioned (see npu-smi(1))\n"
@@ -76,50 +83,56 @@ static int parse_index(const char *text, int *index)
 	return EXIT_OK;
 }
 
-static int parse_info(int argc, char **argv, struct options *options)
+static int parse_option(int c, char **argv, struct options *options)
+{
+	switch (c) {
+	case 'l':
+		options->list = true;
+		return EXIT_OK;
+	case 'm':
+		options->map = true;
+		return EXIT_OK;
+	case 'j':
+		options->json = true;
+		return EXIT_OK;
+	case 't':
+		options->detail = detail_find(optarg);
+		return options->detail ? EXIT_OK : usage_error("-t does not know ", optarg);
+	case 'i':
+		return parse_index(optarg, &options->index);
+	case 'd':
+		if (parse_number(optarg, 1, 60000, &options->period_ms))
+			return EXIT_OK;
+		return usage_error("-d takes 1 to 60000, not ", optarg);
+	case 'n':
+		if (parse_number(optarg, 1, 1000000000, &options->count))
+			return EXIT_OK;
+		return usage_error("-n takes a number above 0, not ", optarg);
+	case 'h':
+		print_help(stdout);
+		exit(EXIT_OK);
+	case ':':
+		return usage_error("a value is missing for ", argv[optind - 1]);
+	default:
+		return usage_error("unknown option ", argv[optind - 1]);
+	}
+}
+
+/* @letters: the options that the command has, besides --json and --help. */
+static int parse(int argc, char **argv, const char *letters, struct options *options)
 {
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int c, ret;
+	int c, ret = EXIT_OK;
 
-	while ((c = getopt_long(argc, argv, ":lmt:i:h", longs, NULL)) != -1) {
-		switch (c) {
-		case 'l':
-			options->list = true;
-			break;
-		case 'm':
-			options->map = true;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 't':
-			options->detail = detail_find(optarg);
-			if (!options->detail)
-				return usage_error("-t does not know ", optarg);
-			break;
-		case 'i':
-			ret = parse_index(optarg, &options->index);
-			if (ret)
-				return ret;
-			break;
-		case 'h':
-			print_help(stdout);
-			exit(EXIT_OK);
-		case ':':
-			return usage_error("a value is missing for ", argv[optind - 1]);
-		default:
-			return usage_error("unknown option ", argv[optind - 1]);
-		}
-	}
-	if (optind < argc)
-		return usage_error("unexpected argument ", argv[optind]);
-	if (options->list + options->map + !!options->detail > 1)
-		return usage_error("-l, -m and -t exclude each other", "");
-	return EXIT_OK;
+	while (!ret && (c = getopt_long(argc, argv, letters, longs, NULL)) != -1)
+		ret = parse_option(c, argv, options);
+	if (!ret && optind < argc)
+		ret = usage_error("unexpected argument ", argv[optind]);
+	return ret;
 }
 
 static int take_snapshot(struct npu_snapshot *snapshot)
@@ -170,10 +183,10 @@ static json_t *make_json(const struct npu_snapshot *snapshot, const struct optio
 	return array;
 }
 
-static int show_json(const struct npu_snapshot *snapshot, const struct options *options)
+static int put_json(json_t *npus)
 {
 	json_t *root = json_pack("{s:s, s:s, s:o}", "schema", JSON_SCHEMA, "version", NPU_VERSION,
-				 "npus", make_json(snapshot, options));
+				 "npus", npus);
 	int ret = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
 
 	json_decref(root);
@@ -209,7 +222,7 @@ static int show(struct npu_snapshot *snapshot, const struct options *options)
 	if (ret)
 		return ret;
 	if (options->json)
-		ret = show_json(snapshot, options);
+		ret = put_json(make_json(snapshot, options));
 	else
 		show_text(snapshot, options);
 	if (!ret && (fflush(stdout) || ferror(stdout))) {
@@ -228,8 +241,10 @@ static int command_info(int argc, char **argv)
 {
 	struct options options = { .index = -1 };
 	struct npu_snapshot snapshot = { 0 };
-	int ret = parse_info(argc, argv, &options);
+	int ret = parse(argc, argv, ":lmt:i:h", &options);
 
+	if (!ret && options.list + options.map + !!options.detail > 1)
+		ret = usage_error("-l, -m and -t exclude each other", "");
 	if (!ret)
 		ret = take_snapshot(&snapshot);
 	if (!ret)
@@ -239,53 +254,11 @@ static int command_info(int argc, char **argv)
 	return ret;
 }
 
-struct perf_options {
-	int index;
-	long period_ms;
-	long count;
-	bool json;
-};
-
-static int parse_perf(int argc, char **argv, struct perf_options *options)
-{
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c, ret = EXIT_OK;
-
-	while (!ret && (c = getopt_long(argc, argv, ":i:d:n:", longs, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			options->json = true;
-			break;
-		case 'i':
-			ret = parse_index(optarg, &options->index);
-			break;
-		case 'd':
-			if (!parse_number(optarg, 1, 60000, &options->period_ms))
-				ret = usage_error("-d takes 1 to 60000, not ", optarg);
-			break;
-		case 'n':
-			if (!parse_number(optarg, 1, 1000000000, &options->count))
-				ret = usage_error("-n takes a number above 0, not ", optarg);
-			break;
-		case ':':
-			return usage_error("a value is missing for ", argv[optind - 1]);
-		default:
-			return usage_error("unknown option ", argv[optind - 1]);
-		}
-	}
-	if (!ret && optind < argc)
-		return usage_error("unexpected argument ", argv[optind]);
-	return ret;
-}
-
 static int command_perf(int argc, char **argv)
 {
-	struct perf_options options = { .period_ms = 1000 };
+	struct options options = { .period_ms = 1000 };
 	struct npu_snapshot snapshot = { 0 };
-	int ret = parse_perf(argc, argv, &options);
+	int ret = parse(argc, argv, ":i:d:n:h", &options);
 
 	if (ret)
 		return ret;
@@ -302,6 +275,52 @@ static int command_perf(int argc, char **argv)
 	return ret;
 }
 
+/* One NPU, to @npus or, if that is NULL, as text. */
+static int show_hang(const struct npu_device *dev, json_t *npus)
+{
+	struct npu_queue *queues;
+	int count = hang_list(dev, &queues);
+
+	if (count < 0) {
+		fprintf(stderr, "npu-smi: NPU %u: cannot read what its queues are at: %s%s\n",
+			dev->index, strerror(-count),
+			count == -EACCES || count == -ENOENT ?
+				"; it is for root, with debugfs at /sys/kernel/debug" : "");
+		return EXIT_FAILED;
+	}
+	if (npus)
+		json_array_append_new(npus, hang_json(dev, queues, count));
+	else
+		hang_text(dev, queues, count);
+	free(queues);
+	return EXIT_OK;
+}
+
+static int command_hang(int argc, char **argv)
+{
+	struct options options = { .index = -1 };
+	struct npu_snapshot snapshot = { 0 };
+	json_t *npus = NULL;
+	int ret = parse(argc, argv, ":i:h", &options);
+
+	if (ret)
+		return ret;
+	snapshot.num_devices = device_list(&snapshot.devices);
+	ret = snapshot.num_devices < 0 ? EXIT_FAILED : select_device(&snapshot, options.index);
+	if (options.json)
+		npus = json_array();
+	for (int i = 0; !ret && i < snapshot.num_devices; i++)
+		ret = show_hang(&snapshot.devices[i], npus);
+	if (!ret && npus)
+		ret = put_json(npus);
+	else
+		json_decref(npus);
+	if (!ret && !snapshot.num_devices)
+		ret = EXIT_NO_DEVICE;
+	free(snapshot.devices);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -312,6 +331,8 @@ int main(int argc, char **argv)
 		return command_info(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "perf"))
 		return command_perf(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "hang"))
+		return command_hang(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "-v") || !strcmp(argv[1], "--version")) {
 		printf("npu-smi version: %s\n", NPU_VERSION);
 		return EXIT_OK;

@@ -135,6 +135,11 @@ void fail(const char *format, ...)
 
 void power_off(void)
 {
+	struct pollfd link = { .fd = link_fd };
+
+	/* Newer kernels reset devices first, and what is on its way is lost: the host hangs up. */
+	if (link_fd >= 0)
+		poll(&link, 1, 30000);
 	sync();
 	reboot(RB_POWER_OFF);
 	_exit(1);

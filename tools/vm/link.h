@@ -25,4 +25,6 @@
 #define LINK_FAILED 'f' /* init could not get as far as the command: why */
 #define LINK_STATUS 's' /* a byte: the command's exit status; the last frame */
 
+/* After LINK_FAILED or LINK_STATUS the host hangs up, and the guest powers off. */
+
 #endif /* NPU_VM_LINK_H */

@@ -39,11 +39,9 @@ def _processor(options):
     # the firmware puts BARs where the kernel knows an AMD machine to have HyperTransport.
     bits = max(39, (2 * _hole(options)).bit_length())
     bits += bits == 40
-    # Counted instructions are those of one thread; time does not stand still when it idles.
-    tcg = ["-accel", "tcg,thread=multi"]
-    if options.icount:
-        tcg = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
-    return [*tcg, "-cpu", f"max,la57=off,phys-bits={bits}"]
+    # It is AMD's; of Zen Linux knows that devices below different ports reach each other.
+    peers = ",family=25" if options.p2p else ""
+    return ["-accel", "tcg,thread=multi", "-cpu", f"max,la57=off,phys-bits={bits}{peers}"]
 
 
 def npu_devices(options):

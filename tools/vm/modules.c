@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,46 @@
 #include "init.h"
 #include "link.h"
 
+/* Names are those of files, and where those have a dash a module may have an underscore. */
+static bool same_name(const char *a, const char *b, size_t len)
+{
+	for (; len; a++, b++, len--) {
+		if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+			return false;
+	}
+	return true;
+}
+
+/* What the kernel's command line has for a module, which is left to who loads it. */
+static void parameters(const char *path, char *out, size_t size)
+{
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	size_t len = strcspn(base, "."), used = 0;
+	char line[4096] = "", *word, *rest = line;
+	FILE *f = fopen("/proc/cmdline", "re");
+
+	*out = '\0';
+	if (!f)
+		return;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	while ((word = strsep(&rest, " \n"))) {
+		if (strlen(word) > len + 1 && word[len] == '.' && same_name(word, base, len) &&
+		    used < size)
+			used += snprintf(out + used, size - used, "%s ", word + len + 1);
+	}
+}
+
 static int load(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
+	char options[4096];
 
 	if (fd < 0)
 		return -1;
-	ret = syscall(SYS_finit_module, fd, "", 0);
+	parameters(path, options, sizeof(options));
+	ret = syscall(SYS_finit_module, fd, options, 0);
 	if (ret && errno == EEXIST)
 		ret = 0;
 	close(fd);

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Lives of objects: one is destroyed when nothing needs it any more, a child before its parent."""
+
+import ctypes
+import itertools
+
+from ._errors import Error, ErrorCode
+
+
+class Handle:
+    """
+    A pointer of the library's. Whoever needs the object holds its handle: the Python object that
+    stands for it, its children, arrays on its memory, commands in flight. The last one to let go
+    destroys it.
+    """
+
+    # What handles that are not destroyed need until then. Python's collector of cycles, which
+    # ends their members in any order, cannot take it for a part of the cycle; nor, at the end of
+    # the program, when all modules are one, with a reference that it does not know of.
+    _needed = {}
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_needed))
+    _numbers = itertools.count()
+
+    def __init__(self, pointer, destroy, parent=None, needs=None):
+        self.pointer = pointer
+        self.parent = parent
+        self._destroy = destroy
+        self._number = next(self._numbers)
+        self._needed[self._number] = parent, needs
+
+    def __del__(self):
+        if self.pointer:
+            self._destroy(self.pointer)
+        self._needed.pop(self._number)
+
+    def take(self):
+        """For a call that ends the object itself."""
+        self.pointer = None
+
+
+class Owner:
+    """An object with a handle, which close() or the end of a with block lets go of."""
+
+    _handle = None
+
+    @property
+    def pointer(self):
+        """The library's pointer, for calls by ctypes."""
+        if self._handle is None:
+            raise Error(ErrorCode.INVALID, f"this {type(self).__name__} was closed")
+        return self._handle.pointer
+
+    def close(self):
+        """Destroys it, as soon as nothing made from it is in use. May be called again."""
+        self._handle = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def values(structure):
+    """The fields of a structure but size and flags, as a dictionary."""
+    fields = {name: getattr(structure, name) for name, *_ in structure._fields_[2:]}
+    return {name: v.decode() if isinstance(v, bytes) else v for name, v in fields.items()}
+
+
+def encode(label):
+    return None if label is None else label.encode()

@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Do the fuzzers know the interface? Compares npu_accel.h with what syzkaller and npu_fuzz are told.
+
+With --write, writes the values of constants that syzkaller wants beside its description."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+HEADER = os.path.join(TOP, "uapi/drm/npu_accel.h")
+DESCRIPTION = os.path.join(TOP, "tests/fuzz/dev_npu.txt")
+CONSTANTS = DESCRIPTION + ".const"
+DESCRIBE = os.path.join(TOP, "tests/fuzz/describe.c")
+
+# What the kernel tells, and no call takes.
+ENUMS_OUT = {"drm_npu_ioctl_id", "drm_npu_queue_status", "drm_npu_queue_activity",
+             "drm_npu_recovery", "drm_npu_perf_counter"}
+# A template in the description.
+TEMPLATES = {"drm_npu_array"}
+
+tests = failures = 0
+
+
+def check(name, problems):
+    """One result, with a line for each problem."""
+    global tests, failures
+    tests += 1
+    failures += bool(problems)
+    print(f"{'not ' if problems else ''}ok {tests} - {name}")
+    for problem in problems:
+        print(f"# {problem}")
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+class Header:
+    """Names in the header; what they are worth is for the compiler to say."""
+
+    def __init__(self):
+        text = re.sub(r"/\*.*?\*/", "", read(HEADER), flags=re.S).replace("\\\n", "")
+        self.structs = {name: re.findall(r"(\w+)(?:\[\d+\])?;", body) for name, body in
+                        re.findall(r"struct (drm_npu_\w+) \{(.*?)\n\};", text, re.S)}
+        self.enums = {name: re.findall(r"\b(DRM_NPU_\w+)\b", body) for name, body in
+                      re.findall(r"enum (drm_npu_\w+) \{(.*?)\n\};", text, re.S)}
+        self.ioctls = dict(re.findall(r"#define (DRM_IOCTL_NPU_\w+).*struct (\w+)\)", text))
+        self.flags = set(re.findall(r"#define (DRM_NPU_\w+) \(1 << \d+\)", text))
+
+
+class Description:
+    """syzkaller's, as far as it is used here."""
+
+    def __init__(self):
+        text = re.sub(r"^#.*$", "", read(DESCRIPTION), flags=re.M)
+        self.resources = dict(re.findall(r"^resource (\w+)\[(\w+)\]", text, re.M))
+        self.sets = {name: members.replace(" ", "").split(",") for name, members in
+                     re.findall(r"^(\w+) = (.*)$", text, re.M)}
+        self.structs = self.blocks(r"^(\w+) \{\n(.*?)^\}", text)
+        self.unions = self.blocks(r"^(\w+) \[\n(.*?)^\]", text)
+        self.ioctls = {const: struct for const, struct in
+                       re.findall(r"^ioctl\$\w+\(.*const\[(\w+)\], arg ptr\[\w+, (\w+)\]\)", text,
+                                  re.M)}
+        members = {m for s in self.sets.values() for m in s}
+        consts = set(re.findall(r"\bconst\[([A-Z]\w+)[],]", text)) | members
+        self.constants = sorted(c for c in consts if c[0].isalpha() and c != "SIZE")
+
+    @staticmethod
+    def blocks(pattern, text):
+        return {name: [tuple(line.split(None, 1)) for line in body.strip().splitlines()]
+                for name, body in re.findall(pattern, text, re.M | re.S)}
+
+    def size(self, kind):
+        """Bytes of a type in a structure."""
+        kind = re.sub(r"\s+\(.*\)$", "", kind)
+        if kind in self.resources:
+            return self.size(self.resources[kind]) if self.resources[kind] != "fd" else 4
+        if kind in self.unions:
+            return max(self.size(k) for _, k in self.unions[kind])
+        if kind in self.structs:
+            return sum(self.size(k) for _, k in self.structs[kind])
+        if re.match(r"npu_array\[|int64\b|ptr64\[|vma64\b", kind):
+            return 16 if kind.startswith("npu_array") else 8
+        m = re.match(r"array\[(\w+), (\d+)\]$", kind)
+        if m:
+            return self.size(m.group(1)) * int(m.group(2))
+        m = re.match(r"(?:bool|int)(\d+)\b", kind) or re.search(r"int(\d+)\]$", kind)
+        if not m:
+            raise ValueError(f"unknown type: {kind}")
+        return int(m.group(1)) // 8
+
+
+def compiled(expressions):
+    """Values of C expressions."""
+    lines = "".join(f'\tprintf("%llu\\n", (unsigned long long)({e}));\n' for e in expressions)
+    program = ("#include <fcntl.h>\n#include <stddef.h>\n#include <stdio.h>\n"
+               f"#include <drm/npu_accel.h>\nint main(void)\n{{\n{lines}\treturn 0;\n}}\n")
+    flags = subprocess.check_output(["pkg-config", "--cflags", "libdrm"], text=True).split()
+    with tempfile.TemporaryDirectory() as work:
+        binary = os.path.join(work, "values")
+        subprocess.run(["gcc", "-D_GNU_SOURCE", "-x", "c", "-", "-o", binary, "-I",
+                        os.path.join(TOP, "uapi"), *flags], input=program, text=True, check=True)
+        values = subprocess.check_output([binary], text=True).split()
+    return dict(zip(expressions, map(int, values)))
+
+
+def constants_text(names):
+    values = compiled(names)
+    return ("# Code generated by syz-sysgen. DO NOT EDIT.\narches = amd64\n" +
+            "".join(f"{n} = {values[n]}\n" for n in names))
+
+
+def differences(what, wanted, found):
+    return ([f"{what}: {w} is missing" for w in wanted if w not in found] +
+            [f"{what}: {f} is not in the header" for f in found if f not in wanted])
+
+
+def check_structs(header, description):
+    offset = lambda s, f: f"offsetof(struct {s}, {f})"
+    size = lambda s, f: f"sizeof(((struct {s} *)0)->{f})"
+    pairs = [(s, f) for s, fields in header.structs.items() for f in fields]
+    values = compiled([offset(*p) for p in pairs] + [size(*p) for p in pairs] +
+                      [f"sizeof(struct {s})" for s in header.structs])
+    for name, fields in header.structs.items():
+        if name in TEMPLATES:
+            continue
+        found = description.structs.get(name, [])
+        problems = differences(name, fields, [f for f, _ in found])
+        at = 0
+        for field, kind in found if not problems else []:
+            if at != values[offset(name, field)]:
+                problems.append(f"{field} is at {at}")
+            if description.size(kind) != values[size(name, field)]:
+                problems.append(f"{field} has {description.size(kind)} bytes")
+            m = re.match(r"npu_array\[(\w+), (\d+)\]", kind)
+            if m and int(m.group(2)) != values[f"sizeof(struct {m.group(1)})"]:
+                problems.append(f"{field} has a stride of {m.group(2)}")
+            at += description.size(kind)
+        if not problems and at != values[f"sizeof(struct {name})"]:
+            problems.append(f"it has {at} bytes")
+        check(f"syzkaller: struct {name}", problems)
+
+
+def check_names(header, description):
+    ours = {c: s for c, s in description.ioctls.items() if c in header.ioctls or "NPU" in c}
+    check("syzkaller: ioctls", differences("ioctls", header.ioctls.items(), ours.items()))
+    for name in sorted(set(header.enums) - ENUMS_OUT):
+        check(f"syzkaller: enum {name}",
+              differences(name, header.enums[name], description.sets.get(name, [])))
+    members = {m for s in description.sets.values() for m in s if m.startswith("DRM_NPU_")}
+    of_enums = {m for e in header.enums.values() for m in e}
+    check("syzkaller: flags", differences("flags", header.flags, members - of_enums))
+    check("syzkaller: values of constants",
+          [] if read(CONSTANTS) == constants_text(description.constants) else
+          [f"{os.path.basename(CONSTANTS)} is stale: tests/tools/syzlang.py --write"])
+
+
+def check_fuzzer(header):
+    """npu_fuzz has each ioctl with its structure, of which it has each field in its order."""
+    text = read(DESCRIBE)
+    ioctls = {f"DRM_IOCTL_{n}": r for n, r in
+              re.findall(r"\bIOCTL\(\d+, (NPU_\w+), (\w+)", text)}
+    check("npu_fuzz: ioctls", differences("ioctls", header.ioctls.items(), ioctls.items()))
+    records = dict(re.findall(r"^RECORD\((drm_npu_\w+),(.*?)\bEND;", text, re.M | re.S))
+    for name in sorted(set(header.ioctls.values()) | set(records)):
+        fields = re.findall(rf"F\(struct {name}, (\w+),", records.get(name, ""))
+        check(f"npu_fuzz: struct {name}",
+              [] if fields == header.structs.get(name) else [f"its fields: {' '.join(fields)}"])
+
+
+def main():
+    header, description = Header(), Description()
+    if sys.argv[1:] == ["--write"]:
+        with open(CONSTANTS, "w") as f:
+            f.write(constants_text(description.constants))
+        return 0
+    check_structs(header, description)
+    check_names(header, description)
+    check_fuzzer(header)
+    print(f"1..{tests}")
+    return bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
