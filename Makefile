@@ -31,7 +31,7 @@ help:
 	@echo '  make check-deep run the tests that take long, on debug kernels (built at the first time)'
 	@echo '  make bench      measure the stack against its peers'
 	@echo '  make all        build everything'
-	@echo '  make docs       the driver and its uAPI as HTML, in build/docs'
+	@echo '  make docs       the driver, its uAPI and libnpurt as HTML, in build/docs'
 	@echo '  make install    install library, headers, man pages and tools (PREFIX, DESTDIR)'
 	@echo '  make clean      remove what was built, keep what was downloaded'
 	@echo '  make distclean  remove build/ altogether'
@@ -91,7 +91,8 @@ check: all
 .PHONY: check-deep
 check-deep: all debug-kernels
 	@scripts/debug-kernel.sh clang
-	@tests/run --deep
+	@scripts/newest-kernel.sh
+	@tests/run --deep --jobs 2
 
 .PHONY: bench
 bench: all
@@ -100,6 +101,7 @@ bench: all
 .PHONY: docs
 docs: setup
 	@sphinx-build -q -W --keep-going -b html docs/accel $(O)/docs
+	@scripts/man-html.py libnpurt/man $(O)/docs/libnpurt
 
 .PHONY: install
 install: lib tools kernels

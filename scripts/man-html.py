@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The manual pages of libnpurt as HTML: man-html.py FOLDER OF PAGES, FOLDER FOR HTML."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+
+STYLE = """\
+body { font-family: sans-serif; max-width: 56em; margin: 2em auto; padding: 0 1em; line-height: 1.4 }
+code, pre, .Fn, .Fa, .Ft, .Vt, .Dv, .Va { font-family: monospace; font-style: normal }
+pre { background: #f4f4f4; padding: 0.6em; overflow-x: auto }
+table.head, table.foot { width: 100%; color: #666 }
+td.head-rtitle, td.foot-os { text-align: right }
+dd { margin-bottom: 0.5em }
+a.permalink { color: inherit; text-decoration: none }
+"""
+
+
+def describe(path):
+    """What a page is about, and the functions it has."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    about = re.search(r"^\.Nd (.*)$", text, re.M)[1]
+    names = re.findall(r"^\.Nm (npurt_\w+)", text.split(".Sh SYNOPSIS")[0], re.M)
+    return about, names if ".Ft " in text else []
+
+
+def convert(source, target):
+    done = subprocess.run(
+        ["mandoc", "-T", "html", "-O", "style=style.css,man=%N.%S.html,toc", source],
+        capture_output=True, check=True, text=True)
+    with open(target, "w", encoding="utf-8") as f:
+        f.write(done.stdout)
+
+
+def index(pages):
+    rows = []
+    for page, (about, names) in pages.items():
+        title = re.sub(r"^(.*)\.(\d)$", r"\1(\2)", page)
+        functions = ", ".join(f"<code>{n}</code>" for n in names)
+        rows.append(f'<dt><a href="{page}.html">{title}</a>: {html.escape(about)}</dt>\n'
+                    f"<dd>{functions}</dd>")
+    listing = "\n".join(rows)
+    return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
+            '<link rel="stylesheet" href="style.css"/><title>libnpurt</title></head>\n'
+            f"<body><h1>libnpurt</h1>\n<dl>\n{listing}\n</dl></body></html>\n")
+
+
+def main():
+    source, target = sys.argv[1:]
+    os.makedirs(target, exist_ok=True)
+    order = sorted(os.listdir(source), key=lambda p: (p[-1] != "7", p))
+    pages = {page: describe(os.path.join(source, page)) for page in order}
+    for page in pages:
+        convert(os.path.join(source, page), os.path.join(target, page + ".html"))
+    for name, text in (("index.html", index(pages)), ("style.css", STYLE)):
+        with open(os.path.join(target, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+
+if __name__ == "__main__":
+    main()
