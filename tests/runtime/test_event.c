@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Events: records, waits on the host and on the device, times. */
-#include "rt_test.h"
+#include "rt_gate.h"
 
 #include <time.h>
 
@@ -133,7 +133,7 @@ static void test_ping_pong(struct fixture *f)
 /* A wait is for the record before it, whatever becomes of the event later. */
 static void test_rerecord(struct fixture *f)
 {
-	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 64 << 20, "slow");
+	struct gate g = gate_make(f->context);
 	npurt_memory *flag = memory(f->context, NPURT_PLACE_HOST, 4096, "flag");
 	const volatile uint32_t *word = mapped(flag);
 	npurt_event *e = event(f->context, "again");
@@ -141,15 +141,18 @@ static void test_rerecord(struct fixture *f)
 
 	NEED(npurt_stream_create(f->context, NULL, &slow));
 	NEED(npurt_stream_create(f->context, NULL, &quick));
-	for (int i = 0; i < 16; i++)
-		NEED(npurt_fill_async(slow, m, 0, 1, 8, 64 << 20));
+	NEED(npurt_graph_launch(g.exec, slow));
 	NEED(npurt_fill_async(slow, flag, 0, 1, 4, 4));
 	NEED(npurt_event_record(e, slow));
 	NEED(npurt_stream_wait_event(f->stream, e));
 	/* Recorded elsewhere, where it happens at once. */
 	NEED(npurt_event_record(e, quick));
 	WORKS(npurt_event_wait(e, NPURT_INFINITE));
-	NEED(npurt_memcpy(f->stream, flag, 4, flag, 0, 4));
+	NEED(npurt_memcpy_async(f->stream, flag, 4, flag, 0, 4));
+	NEED(npurt_stream_flush(f->stream));
+	GIVES(npurt_stream_query(f->stream), NPURT_ERROR_NOT_READY);
+	gate_open(&g, true);
+	NEED(npurt_stream_synchronize(f->stream));
 	ok(word[1] == 1, "a wait keeps to the record that it was made for");
 	NEED(npurt_stream_synchronize(slow));
 	NEED(npurt_event_record(e, slow));
@@ -157,7 +160,7 @@ static void test_rerecord(struct fixture *f)
 	NEED(npurt_stream_destroy(slow));
 	NEED(npurt_stream_destroy(quick));
 	NEED(npurt_event_destroy(e));
-	NEED(npurt_memory_destroy(m));
+	gate_free(&g);
 	NEED(npurt_memory_destroy(flag));
 }
 
