@@ -41,9 +41,9 @@ static int check_type(struct call *call)
 	if ((unsigned int)call->op.op > NPURT_REDUCE_MAX)
 		return rt_fail(diag, NPURT_ERROR_INVALID, "op is %d", (int)call->op.op);
 	call->op.element = element_bytes[call->op.dtype];
-	if ((call->dst.offset | call->src.offset) % call->op.element)
+	if ((rt_region_address(&call->dst) | rt_region_address(&call->src)) % call->op.element)
 		return rt_fail(diag, NPURT_ERROR_INVALID,
-			       "an offset is not a multiple of the element's %u bytes",
+			       "an address is not a multiple of the element's %u bytes",
 			       call->op.element);
 	return 0;
 }
@@ -56,11 +56,6 @@ static int measure(struct call *call, uint64_t *bytes, unsigned int parts)
 		return rt_fail(&call->comm->diag, NPURT_ERROR_RANGE,
 			       "%" PRIu64 " elements of %u ranks", call->count, parts);
 	return 0;
-}
-
-static uint64_t address(const struct rt_region *region)
-{
-	return region->memory ? region->memory->va + region->offset : 0;
 }
 
 static int check_region(struct call *call, const char *name, const struct rt_region *region,
@@ -99,8 +94,8 @@ static int check_regions(struct call *call)
 		err = check_region(call, "src", &call->src, false, call->src_bytes);
 	if (err)
 		return err;
-	call->op.dst = address(&call->dst);
-	call->op.src = address(&call->src);
+	call->op.dst = rt_region_address(&call->dst);
+	call->op.src = rt_region_address(&call->src);
 	if (call->uses_dst && call->uses_src && call->dst.memory == call->src.memory &&
 	    call->dst.offset < call->src.offset + call->src_bytes &&
 	    call->src.offset < call->dst.offset + call->dst_bytes && !in_place(call))

@@ -228,9 +228,10 @@ static int check_reduction(struct rt_diag *diag, const npurt_context *context,
 		return rt_fail(diag, NPURT_ERROR_INVALID, "op is %d", (int)r->op);
 	if (__builtin_mul_overflow(r->count, (uint64_t)element_bytes[r->dtype], &bytes))
 		return rt_fail(diag, NPURT_ERROR_RANGE, "%" PRIu64 " elements", r->count);
-	if ((dst->region.offset | src->region.offset) % element_bytes[r->dtype])
+	if ((rt_region_address(&dst->region) | rt_region_address(&src->region)) %
+	    element_bytes[r->dtype])
 		return rt_fail(diag, NPURT_ERROR_INVALID,
-			       "an offset is not a multiple of the element's %u bytes",
+			       "an address is not a multiple of the element's %u bytes",
 			       element_bytes[r->dtype]);
 	err = rt_region_check(diag, context, "dst", &dst->region, true, bytes, 1);
 	if (!err)

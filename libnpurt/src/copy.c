@@ -144,9 +144,9 @@ int rt_pattern_check(struct rt_diag *diag, uint32_t pattern_bytes, const struct 
 	if (pattern_bytes != 1 && pattern_bytes != 2 && pattern_bytes != 4 && pattern_bytes != 8)
 		return rt_fail(diag, NPURT_ERROR_INVALID,
 			       "pattern of %u bytes, not 1, 2, 4 or 8", pattern_bytes);
-	if ((dst->offset | dst->pitch | row_bytes) % pattern_bytes)
+	if ((rt_region_address(dst) | dst->pitch | row_bytes) % pattern_bytes)
 		return rt_fail(diag, NPURT_ERROR_INVALID,
-			       "offset, pitch or row is not a multiple of the pattern's %u bytes",
+			       "address, pitch or row is not a multiple of the pattern's %u bytes",
 			       pattern_bytes);
 	return 0;
 }

@@ -180,12 +180,27 @@ static int kernel_gone(struct rt_diag *diag, const npurt_graph_node *node)
 		       node->index, node->label);
 }
 
+/* It uses no memory, and its addresses may be the end of one. */
+static bool is_empty(const struct rt_op *op)
+{
+	switch (op->kind) {
+	case NPURT_COMMAND_COPY:
+		return !op->copy.row_bytes;
+	case NPURT_COMMAND_FILL:
+		return !op->fill.row_bytes;
+	case NPURT_COMMAND_REDUCE:
+		return !op->reduce.bytes;
+	default:
+		return false;
+	}
+}
+
 static int check_node(npurt_context *context, const npurt_graph_node *node)
 {
 	const struct rt_op *op = &node->op;
-	const bool copies = op->kind == NPURT_COMMAND_COPY;
+	const bool copies = op->kind == NPURT_COMMAND_COPY && !is_empty(op);
 	const bool writes = op->kind != NPURT_COMMAND_KERNEL &&
-			    op->kind != NPURT_COMMAND_HOST_FUNCTION;
+			    op->kind != NPURT_COMMAND_HOST_FUNCTION && !is_empty(op);
 	/* Zero where there is none. */
 	const uint64_t addresses[] = {
 		writes ? op->payload[0] : 0,

@@ -700,6 +700,12 @@ struct rt_region {
 	uint64_t offset, pitch;
 };
 
+/* 0 without memory. */
+static inline uint64_t rt_region_address(const struct rt_region *region)
+{
+	return region->memory ? region->memory->va + region->offset : 0;
+}
+
 int rt_region_check(struct rt_diag *diag, const npurt_context *context, const char *name,
 		    const struct rt_region *region, bool write, uint64_t row_bytes,
 		    uint64_t rows);

@@ -126,6 +126,7 @@ static int alloc_va(npurt_memory *memory, uint64_t alignment)
 {
 	npurt_context *context = memory->context;
 	const struct drm_npu_dev_info *info = &context->device->info;
+	const uint64_t all = info->va_end - info->va_start;
 	uint64_t used;
 	const uint64_t least = memory->bo_bytes >= HUGE_PAGE	? HUGE_PAGE
 			       : memory->bo_bytes >= LARGE_PAGE ? LARGE_PAGE
@@ -135,15 +136,16 @@ static int alloc_va(npurt_memory *memory, uint64_t alignment)
 		alignment = least;
 	memory->va_bytes = memory->bo_bytes + GUARD_BYTES;
 	pthread_mutex_lock(&context->lock);
-	memory->base = rt_va_alloc(&context->va, memory->va_bytes, alignment);
+	/* With the guard a larger one might not fit in 64 bits. */
+	if (memory->bo_bytes < all)
+		memory->base = rt_va_alloc(&context->va, memory->va_bytes, alignment);
 	used = context->va.used;
 	pthread_mutex_unlock(&context->lock);
 	if (!memory->base)
 		return rt_fail(&context->diag, NPURT_ERROR_LIMIT,
 			       "'%s' needs %" PRIu64 " bytes of device addresses in one piece: the "
 			       "context has %" PRIu64 " of its %" PRIu64 " in use",
-			       memory->label, memory->va_bytes, used,
-			       (uint64_t)(info->va_end - info->va_start));
+			       memory->label, memory->bo_bytes, used, all);
 	memory->va = memory->base + ((uintptr_t)memory->host & (RT_PAGE - 1));
 	return 0;
 }

@@ -93,6 +93,11 @@ static int uses_of_kernel(npurt_context *context, const struct rt_op_kernel *ker
 	return err;
 }
 
+static bool is_empty(const struct rt_area *area)
+{
+	return !area->rows || !area->row_bytes;
+}
+
 int rt_uses_of(npurt_context *context, const struct rt_op *op, rt_use_fn fn, void *data)
 {
 	struct rt_use to = { .write = true }, from = { .write = false };
@@ -123,6 +128,6 @@ int rt_uses_of(npurt_context *context, const struct rt_op *op, rt_use_fn fn, voi
 	default:
 		return 0;
 	}
-	err = to.area.rows ? fn(&to, data) : 0;
-	return err || !from.area.rows ? err : fn(&from, data);
+	err = is_empty(&to.area) ? 0 : fn(&to, data);
+	return err || is_empty(&from.area) ? err : fn(&from, data);
 }

@@ -12,7 +12,7 @@ int rt_value_check(struct rt_diag *diag, const npurt_context *context, npurt_mem
 {
 	const struct rt_region region = { memory, offset, 0 };
 
-	if ((bytes != 4 && bytes != 8) || (memory && (memory->va + offset) % bytes))
+	if ((bytes != 4 && bytes != 8) || rt_region_address(&region) % bytes)
 		return rt_fail(diag, NPURT_ERROR_INVALID,
 			       "a value has 4 or 8 bytes, and an address that is a multiple");
 	return rt_region_check(diag, context, "memory", &region, write, bytes, 1);

@@ -593,8 +593,10 @@ static void test_arguments(void)
 	npurt_communicator_attr attr = { .size = sizeof(attr) };
 	npurt_communicator_info info = { .size = 4 };
 	npurt_context *contexts[2];
+	static _Alignas(4096) uint8_t host[8192];
 	npurt_communicator *comms[2];
 	struct rank *r = &ranks[0];
+	npurt_memory *odd;
 
 	open_ranks(2, NULL);
 	contexts[0] = r->f.context;
@@ -627,6 +629,10 @@ static void test_arguments(void)
 	      NPURT_ERROR_RANGE);
 	GIVES(npurt_broadcast_async(r->comm, r->f.stream, r->dst, 0, r->src, 0, 4, 2),
 	      NPURT_ERROR_INVALID);
+	NEED(npurt_memory_register(r->f.context, host + 2, 4096, NULL, &odd));
+	GIVES(npurt_all_reduce_async(r->comm, r->f.stream, r->dst, 0, odd, 0, 4, NPURT_F32,
+				     NPURT_REDUCE_ADD), NPURT_ERROR_INVALID);
+	NEED(npurt_memory_destroy(odd));
 	GIVES(npurt_context_destroy(r->f.context), NPURT_ERROR_BUSY);
 	close_ranks(2);
 }

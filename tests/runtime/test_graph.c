@@ -517,6 +517,27 @@ static void test_lives(struct fixture *f)
 	streams_free(&s);
 }
 
+/* Operations on nothing, whose addresses are the end of the memory. */
+static void test_nothing(struct fixture *f)
+{
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4096, "used to the end");
+	npurt_graph *graph = new_graph(f, "nothing");
+	npurt_graph_exec *exec = NULL;
+
+	WORKS(npurt_graph_add_copy(graph, NULL, 0, m, 4096, m, 0, 0, NULL));
+	WORKS(npurt_graph_add_copy(graph, NULL, 0, m, 0, m, 4096, 0, NULL));
+	WORKS(npurt_graph_add_fill(graph, NULL, 0, m, 4096, 0, 8, 0, NULL));
+	WORKS(npurt_graph_add_reduce(graph, NULL, 0, m, 4096, m, 4096, 0, NPURT_F32,
+				     NPURT_REDUCE_ADD, NULL));
+	if (WORKS(npurt_graph_instantiate(graph, NULL, &exec))) {
+		NEED(npurt_graph_launch(exec, f->stream));
+		WORKS(npurt_stream_synchronize(f->stream));
+		NEED(npurt_graph_exec_destroy(exec));
+	}
+	NEED(npurt_graph_destroy(graph));
+	NEED(npurt_memory_destroy(m));
+}
+
 /* Text. */
 
 struct text {
@@ -733,6 +754,7 @@ int main(void)
 	test_in_flight(&f);
 	test_unload(&f);
 	test_lives(&f);
+	test_nothing(&f);
 	test_no_stream(&f);
 	test_export(&f);
 	test_fault(&f);

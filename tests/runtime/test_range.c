@@ -53,6 +53,25 @@ static void test_register(struct fixture *f)
 	NEED(npurt_memory_destroy(device));
 }
 
+/* What counts for the device is the address, not the offset. */
+static void test_alignment(struct fixture *f)
+{
+	static _Alignas(4096) uint8_t host[8192];
+	npurt_memory *by4, *odd;
+
+	NEED(npurt_memory_register(f->context, host + 4, 4096, NULL, &by4));
+	NEED(npurt_memory_register(f->context, host + 4101, 1024, NULL, &odd));
+	GIVES(npurt_fill_async(f->stream, by4, 0, 1, 8, 64), NPURT_ERROR_INVALID);
+	WORKS(npurt_fill_async(f->stream, by4, 4, 0x5a, 8, 64));
+	GIVES(npurt_reduce_async(f->stream, by4, 0, odd, 0, 16, NPURT_S32, NPURT_REDUCE_ADD),
+	      NPURT_ERROR_INVALID);
+	WORKS(npurt_reduce_async(f->stream, by4, 0, odd, 3, 16, NPURT_S32, NPURT_REDUCE_ADD));
+	WORKS(npurt_stream_synchronize(f->stream));
+	ok(host[7] == 0 && host[8] == 0x5a && host[9] == 0, "the fill is in its place");
+	NEED(npurt_memory_destroy(by4));
+	NEED(npurt_memory_destroy(odd));
+}
+
 /* Of a stream of its own, since it stops. */
 static void test_fault(struct fixture *f, npurt_memory *m, uint64_t offset)
 {
@@ -111,6 +130,10 @@ static void test_range(struct fixture *f)
 	GIVES(npurt_range_unmap(range, 0, 0), NPURT_ERROR_INVALID);
 	WORKS(npurt_range_release(range));
 	GIVES(npurt_range_reserve(f->context, 100, NULL, &range), NPURT_ERROR_INVALID);
+	GIVES(npurt_range_reserve(f->context, UINT64_MAX - 2 * PAGE + 1, NULL, &range),
+	      NPURT_ERROR_LIMIT);
+	GIVES(npurt_range_reserve(f->context, UINT64_MAX - PAGE + 1, NULL, &range),
+	      NPURT_ERROR_LIMIT);
 	attr.alignment = 3;
 	GIVES(npurt_range_reserve(f->context, PAGE, &attr, &range), NPURT_ERROR_INVALID);
 	ok(npurt_range_memory(NULL) == NULL, "no range has no memory");
@@ -173,6 +196,7 @@ int main(void)
 	struct fixture f = fixture_open();
 
 	test_register(&f);
+	test_alignment(&f);
 	test_range(&f);
 	test_sparse(&f);
 	test_advice(&f);
