@@ -597,6 +597,8 @@ void rt_context_lose(npurt_context *context, const npurt_fault *fault);
 int rt_context_refuse(npurt_context *context, struct rt_diag *diag);
 
 /* recover.c, under the lock but for the first two. */
+
+/* Not for a stream that was aborted meanwhile: NPURT_ERROR_CANCELED. */
 int rt_queue_create(npurt_stream *stream, struct rt_diag *diag);
 void rt_queue_destroy(npurt_stream *stream);
 /* The queue has stopped for the reason in @state; without a sticky error there is another. */

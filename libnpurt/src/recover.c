@@ -33,15 +33,20 @@ int rt_queue_create(npurt_stream *stream, struct rt_diag *diag)
 		.core_mask = attr->core_mask,
 		.timeout_ms = attr->timeout_ms,
 	};
-	int err;
+	bool aborted;
+	int err = 0;
 
 	pthread_mutex_lock(&stream->queue_lock);
-	err = kmd_ioctl(stream->context->device->kmd, DRM_IOCTL_NPU_QUEUE_CREATE, &args);
-	if (!err) {
+	aborted = stream->aborted;
+	if (!aborted)
+		err = kmd_ioctl(stream->context->device->kmd, DRM_IOCTL_NPU_QUEUE_CREATE, &args);
+	if (!aborted && !err) {
 		stream->queue_id = args.id;
 		stream->has_queue = true;
 	}
 	pthread_mutex_unlock(&stream->queue_lock);
+	if (aborted)
+		return rt_stream_canceled(stream);
 	return err ? create_failed(stream, diag, err) : 0;
 }
 
@@ -65,19 +70,6 @@ void rt_queue_destroy(npurt_stream *stream)
 	pthread_mutex_lock(&stream->queue_lock);
 	destroy_queue(stream);
 	pthread_mutex_unlock(&stream->queue_lock);
-}
-
-/* False if the stream was aborted meanwhile: then it is to stay as it is. */
-static bool take_queue(npurt_stream *stream)
-{
-	bool taken;
-
-	pthread_mutex_lock(&stream->queue_lock);
-	taken = !stream->aborted;
-	if (taken)
-		destroy_queue(stream);
-	pthread_mutex_unlock(&stream->queue_lock);
-	return taken;
 }
 
 /* After a fault. */
@@ -112,8 +104,7 @@ static int go_on(npurt_stream *stream, int error)
 	const uint64_t lost = rt_slot_value(stream->progress) + 1;
 	int err;
 
-	if (!take_queue(stream))
-		return rt_stream_canceled(stream);
+	rt_queue_destroy(stream);
 	err = rt_queue_create(stream, &stream->diag);
 	if (err)
 		return err;
@@ -215,11 +206,14 @@ int rt_stream_reset(npurt_stream *stream)
 	int err;
 
 	if (error) {
-		rt_queue_destroy(stream);
+		/* The error, which stays until the end, keeps another abort out. */
+		pthread_mutex_lock(&stream->queue_lock);
+		destroy_queue(stream);
+		stream->aborted = false;
+		pthread_mutex_unlock(&stream->queue_lock);
 		err = rt_queue_create(stream, &stream->diag);
 		if (err)
 			return err;
-		stream->aborted = false;
 		forget(stream, error);
 	}
 	stream->reset_point = stream->submitted;

@@ -3,6 +3,9 @@
 #include "rt_test.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include <drm.h>
 #include <npu_accel.h>
@@ -112,6 +115,59 @@ static void test_gone(struct fixture *f)
 	GIVES(npurt_context_recover(f->context, NULL), NPURT_ERROR_DEVICE_LOST);
 }
 
+struct faulty {
+	npurt_stream *stream;
+	npurt_memory *nothing;
+	atomic_uint rounds;
+	atomic_bool stop;
+};
+
+/* Batches that fault at once: the stream is always about to get another queue. */
+static void *fault_on(void *arg)
+{
+	struct faulty *f = arg;
+
+	while (!f->stop) {
+		npurt_fill_async(f->stream, f->nothing, 0, 0, 1, 1);
+		npurt_stream_query(f->stream);
+		f->rounds++;
+	}
+	return NULL;
+}
+
+/* An abort stops a stream that goes on after faults, whenever it comes. */
+static void test_abort(struct fixture *f)
+{
+	const npurt_stream_attr attr = {
+		.size = sizeof(attr), .failure_mode = NPURT_FAIL_CONTINUE,
+	};
+	struct faulty faulty = { 0 };
+	npurt_range *range;
+	unsigned int lost = 0;
+	pthread_t thread;
+
+	NEED(npurt_range_reserve(f->context, 4096, NULL, &range));
+	faulty.nothing = npurt_range_memory(range);
+	NEED(npurt_stream_create(f->context, &attr, &faulty.stream));
+	need(pthread_create(&thread, NULL, fault_on, &faulty), "pthread_create");
+	for (unsigned int i = 0; i < 500; i++) {
+		const unsigned int from = faulty.rounds;
+
+		while (faulty.rounds - from < i % 10)
+			sched_yield();
+		NEED(npurt_stream_abort(faulty.stream));
+		lost += npurt_stream_flush(faulty.stream) != NPURT_ERROR_CANCELED;
+		NEED(npurt_stream_reset(faulty.stream));
+	}
+	faulty.stop = true;
+	pthread_join(thread, NULL);
+	ok(!lost, "no abort is lost in a recovery");
+	if (lost)
+		printf("# %u were\n", lost);
+	NEED(npurt_stream_destroy(faulty.stream));
+	NEED(npurt_range_release(range));
+}
+
 static void test_scopes(void)
 {
 	ok(npurt_error_scope(NPURT_ERROR_INVALID) == NPURT_SCOPE_CALL &&
@@ -144,6 +200,7 @@ int main(void)
 	test_scopes();
 	test_lost_memory(&f);
 	test_reset(&f);
+	test_abort(&f);
 	GIVES(npurt_context_recover(NULL, NULL), NPURT_ERROR_INVALID);
 	WORKS(npurt_context_recover(f.context, NULL));
 	test_gone(&f);
