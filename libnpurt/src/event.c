@@ -428,25 +428,39 @@ static int signal_at_once(npurt_event *event, int eventfd)
 	return err;
 }
 
+static int signal_failed(npurt_event *event, int eventfd, int err)
+{
+	return rt_fail_errno(&event->context->diag, err, "eventfd %d of event '%s'", eventfd,
+			     event->label);
+}
+
+/* A stream that goes on after a fault hands the batch over again, with another fence. */
+static int signal_later(npurt_event *event, const struct rt_record *record, int eventfd)
+{
+	npurt_stream *stream = record->stream;
+	int flushed, err = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	flushed = rt_stream_flush_to_locked(stream, record->point);
+	if (!flushed)
+		err = kmd_syncobj_eventfd(event->context->device->kmd, stream->syncobj,
+					  rt_stream_fence(stream, record->point), eventfd);
+	pthread_mutex_unlock(&stream->lock);
+	if (flushed)
+		return rt_fail(&event->context->diag, flushed,
+			       "event '%s' will not happen: stream %u has failed", event->label,
+			       stream->id);
+	return err ? signal_failed(event, eventfd, err) : 0;
+}
+
 static int signal_own(npurt_event *event, const struct rt_record *record, int eventfd)
 {
-	npurt_device *device = event->context->device;
 	int err;
 
-	if (rt_happened(record)) {
-		err = signal_at_once(event, eventfd);
-	} else {
-		err = rt_stream_flush_to(record->stream, record->point);
-		if (err)
-			return rt_fail(&event->context->diag, err,
-				       "event '%s' will not happen: stream %u has failed",
-				       event->label, record->stream->id);
-		err = kmd_syncobj_eventfd(device->kmd, record->stream->syncobj, record->point,
-					  eventfd);
-	}
-	return err ? rt_fail_errno(&event->context->diag, err, "eventfd %d of event '%s'", eventfd,
-				   event->label)
-		   : 0;
+	if (!rt_happened(record))
+		return signal_later(event, record, eventfd);
+	err = signal_at_once(event, eventfd);
+	return err ? signal_failed(event, eventfd, err) : 0;
 }
 
 int npurt_event_eventfd(npurt_event *event, int eventfd)

@@ -558,8 +558,16 @@ struct npurt_stream {
 int rt_stream_enter(npurt_stream *stream);
 void rt_stream_leave(npurt_stream *stream);
 
+/* The point of the syncobj that signals when batch @point has ended. */
+static inline uint64_t rt_stream_fence(const npurt_stream *stream, uint64_t point)
+{
+	return point + stream->fence_offset;
+}
+
 /* Under the lock; the open batch becomes point submitted + 1. */
 int rt_stream_flush(npurt_stream *stream);
+/* If batch @point has not been handed over. */
+int rt_stream_flush_to_locked(npurt_stream *stream, uint64_t point);
 /* Adds the @count commands at @list. @label: of the graph that they are. */
 int rt_stream_add_list(npurt_stream *stream, uint64_t list, uint32_t count, const char *label);
 /* And flushes; without the list if that fails. */

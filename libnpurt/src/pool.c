@@ -99,7 +99,7 @@ static bool has_passed(npurt_stream *stream, uint64_t point)
 	/* It takes no more commands; what it has begun ends with the last fence. */
 	return done >= stream->submitted ||
 	       kmd_syncobj_wait(stream->context->device->kmd, stream->syncobj,
-				stream->submitted + stream->fence_offset, 0) == 0;
+				rt_stream_fence(stream, stream->submitted), 0) == 0;
 }
 
 static bool is_idle(struct rt_block *block)
@@ -581,7 +581,7 @@ static int wait_for_user(npurt_pool *pool, struct rt_block *block)
 	}
 	if (!has_passed(stream, block->point))
 		kmd_syncobj_wait(pool->context->device->kmd, stream->syncobj,
-				 stream->submitted + stream->fence_offset, INT64_MAX);
+				 rt_stream_fence(stream, stream->submitted), INT64_MAX);
 	rt_stream_put(stream);
 	block->stream = NULL;
 	return 0;

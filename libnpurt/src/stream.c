@@ -263,7 +263,7 @@ int rt_stream_submit(npurt_stream *stream, uint64_t point, const struct rt_work 
 	struct drm_npu_sync all[RT_MAX_SYNCS + 1] = { {
 		.flags = DRM_NPU_SYNC_SIGNAL,
 		.handle = stream->syncobj,
-		.point = point + stream->fence_offset,
+		.point = rt_stream_fence(stream, point),
 	} };
 	struct drm_npu_submit args = {
 		.jobs = { sizeof(work->jobs[0]), work->num_jobs, (uintptr_t)work->jobs },
@@ -510,12 +510,17 @@ int rt_stream_kick(npurt_stream *stream)
 	return rt_stream_start(stream);
 }
 
+int rt_stream_flush_to_locked(npurt_stream *stream, uint64_t point)
+{
+	return stream->submitted < point ? rt_stream_flush(stream) : stream->error;
+}
+
 int rt_stream_flush_to(npurt_stream *stream, uint64_t point)
 {
 	int err;
 
 	pthread_mutex_lock(&stream->lock);
-	err = stream->submitted < point ? rt_stream_flush(stream) : stream->error;
+	err = rt_stream_flush_to_locked(stream, point);
 	pthread_mutex_unlock(&stream->lock);
 	return err;
 }

@@ -199,6 +199,63 @@ static void test_failure(struct fixture *f)
 	close(fd);
 }
 
+/* Who signals looks at all of them in a round: what was due is signalled after two. */
+static void settle(struct fixture *f)
+{
+	npurt_event *e = event(f->context);
+	int fd = make_eventfd(0);
+
+	for (int i = 0; i < 2; i++) {
+		NEED(npurt_event_eventfd(e, fd));
+		count(fd);
+	}
+	NEED(npurt_event_destroy(e));
+	close(fd);
+}
+
+/* A batch that fails, and three that are handed over again; then an event at a gate. */
+static void test_recovered(struct fixture *f)
+{
+	const npurt_stream_attr attr = {
+		.size = sizeof(attr),
+		.flags = NPURT_STREAM_NO_AUTO_FLUSH,
+		.failure_mode = NPURT_FAIL_CONTINUE,
+	};
+	npurt_memory *gone = memory(f->context, NPURT_PLACE_HBM, 4096, "gone");
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4096, "good");
+	struct gate first = gate_make(f->context), second = gate_make(f->context);
+	npurt_event *e = event(f->context);
+	npurt_stream *stream;
+	int fd = make_eventfd(0);
+
+	NEED(npurt_stream_create(f->context, &attr, &stream));
+	NEED(npurt_graph_launch(first.exec, stream));
+	NEED(npurt_fill_async(stream, gone, 0, 1, 1, 4096));
+	for (unsigned int i = 0; i < 3; i++) {
+		NEED(npurt_stream_flush(stream));
+		NEED(npurt_fill_async(stream, m, 0, 1, 1, 4096));
+	}
+	NEED(npurt_stream_flush(stream));
+	NEED(npurt_memory_destroy(gone));
+	gate_open(&first, true);
+	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
+	NEED(npurt_graph_launch(second.exec, stream));
+	NEED(npurt_event_record(e, stream));
+	WORKS(npurt_event_eventfd(e, fd));
+	settle(f);
+	ok(!ready(fd), "nothing is signalled before an event of a stream that went on");
+	GIVES(npurt_event_query(e), NPURT_ERROR_NOT_READY);
+	gate_open(&second, true);
+	WORKS(npurt_event_wait(e, NPURT_INFINITE));
+	ok(count(fd) == 1, "it is by the event");
+	NEED(npurt_event_destroy(e));
+	NEED(npurt_stream_destroy(stream));
+	NEED(npurt_memory_destroy(m));
+	gate_free(&first);
+	gate_free(&second);
+	close(fd);
+}
+
 static void test_arguments(struct fixture *f)
 {
 	npurt_event *e = event(f->context);
@@ -224,6 +281,7 @@ int main(void)
 	test_epoll(&f);
 	test_io_uring(&f);
 	test_failure(&f);
+	test_recovered(&f);
 	test_arguments(&f);
 	NEED(npurt_context_destroy(context));
 	fixture_close(&f);
