@@ -28,10 +28,20 @@ static bool enabled(const char *variable)
 	return value && value[0] && strcmp(value, "0") != 0;
 }
 
+/* A child has one thread: what others had locked for the whole process is free in it. */
+static void after_fork(void)
+{
+	rt_validate_after_fork();
+	rt_object_after_fork();
+	rt_trace_after_fork();
+	rt_trace_file_after_fork();
+}
+
 static void look_at_environment(void)
 {
 	uintptr_t bits = 0;
 
+	pthread_atfork(NULL, NULL, after_fork);
 	if (enabled("NPURT_SITES"))
 		bits |= RT_WATCH_SITES;
 	if (enabled("NPURT_VALIDATE"))

@@ -122,6 +122,7 @@ uint32_t rt_log_default_level(void);
 
 /* quarantine.c: free() of the object that a handle was, if any. */
 void rt_object_free(void *object);
+void rt_object_after_fork(void);
 
 /* attr.c: structures that begin with {size, flags}. */
 

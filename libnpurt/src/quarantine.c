@@ -19,6 +19,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken last */
 static void *places[PLACES];
 static unsigned int next;
 
+void rt_object_after_fork(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
 void rt_object_free(void *object)
 {
 	void *oldest;

@@ -35,6 +35,13 @@ static unsigned int num_spare;
 static struct rt_order last; /* operation of each of them: what comes next is none of those */
 static struct rt_order program; /* what threads of the program have waited for */
 
+void rt_race_after_fork(void)
+{
+	in_flight = NULL;
+	num_streams = num_spare = 0;
+	spare = last = program = (struct rt_order){ 0 };
+}
+
 /* Streams. */
 
 static void merge_stream(struct rt_handle_record *record, void *data)

@@ -57,4 +57,7 @@ int rt_race_check_free(const struct rt_call *call, const npurt_memory *memory,
 void rt_race_after(const struct rt_call *call);
 void rt_race_forget(struct rt_handle_record *stream);
 
+/* With the table, which begins anew. */
+void rt_race_after_fork(void);
+
 #endif /* NPURT_RACE_H */

@@ -50,6 +50,11 @@ void rt_trace_hub_init(npurt_device *device)
 	hub->last = &hub->first;
 }
 
+void rt_trace_after_fork(void)
+{
+	pthread_mutex_init(&watch_lock, NULL);
+}
+
 static void count_devices(int change)
 {
 	pthread_mutex_lock(&watch_lock);

@@ -52,6 +52,7 @@ void rt_trace_open_file(npurt_device *device);
 unsigned int rt_trace_subscribers(npurt_device *device);
 /* Delivers what there is, the call that closes the device too. */
 void rt_trace_hub_fini(npurt_device *device);
+void rt_trace_after_fork(void);
 /* The thread is in a callback. */
 bool rt_trace_delivering(void);
 npurt_device *rt_trace_device(const npurt_trace *trace);
@@ -96,5 +97,6 @@ struct rt_trace_file;
 struct rt_trace_file *rt_trace_file_open(npurt_device *device, const char *path);
 void rt_trace_file_record(const npurt_trace_record *record, void *data);
 void rt_trace_file_close(struct rt_trace_file *file);
+void rt_trace_file_after_fork(void);
 
 #endif /* NPURT_TRACE_H */

@@ -24,6 +24,8 @@
 static const char start[] = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
 static const char end[] = "\n]}\n";
 
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+
 /* Of the process. */
 static struct {
 	pthread_mutex_t lock; /* of all that follows */
@@ -299,7 +301,13 @@ static void name_device(struct rt_trace_file *f)
 	write_out();
 }
 
-/* A child has the parent's file, its lock perhaps taken by a thread that is not there. */
+void rt_trace_file_after_fork(void)
+{
+	pthread_mutex_init(&opening, NULL);
+	pthread_mutex_init(&file.lock, NULL);
+}
+
+/* A child has the parent's file. */
 static bool leave_parent(void)
 {
 	const pid_t parent = file.pid;
@@ -309,7 +317,6 @@ static bool leave_parent(void)
 	file.pid = getpid();
 	if (!parent)
 		return false;
-	pthread_mutex_init(&file.lock, NULL);
 	if (file.fd >= 0)
 		close(file.fd);
 	file.fd = -1;
@@ -320,7 +327,6 @@ static bool leave_parent(void)
 
 struct rt_trace_file *rt_trace_file_open(npurt_device *device, const char *path)
 {
-	static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 	struct rt_trace_file *f = calloc(1, sizeof(*f));
 	static bool child;
 	int err = 0;

@@ -32,6 +32,17 @@ void rt_validate_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+void rt_validate_after_fork(void)
+{
+	if (!pthread_mutex_trylock(&lock)) {
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+	lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+	memset(table, 0, sizeof(table));
+	rt_race_after_fork();
+}
+
 static struct rt_handle_record **bucket(const void *address)
 {
 	return &table[(uintptr_t)address / 16 % BUCKETS];

@@ -55,6 +55,12 @@ struct rt_handle_record {
 int rt_validate_enter(struct rt_call *call);
 void rt_validate_leave(struct rt_call *call, int result);
 
+/*
+ * In the child: a table that somebody had locked may be half written, and begins anew. That is
+ * no loss, as the handles do not work there.
+ */
+void rt_validate_after_fork(void);
+
 /* Under the table's lock. */
 void rt_validate_lock(void);
 void rt_validate_unlock(void);

@@ -3,6 +3,9 @@
 #define PROGRAM "test_validate"
 #include "rt_findings.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +96,70 @@ static void test_fork(struct fixture *f)
 	   "a child is told that it is one, and of nothing else");
 }
 
+/* A thread that is kept in the midst of a report. */
+struct reporter {
+	sem_t inside, go;
+	npurt_device *device;
+};
+
+static void hold(enum npurt_log_level level, const char *text, void *data)
+{
+	struct reporter *r = data;
+
+	if (level != NPURT_LOG_ERROR || !strstr(text, "destroyed"))
+		return;
+	sem_post(&r->inside);
+	sem_wait(&r->go);
+}
+
+static void *report(void *arg)
+{
+	struct reporter *r = arg;
+	npurt_context *context = NULL;
+	npurt_event *event;
+
+	NEED(npurt_context_create(r->device, NULL, &context));
+	event = new_event(context);
+	NEED(npurt_event_destroy(event));
+	npurt_event_query(event);
+	NEED(npurt_context_destroy(context));
+	return NULL;
+}
+
+/* What another thread has locked is not locked in a child. */
+static void test_fork_meanwhile(struct fixture *f)
+{
+	struct reporter r = { .device = NULL };
+	const npurt_device_attr attr = {
+		.size = sizeof(attr), .log = hold, .log_data = &r, .log_level = NPURT_LOG_ERROR,
+	};
+	npurt_device *device = NULL;
+	pthread_t thread;
+	int status = -1;
+	pid_t child;
+
+	sem_init(&r.inside, 0, 0);
+	sem_init(&r.go, 0, 0);
+	NEED(npurt_device_open(0, &attr, &r.device));
+	need(pthread_create(&thread, NULL, report, &r), "pthread_create");
+	sem_wait(&r.inside);
+	child = fork();
+	if (!child) {
+		alarm(60);
+		if (npurt_stream_query(f->stream) != NPURT_ERROR_FORKED ||
+		    npurt_device_open(0, NULL, &device) || npurt_device_close(device))
+			_exit(1);
+		/* Without a look for leaks: it gives up what the parent's thread was at. */
+		raise(SIGKILL);
+	}
+	ok(waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+		   WTERMSIG(status) == SIGKILL,
+	   "a child that was forked during a report can call, and open a device");
+	sem_post(&r.go);
+	pthread_join(thread, NULL);
+	NEED(npurt_device_close(r.device));
+}
+
 static void test_streams(struct fixture *f)
 {
 	npurt_stream *a = rt_lazy_stream(f->context), *b = rt_lazy_stream(f->context);
@@ -170,6 +237,7 @@ int main(void)
 	test_event(&f);
 	test_leaks(&f);
 	test_fork(&f);
+	test_fork_meanwhile(&f);
 	test_streams(&f);
 	test_host(&f);
 	fixture_close(&f);
