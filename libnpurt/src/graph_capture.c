@@ -115,7 +115,10 @@ int rt_capture_add(npurt_stream *stream, const struct rt_op *op, const void *dat
 			return rt_fail(&stream->diag, NPURT_ERROR_HOST_MEMORY, "capture a command");
 	}
 	pthread_mutex_lock(&capture->lock);
-	err = rt_graph_add(capture->graph, frontier->nodes, frontier->count, &n, &node);
+	/* Another thread may have ended it since the stream was asked. */
+	err = capture->over ? NPURT_ERROR_CAPTURE
+			    : rt_graph_add(capture->graph, frontier->nodes, frontier->count, &n,
+					   &node);
 	pthread_mutex_unlock(&capture->lock);
 	if (err)
 		return rt_fail(&stream->diag, err, "capture a command of stream %u", stream->id);
