@@ -148,29 +148,30 @@ static void call_back_all(npurt_trace *traces, struct rt_trace_entry *entry)
 	delivering = false;
 }
 
+/* Under the lock, which it lets go of meanwhile: what there is at first. */
+static void deliver_entries(struct rt_trace_hub *hub)
+{
+	struct rt_trace_entry *entries = hub->first;
+
+	hub->first = NULL;
+	hub->last = &hub->first;
+	hub->num_entries = 0;
+	hub->delivering = true;
+	pthread_mutex_unlock(&hub->lock);
+	call_back_all(hub->traces, entries);
+	pthread_mutex_lock(&hub->lock);
+	hub->delivering = false;
+	pthread_cond_broadcast(&hub->idle);
+}
+
 /* One thread does it for all: the others need not wait for callbacks. */
 static void deliver(npurt_device *device)
 {
 	struct rt_trace_hub *hub = &device->hub;
 
 	pthread_mutex_lock(&hub->lock);
-	if (hub->delivering) {
-		pthread_mutex_unlock(&hub->lock);
-		return;
-	}
-	hub->delivering = true;
-	while (hub->first && !hub->waiters) {
-		struct rt_trace_entry *entries = hub->first;
-
-		hub->first = NULL;
-		hub->last = &hub->first;
-		hub->num_entries = 0;
-		pthread_mutex_unlock(&hub->lock);
-		call_back_all(hub->traces, entries);
-		pthread_mutex_lock(&hub->lock);
-	}
-	hub->delivering = false;
-	pthread_cond_broadcast(&hub->idle);
+	while (hub->first && !hub->delivering && !hub->waiters)
+		deliver_entries(hub);
 	pthread_mutex_unlock(&hub->lock);
 }
 
@@ -335,12 +336,14 @@ static npurt_trace *subscribe(npurt_device *device, uint32_t kinds, npurt_trace_
 	return trace;
 }
 
+/* Delivers what has ended by then, which another thread may have left when it was waited for. */
 static void unsubscribe(npurt_trace *trace)
 {
 	struct rt_trace_hub *hub = &trace->device->hub;
 	npurt_trace **link;
 
 	lock_list(hub);
+	deliver_entries(hub);
 	for (link = &hub->traces; *link != trace; link = &(*link)->next)
 		;
 	*link = trace->next;
@@ -388,7 +391,6 @@ void rt_trace_hub_fini(npurt_device *device)
 
 		if (call)
 			put_call(device, call, 0);
-		deliver(device);
 		unsubscribe(hub->file);
 		rt_trace_file_close(file);
 	}
@@ -443,7 +445,6 @@ int npurt_trace_unsubscribe(npurt_trace *trace)
 	if (delivering)
 		return rt_fail(&device->diag, NPURT_ERROR_BUSY, "end of a trace in a callback");
 	harvest_device(device);
-	deliver(device);
 	unsubscribe(trace);
 	return 0;
 }

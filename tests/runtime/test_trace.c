@@ -3,7 +3,9 @@
 #include "rt_test.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #define MAX_RECORDS 65536
 
@@ -305,6 +307,55 @@ static void test_callback(struct fixture *f)
 	NEED(npurt_memory_destroy(b.m));
 }
 
+/* A thread that is kept in a callback, and calls that have ended meanwhile. */
+struct slow {
+	npurt_device *device;
+	sem_t inside, go;
+	unsigned int count;
+};
+
+static void be_slow(const npurt_trace_record *record, void *data)
+{
+	struct slow *s = data;
+
+	s->count += strcmp(record->name, "npurt_device_get_memory_info") == 0;
+	if (strcmp(record->name, "npurt_device_get_properties") != 0)
+		return;
+	sem_post(&s->inside);
+	sem_wait(&s->go);
+	usleep(50000);
+}
+
+static void *call_once(void *data)
+{
+	npurt_device_properties properties = { .size = sizeof(properties) };
+	struct slow *s = data;
+
+	NEED(npurt_device_get_properties(s->device, &properties));
+	return NULL;
+}
+
+static void test_unsubscribe(struct fixture *f)
+{
+	npurt_memory_info info = { .size = sizeof(info) };
+	struct slow s = { .device = f->device };
+	npurt_trace *trace;
+	pthread_t thread;
+
+	sem_init(&s.inside, 0, 0);
+	sem_init(&s.go, 0, 0);
+	trace = subscribe(f->device, NPURT_TRACE_CALL, be_slow, &s);
+	pthread_create(&thread, NULL, call_once, &s);
+	sem_wait(&s.inside);
+	for (unsigned int i = 0; i < 5; i++)
+		NEED(npurt_device_get_memory_info(f->device, &info));
+	sem_post(&s.go);
+	WORKS(npurt_trace_unsubscribe(trace));
+	ok(s.count == 5, "what has ended is delivered, with another thread in a callback: %u",
+	   s.count);
+	pthread_join(thread, NULL);
+}
+
 static void test_failure(struct fixture *f)
 {
 	npurt_stream_attr attr = { .size = sizeof(attr), .flags = NPURT_STREAM_NO_AUTO_FLUSH };
@@ -372,6 +423,7 @@ int main(void)
 	test_many(&f);
 	test_threads(&f);
 	test_callback(&f);
+	test_unsubscribe(&f);
 	test_failure(&f);
 	fixture_close(&f);
 	return rt_done();
