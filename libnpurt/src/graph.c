@@ -103,8 +103,10 @@ static npurt_graph_node *new_node(npurt_graph_node *const *deps, unsigned int nu
 	rt_op_label(&template->op, node->label);
 	node->op.name = node->label;
 	node->op.label = NULL;
-	if (node->op.kind == NPURT_COMMAND_KERNEL)
+	if (node->op.kind == NPURT_COMMAND_KERNEL) {
 		node->op.kernel.args = node->data;
+		node->module = node->op.kernel.kernel->module->number;
+	}
 	return node;
 }
 

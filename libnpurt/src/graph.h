@@ -30,6 +30,7 @@ struct npurt_graph_node {
 	unsigned int level; /* length of the longest way to it */
 	enum rt_node_kind kind;
 	struct rt_op op;
+	uint64_t module; /* of a kernel, by its number: the address may be another one's later */
 	void *data; /* arguments of a kernel, or what an upload copies */
 	uint64_t data_bytes;
 	char label[NPURT_LABEL_SIZE];

@@ -209,7 +209,7 @@ static int check_node(npurt_context *context, const npurt_graph_node *node)
 		node->counter,
 	};
 
-	if (op->kind == NPURT_COMMAND_KERNEL && !rt_kernel_loaded(context, op->kernel.kernel))
+	if (node->module && !rt_module_loaded(context, node->module))
 		return kernel_gone(&context->diag, node);
 	for (unsigned int i = 0; i < RT_ARRAY_SIZE(addresses); i++) {
 		if (addresses[i] && !rt_memory_there(context, addresses[i]))
@@ -361,8 +361,7 @@ static void lose_module(npurt_graph_exec *exec, const npurt_module *module)
 	for (uint32_t i = 0; i < p->num_places; i++) {
 		const npurt_graph_node *node = p->places[i].node;
 
-		if (node->op.kind == NPURT_COMMAND_KERNEL &&
-		    rt_module_has(module, node->op.kernel.kernel))
+		if (node->module == module->number)
 			exec->gone = node;
 	}
 }

@@ -406,6 +406,7 @@ struct npurt_context {
 	struct rt_diag diag;
 	uint32_t vm_id;
 	atomic_uint next_stream_id, next_graph_id, next_communicator_id;
+	atomic_ullong modules_loaded; /* so far */
 	atomic_uint num_communicators;
 	pthread_mutex_t lock; /* of all that follows */
 	struct rt_va va;
@@ -822,6 +823,7 @@ struct rt_module_mark {
 struct npurt_module {
 	npurt_context *context;
 	struct rt_list link; /* in context->modules, then in context->retired */
+	uint64_t number; /* no other one of the context has it, before or after */
 	struct rt_module_mark *marks; /* of streams that have not passed yet */
 	unsigned int num_marks;
 	void *image; /* what elf's names point into */
@@ -838,11 +840,9 @@ void rt_module_reap(npurt_context *context, bool all);
 void rt_module_describe(npurt_context *context, uint64_t pc, char *text, size_t size);
 /* "kernel.c:12" of the module's debug information, or empty. */
 void rt_module_describe_source(npurt_context *context, uint64_t pc, char *text, size_t size);
-/* By its address: @kernel may be gone. */
-bool rt_module_has(const npurt_module *module, const npurt_kernel *kernel);
 /* False if @kernel's module is gone. */
 bool rt_kernel_name(npurt_context *context, const npurt_kernel *kernel, char *name, size_t size);
-/* False also if it is unloaded, and there only for what is in flight. */
-bool rt_kernel_loaded(npurt_context *context, const npurt_kernel *kernel);
+/* By its number. False also if it is unloaded, and there only for what is in flight. */
+bool rt_module_loaded(npurt_context *context, uint64_t number);
 
 #endif /* NPURT_INTERNAL_H */

@@ -83,6 +83,7 @@ static int load(npurt_context *context, void *image, size_t bytes, const char *l
 	}
 	rt_module_reap(context, false);
 	module->context = context;
+	module->number = atomic_fetch_add(&context->modules_loaded, 1) + 1;
 	module->image = image;
 	module->image_bytes = bytes;
 	err = rt_elf_parse(image, bytes, &module->elf, &why);
@@ -408,7 +409,8 @@ static bool describe_source(const npurt_module *module, void *data)
 	return true;
 }
 
-bool rt_module_has(const npurt_module *module, const npurt_kernel *kernel)
+/* By its address: @kernel may be gone. */
+static bool has_kernel(const npurt_module *module, const npurt_kernel *kernel)
 {
 	return kernel >= module->kernels && kernel < module->kernels + module->num_kernels;
 }
@@ -417,7 +419,7 @@ static bool name_kernel(const npurt_module *module, void *data)
 {
 	const struct place *p = data;
 
-	if (!rt_module_has(module, p->kernel))
+	if (!has_kernel(module, p->kernel))
 		return false;
 	snprintf(p->text, p->size, "%s", p->kernel->name);
 	return true;
@@ -454,14 +456,14 @@ bool rt_kernel_name(npurt_context *context, const npurt_kernel *kernel, char *na
 	return found;
 }
 
-bool rt_kernel_loaded(npurt_context *context, const npurt_kernel *kernel)
+bool rt_module_loaded(npurt_context *context, uint64_t number)
 {
 	struct rt_list *node;
 	bool found = false;
 
 	pthread_mutex_lock(&context->lock);
 	rt_list_for_each(node, &context->modules)
-		found |= rt_module_has(rt_container(node, npurt_module, link), kernel);
+		found |= rt_container(node, npurt_module, link)->number == number;
 	pthread_mutex_unlock(&context->lock);
 	return found;
 }

@@ -429,6 +429,21 @@ static void test_in_flight(struct fixture *f)
 	streams_free(&s);
 }
 
+/* Its kernels may be at the addresses that those of @graph were at. */
+static bool refused_with_another(struct fixture *f, npurt_graph *graph)
+{
+	npurt_graph_exec *exec = NULL;
+	npurt_module *module;
+	int err;
+
+	NEED(npurt_module_load_file(f->context, MODULES "/rt_kernels.elf", &module));
+	err = npurt_graph_instantiate(graph, NULL, &exec);
+	if (!err)
+		NEED(npurt_graph_exec_destroy(exec));
+	NEED(npurt_module_unload(module));
+	return err == NPURT_ERROR_INVALID;
+}
+
 /* In a body, too. What is in flight goes on; what would run freed memory is refused by name. */
 static void test_unload(struct fixture *f)
 {
@@ -441,6 +456,7 @@ static void test_unload(struct fixture *f)
 	npurt_graph_node *node;
 	npurt_module *module;
 	npurt_kernel *kernel;
+	unsigned int refused = 0;
 	char text[256];
 
 	NEED(npurt_module_load_file(f->context, MODULES "/rt_kernels.elf", &module));
@@ -461,6 +477,9 @@ static void test_unload(struct fixture *f)
 	GIVES(npurt_graph_exec_update_kernel(exec, node, 1, &args, sizeof(args)),
 	      NPURT_ERROR_INVALID);
 	WORKS(npurt_stream_synchronize(s.a));
+	for (unsigned int i = 0; i < 20; i++)
+		refused += refused_with_another(f, graph);
+	ok(refused == 20, "the same module, loaded again, is another one");
 	WORKS(npurt_graph_launch(unconcerned, s.a));
 	NEED(npurt_stream_synchronize(s.a));
 	NEED(npurt_graph_exec_destroy(exec));
