@@ -3,9 +3,9 @@
  * What the files of the library share. Names begin with rt_; none of them is
  * visible outside of it.
  *
- * Locks, in the order in which they are taken: a stream's, an event's, a capture's or
- * an executable's, a pool's, that of imports, that of host functions, a device's, a
- * context's, that of a stream's queue. No two of one kind are held together.
+ * Locks, in the order in which they are taken: an executable's, a stream's, an event's, a
+ * capture's, a pool's, that of imports, that of host functions, a device's, a context's,
+ * that of a stream's queue. No two of one kind are held together.
  */
 #ifndef NPURT_INTERNAL_H
 #define NPURT_INTERNAL_H
