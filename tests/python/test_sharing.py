@@ -2,6 +2,7 @@
 """Events for others, pools, ranges, and who has the memory."""
 
 import asyncio
+import gc
 import os
 import select
 import socket
@@ -175,6 +176,15 @@ class Pools(OnDevice):
             self.stream.synchronize()
             self.assertEqual(pool.info["allocations"], 0)
 
+    def test_refused(self):
+        """an error of the pool's memory is told, as of any other"""
+        with self.context.pool() as pool:
+            scratch = pool.memory(self.stream, 4096, label="scratch")
+            with self.assertRaisesRegex(npurt.Error, "scratch"):
+                scratch.export_fd()
+            with self.assertRaisesRegex(npurt.Error, "scratch"):
+                scratch.prefetch(8192, 1)
+
     def test_report(self):
         """who has the memory, by tag"""
         memory = self.context.memory(1 << 20, tag="weights")
@@ -204,6 +214,23 @@ class Ranges(OnDevice):
             self.assertEqual(both.address, both.memory.address)
         self.stream.fill(a, 7)
         self.stream.synchronize()
+
+    def test_refused(self):
+        """an error of the range's memory is told, as of any other"""
+        with self.context.reserve(8192, label="both") as both:
+            with self.assertRaisesRegex(npurt.Error, "both"):
+                both.memory.export_fd()
+            with self.assertRaisesRegex(npurt.Error, "both"):
+                both.memory.buffer
+
+    def test_memory_keeps(self):
+        """the memory of a range keeps it"""
+        memory, whole = self.context.reserve(4096, sparse=True).memory, self.host(4096)
+        whole.buffer[:] = b"\xff" * 4096
+        gc.collect()
+        self.stream.copy(whole, memory)
+        self.stream.synchronize()
+        self.assertEqual(set(whole.buffer), {0})
 
     def test_sparse(self):
         """a sparse range reads as zero where nothing is mapped"""

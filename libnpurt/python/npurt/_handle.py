@@ -12,6 +12,9 @@ class Handle:
     A pointer of the library's. Whoever needs the object holds its handle: the Python object that
     stands for it, its children, arrays on its memory, commands in flight. The last one to let go
     destroys it.
+
+    @parent is the device of a context or trace, the context of all else; its text tells why a call
+    failed. @needs: what else is destroyed later.
     """
 
     # What handles that are not destroyed need until then. Python's collector of cycles, which

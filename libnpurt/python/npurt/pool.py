@@ -20,7 +20,7 @@ class PoolMemory(Memory):
         pointer = ctypes.c_void_p()
         check_context(lib.pool_alloc_async(pool.pointer, stream.pointer, size, ctypes.byref(attr),
                                            ctypes.byref(pointer)), pool._handle.parent.pointer)
-        self._handle = Handle(pointer, lib.memory_destroy, pool._handle)
+        self._handle = Handle(pointer, lib.memory_destroy, pool._handle.parent, pool._handle)
         self.placement = pool.placement
 
     def free(self, stream):

@@ -47,7 +47,7 @@ class Range(Owner):
         """All of it as a Memory, for copies and for arguments of kernels."""
         memory = Memory.__new__(Memory)
         memory._handle = Handle(lib.range_memory(self.pointer), lambda pointer: None,
-                                self._handle)
+                                self._handle.parent, self._handle)
         memory.placement = Placement.HBM
         return memory
 
