@@ -34,6 +34,26 @@ class Parts(OnDevice):
                          - data.ctypes.data)
         self.assertEqual([row.shape for row in array], [(5, 6, 7)] * 4)
 
+    def test_empty(self):
+        """a part without elements may begin anywhere, in an array that has none, too"""
+        for shape, parts in (((2, 3), (np.s_[2:], np.s_[2:, 1:], np.s_[2:, 2], np.s_[9:, 9:],
+                                       np.s_[1, 3:], np.s_[2::2, 1:])),
+                             ((0, 3), (np.s_[...], np.s_[:, 1:], np.s_[:, 2], np.s_[5:, 3:])),
+                             ((3, 0), (np.s_[2], np.s_[1:], np.s_[2:, 4:]))):
+            data = np.zeros(shape, "f4")
+            for placement in npurt.Placement:
+                array = self.context.array(data, self.stream, placement)
+                for part in parts:
+                    got, want = array[part], data[part]
+                    self.assertEqual(got.shape, want.shape)
+                    np.testing.assert_array_equal(got.numpy(self.stream), want)
+                    self.assertEqual(got[..., :].shape, want.shape)
+                    got.set(want, self.stream)
+                    got.fill(1, self.stream)
+        self.stream.synchronize()
+        with self.assertRaises(IndexError):
+            self.context.empty((0, 3))[0]
+
     def test_wrong_index(self):
         """an index that numpy would not take, or that steps back, is refused"""
         array = self.context.empty((4, 5))

@@ -73,4 +73,6 @@ def select(index, shape, strides):
             left.append((len(found), stride * found.step))
         else:
             offset += range(n)[operator.index(i)] * stride
-    return offset, tuple(n for n, _ in left), tuple(stride for _, stride in left)
+    shape = tuple(n for n, _ in left)
+    # Where no elements are does not matter, and might be behind the end of the memory.
+    return 0 if 0 in shape else offset, shape, tuple(stride for _, stride in left)
