@@ -134,6 +134,24 @@ class Sharing(OnDevice):
         asyncio.run(both())
         self.assertEqual(order, ["host", "device"])
 
+    def test_no_time(self):
+        """an event that has not happened has no time, and says that"""
+        with self.assertRaisesRegex(npurt.Error, "1099511627776"):
+            self.host(4096).prefetch(0, 1 << 40)
+        start = self.stream.record()
+        start.wait(60)
+        gate = Gate(self.context, self.stream)
+        event = self.stream.record()
+        self.stream.flush()
+        for ask in (lambda: event.time_ns, lambda: event.monotonic_ns,
+                    lambda: event.elapsed_ns(start), lambda: start.elapsed_ns(event)):
+            with self.assertRaisesRegex(npurt.Error, "has not happened") as caught:
+                ask()
+            self.assertEqual(caught.exception.code, npurt.ErrorCode.NOT_READY)
+        gate.open()
+        event.wait(60)
+        self.assertEqual(event.elapsed_ns(start), event.time_ns - start.time_ns)
+
     def test_monotonic(self):
         """the time of an event beside time.monotonic_ns()"""
         before = time.monotonic_ns()

@@ -376,6 +376,12 @@ class Event(Owner):
             raise make_error(code, f"the event did not happen within {timeout} s")
         self._check(code)
 
+    def _check_time(self, code):
+        # For that the library has no text, and would tell of a failure before.
+        if code == ErrorCode.NOT_READY:
+            raise make_error(code, "the event has not happened")
+        self._check(code)
+
     def record(self, stream):
         check_stream(lib.event_record(self.pointer, stream.pointer), stream.pointer)
         self._capture = stream._capture
@@ -438,19 +444,20 @@ class Event(Owner):
     def time_ns(self):
         """Device time of the last record, in ns."""
         time = ctypes.c_uint64()
-        self._check(lib.event_time(self.pointer, ctypes.byref(time)))
+        self._check_time(lib.event_time(self.pointer, ctypes.byref(time)))
         return time.value
 
     @property
     def monotonic_ns(self):
         """The same in time.monotonic_ns(), and by how much that may be wrong at most."""
         time, error = ctypes.c_uint64(), ctypes.c_uint64()
-        self._check(lib.event_time_monotonic(self.pointer, ctypes.byref(time),
-                                             ctypes.byref(error)))
+        self._check_time(lib.event_time_monotonic(self.pointer, ctypes.byref(time),
+                                                  ctypes.byref(error)))
         return time.value, error.value
 
     def elapsed_ns(self, start):
         """Time since another event, in ns."""
         elapsed = ctypes.c_int64()
-        self._check(lib.event_elapsed(start.pointer, self.pointer, ctypes.byref(elapsed)))
+        self._check_time(lib.event_elapsed(start.pointer, self.pointer,
+                                           ctypes.byref(elapsed)))
         return elapsed.value
