@@ -134,6 +134,49 @@ class Sharing(OnDevice):
         asyncio.run(both())
         self.assertEqual(order, ["host", "device"])
 
+    def test_asyncio_spurious(self):
+        """a coroutine waits on if the eventfd is signalled before the event has happened"""
+        gate, arms = Gate(self.context, self.stream), []
+        event = self.stream.record()
+        arm = event.eventfd
+
+        def early(fd):
+            arms.append(fd)
+            if len(arms) == 3:
+                gate.open()
+            else:
+                os.eventfd_write(fd, 1)
+            arm(fd)
+
+        event.eventfd = early
+        asyncio.run(asyncio.wait_for(event.happened(), 60))
+        self.assertTrue(event.done())
+        self.assertEqual(len(arms), 3)
+
+    def test_asyncio_fault(self):
+        """a coroutine waits for an event that comes after a fault, of a stream that goes on"""
+        words = self.host(16)
+        with self.context.stream(auto_flush=False,
+                                 failure_mode=npurt.FailureMode.CONTINUE) as stream:
+
+            async def fault():
+                while not stream.info["faults"]:
+                    await asyncio.sleep(0.001)
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                words.buffer[8] = 1
+
+            async def both():
+                await asyncio.wait_for(asyncio.gather(event.happened(), fault()), 60)
+
+            stream.wait_value(words, 1, timeout=0.02)
+            stream.flush()
+            stream.wait_value(words, 1, offset=8, timeout=60)
+            event = stream.record()
+            stream.flush()
+            asyncio.run(both())
+            self.assertTrue(event.done())
+
     def test_no_time(self):
         """an event that has not happened has no time, and says that"""
         with self.assertRaisesRegex(npurt.Error, "1099511627776"):

@@ -62,6 +62,18 @@ def nanoseconds(seconds):
     return INFINITE if seconds is None else max(0, int(seconds * 1e9))
 
 
+async def signalled(fd):
+    """Waits for an eventfd in a coroutine, and takes the signal."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    loop.add_reader(fd, lambda: future.done() or future.set_result(None))
+    try:
+        await future
+    finally:
+        loop.remove_reader(fd)
+    os.eventfd_read(fd)
+
+
 class InFlight:
     """
     Holds what commands of a stream use until they are done, so that memory which nobody needs
@@ -400,19 +412,16 @@ class Event(Owner):
 
     async def happened(self):
         """Waits for it in a coroutine; other tasks of the event loop go on."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
         fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         try:
             self.eventfd(fd)
-            loop.add_reader(fd, lambda: future.done() or future.set_result(None))
-            try:
-                await future
-            finally:
-                loop.remove_reader(fd)
+            await signalled(fd)
+            # A stream that goes on after a fault signals when it faults, too.
+            while not self.done():
+                self.eventfd(fd)
+                await signalled(fd)
         finally:
             os.close(fd)
-        self._check(lib.event_query(self.pointer))
 
     def eventfd(self, fd):
         """Adds 1 to an eventfd when the last record has happened or failed."""
