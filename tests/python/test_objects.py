@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Devices, memory, streams, events and modules, and when they come to an end."""
 
+import concurrent.futures
+import contextlib
 import ctypes
 import gc
 import os
 import struct
 import unittest
+import weakref
+from unittest import mock
 
 import numpy as np
 
 import npurt
 from base import MODULE, OnDevice
+from npurt import stream
 
 
 class Devices(OnDevice):
@@ -195,6 +200,100 @@ class MemoryObjects(OnDevice):
             kept.clear()
             gc.collect()
         return [name for name in names if name.endswith("_destroy")]
+
+
+class Threads(OnDevice):
+    """What one thread puts on a stream while another one is in a call with it."""
+
+    def setUp(self):
+        super().setUp()
+        self.words = self.host(24)
+        self.lazy = self.context.stream(auto_flush=False)
+
+    def tearDown(self):
+        self.words.buffer[0] = self.words.buffer[8] = 1
+        self.lazy.close()
+        super().tearDown()
+
+    def use(self):
+        """Work behind a gate, the second word; gives what keeps the memory that only it uses."""
+        scratch = self.context.memory(4096)
+        self.lazy.write_value(self.words, 1, offset=16)
+        self.lazy.wait_value(self.words, 1, offset=8, timeout=60)
+        self.lazy.fill(scratch, 7)
+        self.lazy.flush()
+        return weakref.ref(scratch._handle)
+
+    def pass_gate(self, kept):
+        self.assertIsNotNone(kept())
+        self.words.buffer[8] = 1
+        self.lazy.synchronize()
+        self.assertIsNone(kept())
+
+    def test_synchronize(self):
+        """a wait lets go of what was there when it began, and of no more"""
+        self.lazy.wait_value(self.words, 1, timeout=60)
+        with concurrent.futures.ThreadPoolExecutor(1) as waiter:
+            waited = waiter.submit(self.lazy.synchronize)
+            while self.lazy.info["batched"]:
+                pass
+            kept = self.use()
+            self.words.buffer[0] = 1
+            waited.result()
+        self.pass_gate(kept)
+
+    @contextlib.contextmanager
+    def beside(self, name):
+        """When that function of the library returns another thread uses memory, once."""
+        function, kept = getattr(npurt.lib, name), []
+
+        def call(*arguments):
+            setattr(npurt.lib, name, function)
+            code = function(*arguments)
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                kept.append(other.submit(self.use).result())
+            return code
+
+        with mock.patch.object(npurt.lib, name, call):
+            yield kept
+
+    def test_done(self):
+        """done() lets go of what was done when it asked"""
+        self.lazy.fill(self.words, 0)
+        self.lazy.synchronize()
+        with self.beside("stream_query") as kept:
+            self.assertTrue(self.lazy.done())
+        self.assertFalse(self.lazy.done())
+        self.pass_gate(*kept)
+
+    def test_reset(self):
+        """reset() lets go of what it ends"""
+        self.lazy.fill(self.words, 0)
+        self.lazy.abort()
+        with self.beside("stream_reset") as kept:
+            self.lazy.reset()
+        self.pass_gate(*kept)
+
+    def test_batches(self):
+        """what is kept until an event was on the stream before it"""
+        with self.beside("event_record") as kept:
+            while not kept:
+                self.lazy.fill(self.words, 0, size=8)
+        while not self.words.buffer[16]:
+            pass
+        # What has an event that has happened goes, the next time.
+        for _ in range(stream.KEEP_BATCH):
+            self.lazy.fill(self.words, 0, size=8)
+        self.pass_gate(*kept)
+
+    def test_not_done(self):
+        """a wait that is too long, and an answer of no, let go of nothing"""
+        kept = self.use()
+        self.assertFalse(self.lazy.done())
+        with self.assertRaises(npurt.TimedOut):
+            self.lazy.synchronize(0)
+        self.lazy.reset()
+        self.pass_gate(kept)
 
 
 class Streams(OnDevice):

@@ -62,6 +62,15 @@ def nanoseconds(seconds):
     return INFINITE if seconds is None else max(0, int(seconds * 1e9))
 
 
+def take_all(queue):
+    """What is in a deque, which other threads may add to, or take from."""
+    found = []
+    with contextlib.suppress(IndexError):
+        while True:
+            found.append(queue.popleft())
+    return found
+
+
 async def signalled(fd):
     """Waits for an eventfd in a coroutine, and takes the signal."""
     loop = asyncio.get_running_loop()
@@ -77,31 +86,58 @@ async def signalled(fd):
 class InFlight:
     """
     Holds what commands of a stream use until they are done, so that memory which nobody needs
-    any more is not taken away from under them.
+    any more is not taken away from under them. Any number of threads may use the stream.
     """
 
     def __init__(self, context_handle):
         self._context = context_handle
-        self._open = []
-        self._closed = collections.deque()
+        self._open = collections.deque()  # handles
+        self._closed = collections.deque()  # of a number of them each: an event after, and them
 
     def add(self, stream, handles):
         self._open.extend(handles)
         if len(self._open) < KEEP_BATCH:
             return
+        # What is added from here on has commands that may come after the event.
+        batch = take_all(self._open)
+        try:
+            event = self._record(stream)
+        except BaseException:
+            self._open.extend(batch)
+            raise
+        self._closed.append((event, batch))
+        self._drop_done()
+
+    def _record(self, stream):
         pointer = ctypes.c_void_p()
         check_context(lib.event_create(self._context.pointer, None, ctypes.byref(pointer)),
                       self._context.pointer)
         event = Handle(pointer, lib.event_destroy, self._context)
         check_stream(lib.event_record(pointer, stream), stream)
-        self._closed.append((event, self._open))
-        self._open = []
-        while self._closed and lib.event_query(self._closed[0][0].pointer) == 0:
-            self._closed.popleft()
+        return event
+
+    def _drop_done(self):
+        with contextlib.suppress(IndexError):
+            while True:
+                batch = self._closed.popleft()
+                if lib.event_query(batch[0].pointer):
+                    self._closed.appendleft(batch)
+                    return
+
+    def drop_if(self, is_done):
+        """Lets go of what it held before is_done() was called, if that gives true."""
+        handles, batches = take_all(self._open), take_all(self._closed)
+        done = False
+        try:
+            done = is_done()
+        finally:
+            if not done:
+                self._open.extend(handles)
+                self._closed.extendleft(reversed(batches))
+        return done
 
     def clear(self):
-        self._open = []
-        self._closed.clear()
+        self.drop_if(lambda: True)
 
 
 class Stream(Owner):
@@ -304,17 +340,22 @@ class Stream(Owner):
 
     def done(self):
         """Whether all is done; flushes."""
-        code = lib.stream_query(self.pointer)
-        if code == ErrorCode.NOT_READY:
-            return False
-        self._check(code)
-        self._in_flight.clear()
-        return True
+        def query():
+            code = lib.stream_query(self.pointer)
+            if code == ErrorCode.NOT_READY:
+                return False
+            self._check(code)
+            return True
+
+        return self._in_flight.drop_if(query)
 
     def synchronize(self, timeout=None):
-        """Waits until all is done, at most so many seconds: TimedOut."""
-        self._check(lib.stream_wait(self.pointer, nanoseconds(timeout)))
-        self._in_flight.clear()
+        """Waits until all is done that was there before, at most so many seconds: TimedOut."""
+        def wait():
+            self._check(lib.stream_wait(self.pointer, nanoseconds(timeout)))
+            return True
+
+        self._in_flight.drop_if(wait)
 
     def abort(self):
         """Stops it at once, for other threads' calls, too; it fails until reset()."""
@@ -322,10 +363,12 @@ class Stream(Owner):
 
     def reset(self):
         """Makes a stream that has failed work again; what it had not done is lost."""
-        failed = self.info["state"] == StreamState.FAILED
-        self._check(lib.stream_reset(self.pointer))
-        if failed:
-            self._in_flight.clear()
+        def reset():
+            failed = self.info["state"] == StreamState.FAILED
+            self._check(lib.stream_reset(self.pointer))
+            return failed
+
+        self._in_flight.drop_if(reset)
 
     @property
     def info(self):
