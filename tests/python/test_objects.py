@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import struct
+import threading
 import unittest
 import weakref
 from unittest import mock
@@ -15,7 +16,7 @@ import numpy as np
 
 import npurt
 from base import MODULE, OnDevice
-from npurt import stream
+from npurt.stream import KEEP_BATCH
 
 
 class Devices(OnDevice):
@@ -282,7 +283,7 @@ class Threads(OnDevice):
         while not self.words.buffer[16]:
             pass
         # What has an event that has happened goes, the next time.
-        for _ in range(stream.KEEP_BATCH):
+        for _ in range(KEEP_BATCH):
             self.lazy.fill(self.words, 0, size=8)
         self.pass_gate(*kept)
 
@@ -338,6 +339,34 @@ class Streams(OnDevice):
         self.stream.abort()
         self.stream.close()
         self.assertEqual(seen[1:], [npurt.ErrorCode.CANCELED])
+
+    def test_last_in_host_function(self):
+        """a stream that a host function was the last to refer to is destroyed all the same"""
+        def fail():
+            raise ValueError("of a host function")
+
+        for end in (lambda: None, fail):
+            go, raised = threading.Event(), []
+            self.start_host_function(go, end)
+            # Host functions of a device are called one after the other.
+            self.stream.host_function(lambda error: None)
+            self.stream.flush()
+            self.assertEqual(self.context.status["streams"], 2)
+            with mock.patch("sys.unraisablehook", lambda found: raised.append(found.exc_type)):
+                go.set()
+                self.stream.synchronize()
+            self.assertEqual(self.context.status["streams"], 1)
+            self.assertEqual(raised, [ValueError] if end is fail else [])
+
+    def start_host_function(self, go, end):
+        stream = self.context.stream()
+
+        def wait(error, stream=stream):
+            go.wait(60)
+            end()
+
+        stream.host_function(wait)
+        stream.flush()
 
     def test_abort(self):
         """an aborted stream says so, and works again after a reset"""

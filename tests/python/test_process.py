@@ -166,6 +166,26 @@ class Library(unittest.TestCase):
                                        NPURT_LOG="error"), check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_late(self):
+        """at the end, too, of what only a host function had"""
+        program = ("import npurt\n"
+                   "device = npurt.Device()\n"
+                   "context = device.context()\n"
+                   "stream = context.stream()\n"
+                   "pointer = stream.pointer\n"
+                   "stream.host_function(lambda error, memory=context.memory(4096): None)\n"
+                   "del context, device\n"
+                   "npurt.lib.stream_synchronize(pointer)\n")
+        path = os.path.dirname(os.path.dirname(_ffi.__file__))
+        with tempfile.TemporaryDirectory() as folder:
+            trace = os.path.join(folder, "trace.json")
+            subprocess.run([sys.executable, "-c", program], check=True,
+                           env=dict(os.environ, PYTHONPATH=path, NPURT_TRACE=trace))
+            with open(trace, encoding="utf-8") as f:
+                calls = re.findall(r"npurt_\w+_(?:destroy|close)", f.read())
+        self.assertEqual(calls, ["npurt_memory_destroy", "npurt_stream_destroy",
+                                 "npurt_context_destroy", "npurt_device_close"])
+
 
 class Forked(OnDevice):
     """In the child each function that takes a handle of the parent's says that it did."""

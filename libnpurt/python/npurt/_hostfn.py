@@ -5,6 +5,7 @@ import itertools
 import weakref
 
 from ._ffi import host_fn
+from ._handle import callback
 
 _numbers = itertools.count(1)
 _known = weakref.WeakValueDictionary()
@@ -31,9 +32,11 @@ def forget(number):
     _pending.pop(number)
 
 
-@host_fn
-def call(number, error):
+def _call(number, error):
     host = _pending.pop(number, None) or _known.get(number)
     # Not that of a graph which went when its stream was reset.
     if host:
         host.function(error)
+
+
+call = callback(host_fn, _call)

@@ -8,7 +8,7 @@ import json
 from . import _ffi
 from ._errors import check_context, check_device
 from ._ffi import lib
-from ._handle import Handle, Owner, values
+from ._handle import Handle, Owner, callback, values
 from .array import Array
 from .graph import Graph
 from .memory import Memory, Placement
@@ -42,7 +42,7 @@ class Device(Owner):
     """
 
     def __init__(self, which=0, log=None, log_level=LogLevel.INFO):
-        log_fn = _ffi.log_fn(lambda level, text, _: log(
+        log_fn = callback(_ffi.log_fn, lambda level, text, _: log(
             LogLevel(level), text.decode(errors="replace"))) if log else _ffi.log_fn()
         attr = _ffi.device_attr(log=log_fn, log_level=log_level if log else 0)
         pointer = ctypes.c_void_p()
@@ -95,7 +95,7 @@ class Device(Owner):
             pieces.append(ctypes.string_at(text, size))
             return 0
 
-        check_device(function(self.pointer, _ffi.write_fn(keep), None), self.pointer)
+        check_device(function(self.pointer, callback(_ffi.write_fn, keep), None), self.pointer)
         return b"".join(pieces).decode(errors="replace")
 
     def hang_report(self):
@@ -137,7 +137,8 @@ class Context(Owner):
     def memory_report(self):
         """Who has its memory: a struct npurt_memory_holder for each tag, as a dictionary."""
         holders = []
-        report = _ffi.memory_report_fn(lambda holder, _: holders.append(values(holder.contents)))
+        report = callback(_ffi.memory_report_fn,
+                          lambda holder, _: holders.append(values(holder.contents)))
         check_context(lib.context_memory_report(self.pointer, report, None), self.pointer)
         return holders
 
@@ -166,8 +167,8 @@ class Context(Owner):
         the labels of Memory whose contents the device cannot read any more.
         """
         lost = []
-        recovery = _ffi.recovery(
-            lost=_ffi.lost_fn(lambda memory, label, data: lost.append(label.decode())))
+        recovery = _ffi.recovery(lost=callback(
+            _ffi.lost_fn, lambda memory, label, data: lost.append(label.decode())))
         check_context(lib.context_recover(self.pointer, ctypes.byref(recovery)), self.pointer)
         return lost
 

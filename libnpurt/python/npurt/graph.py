@@ -9,7 +9,7 @@ from . import _hostfn
 from ._errors import Error, ErrorCode, check_context, check_stream
 from ._ffi import graph_attr, graph_conditional, graph_exec_info, graph_loop, graph_node_info, \
     lib, write_fn
-from ._handle import Handle, Owner, encode, values
+from ._handle import Handle, Owner, callback, encode, values
 from ._launch import launch_attributes
 from .array import Reduce, reduction
 from .memory import host_bytes
@@ -182,12 +182,11 @@ class Graph(Owner):
     def _write(self, function):
         pieces = []
 
-        @write_fn
         def write(text, size, _):
             pieces.append(ctypes.string_at(text, size))
             return 0
 
-        self._check(function(self.pointer, write, None))
+        self._check(function(self.pointer, callback(write_fn, write), None))
         return b"".join(pieces).decode()
 
     def dot(self):
