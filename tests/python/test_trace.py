@@ -2,11 +2,13 @@
 """$NPURT_TRACE's file, and subscribers in Python."""
 
 import collections
+import gc
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import weakref
 
 import npurt
 from base import OnDevice
@@ -114,3 +116,42 @@ class Subscribers(OnDevice):
         self.assertLessEqual(task["begin_ns"], task["end_ns"])
         call, = [c for c in calls if c["name"] == "npurt_fill_async"]
         self.assertEqual(call["call"], task["call"])
+
+    def test_close_in_callback(self):
+        """a trace cannot be closed in its own function, and goes on"""
+        codes = []
+
+        def close(record):
+            try:
+                trace.close()
+            except npurt.Error as error:
+                codes.append(error.code)
+
+        trace = self.device.trace(close, npurt.TraceKind.CALL)
+        for _ in range(3):
+            self.context.event()
+        gc.collect()
+        self.assertGreaterEqual(len(codes), 3)
+        self.assertEqual(set(codes), {npurt.ErrorCode.BUSY})
+        trace.close()
+        count = len(codes)
+        self.context.event()
+        self.assertEqual(len(codes), count)
+        trace.close()
+
+    def test_dropped_in_callback(self):
+        """a trace that its own function was the last to refer to ends after the call"""
+        traces, seen = [], []
+
+        def drop(record):
+            if traces:
+                seen.append(record["name"])
+                traces.clear()
+                gc.collect()
+
+        traces.append(self.device.trace(drop, npurt.TraceKind.CALL))
+        ended = weakref.ref(traces[0]._handle)
+        for _ in range(3):
+            self.context.event()
+        self.assertEqual(seen, ["npurt_event_create"])
+        self.assertIsNone(ended())
