@@ -27,13 +27,13 @@ help:
 	@echo 'On a bare Debian 12 or 13, as root or with sudo; each does all that is missing:'
 	@echo
 	@echo '  make run        boot the VM and train a network on the NPU'
-	@echo '  make check      run every test'
+	@echo '  make check      run the tests, but for those of check-deep'
 	@echo '  make check-deep run the tests that take long, on debug kernels (built at the first time)'
 	@echo '  make bench      measure the stack against its peers'
 	@echo '  make all        build everything'
 	@echo '  make docs       the driver, its uAPI and libnpurt as HTML, in build/docs'
 	@echo '  make install    install library, headers, man pages and tools (PREFIX, DESTDIR)'
-	@echo '  make clean      remove what was built, keep what was downloaded'
+	@echo '  make clean      remove what was built, keep what was downloaded and the kernels'
 	@echo '  make distclean  remove build/ altogether'
 	@echo
 	@echo 'The parts: setup qemu core vm firmware kernels driver lib tools tests'
@@ -111,6 +111,7 @@ install: lib tools kernels
 
 .PHONY: clean distclean
 clean:
-	rm -rf $(addprefix $(O)/,bin core docs driver fw kernels lib obj tests vm) $(QEMU)
+	rm -rf $(addprefix $(O)/,bin check core deep docs driver firmware fuzz fw kernels kselftest \
+		ksft lib obj tests vm) $(QEMU)
 distclean:
 	rm -rf $(O)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# The newest kernel that Debian has, and npu.ko for it:
+# The newest kernel of Debian's backports, and npu.ko for it:
 #
 #   build/newest/root     its headers, and the compilers and tools that they want, as a root to
 #                         chroot to: the host's own may be too old. No package's script is run.

@@ -24,7 +24,7 @@ static const struct error_text error_texts[] = {
 	ERROR_TEXT(ERROR_ACCESS, "permission denied"),
 	ERROR_TEXT(ERROR_HOST_MEMORY, "out of system memory"),
 	ERROR_TEXT(ERROR_DEVICE_MEMORY, "out of device memory"),
-	ERROR_TEXT(ERROR_RESOURCE, "out of queues, address space or handles"),
+	ERROR_TEXT(ERROR_RESOURCE, "the system has none left"),
 	ERROR_TEXT(ERROR_NOT_FOUND, "not found"),
 	ERROR_TEXT(ERROR_NOT_READY, "not done yet"),
 	ERROR_TEXT(ERROR_TIMED_OUT, "the time-out passed"),

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The driver builds without a warning for the newest kernel that Debian has.
+# The driver builds without a warning for the newest kernel of Debian's backports.
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/tests/tools/tap.sh"

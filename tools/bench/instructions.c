@@ -3,8 +3,9 @@
  * In the VM of one CPU, whose instructions the plugin in count.c counts: user space and the kernel
  * together, for jobs. The device has sync=on, so that it is done when the doorbell write returns
  * and nobody ever idles; or it has not, and each wait sleeps, as it does for a flush of the NVMe
- * device that is named. Arguments: the folder of the kernels, the NVMe device. Prints the name of each figure, and over how many jobs it is,
- * separated by tabs; first what is counted where nothing is done.
+ * device that is named. Arguments: the folder of the kernels, the NVMe device. Prints the name of
+ * each figure, and over how many jobs it is, separated by tabs; first what is counted where
+ * nothing is done.
  */
 #include <fcntl.h>
 #include <stdint.h>

@@ -64,7 +64,7 @@ enum npurt_error {
 	NPURT_ERROR_ACCESS = -4, /* not permitted */
 	NPURT_ERROR_HOST_MEMORY = -5, /* out of system memory */
 	NPURT_ERROR_DEVICE_MEMORY = -6, /* out of HBM */
-	NPURT_ERROR_RESOURCE = -7, /* out of queues, address space or handles */
+	NPURT_ERROR_RESOURCE = -7, /* the system has none left, such as threads */
 	NPURT_ERROR_NOT_FOUND = -8, /* no such file or kernel */
 	NPURT_ERROR_NOT_READY = -9, /* the answer to a query: not done yet */
 	NPURT_ERROR_TIMED_OUT = -10, /* the caller's time-out passed */
