@@ -3,9 +3,9 @@
  * Pools: memory that is allocated and freed in the order of streams, without the kernel.
  *
  * A pool has slabs, buffers of the driver's that are cut into blocks of one size each. A
- * block that was freed remembers after which batch of which stream nobody uses it any more:
- * that stream may have it again at once, another one when the batch has ended, or after a
- * wait that the device does.
+ * block remembers, until that has ended, up to which batch a stream that freed it may use it,
+ * whoever has had it since: that stream may have it again at once, another one when the batch
+ * has ended, or after a wait that the device does.
  */
 #include "internal.h"
 
@@ -32,12 +32,18 @@
 
 struct slab;
 
+/* A stream that freed a block. */
+struct user {
+	npurt_stream *stream; /* a reference */
+	uint64_t point; /* its last batch that may use it */
+};
+
 struct rt_block {
 	struct rt_list link; /* in pool->free[], while it is free */
 	struct slab *slab;
 	uint64_t offset;
-	npurt_stream *stream; /* a reference; NULL: nobody uses it any more */
-	uint64_t point; /* its last batch that may */
+	struct user *users; /* that have not passed yet, one a stream */
+	unsigned int num_users, max_users;
 	bool is_free;
 };
 
@@ -102,15 +108,64 @@ static bool has_passed(npurt_stream *stream, uint64_t point)
 				rt_stream_fence(stream, stream->submitted), 0) == 0;
 }
 
+/* May another stream than @stream use it still? Forgets those that have passed. */
+static bool used_by_others(struct rt_block *block, const npurt_stream *stream)
+{
+	unsigned int left = 0;
+	bool others = false;
+
+	for (unsigned int i = 0; i < block->num_users; i++) {
+		const struct user user = block->users[i];
+		const bool other = user.stream != stream;
+
+		if (other && has_passed(user.stream, user.point)) {
+			rt_stream_put(user.stream);
+			continue;
+		}
+		others |= other;
+		block->users[left++] = user;
+	}
+	block->num_users = left;
+	return others;
+}
+
 static bool is_idle(struct rt_block *block)
 {
-	if (!block->stream)
-		return true;
-	if (!has_passed(block->stream, block->point))
-		return false;
-	rt_stream_put(block->stream);
-	block->stream = NULL;
-	return true;
+	return !used_by_others(block, NULL);
+}
+
+/* That of @stream, or a new one; NULL without memory. */
+static struct user *get_user(struct rt_block *block, npurt_stream *stream)
+{
+	struct user *users = block->users;
+
+	for (unsigned int i = 0; i < block->num_users; i++) {
+		if (users[i].stream == stream)
+			return &users[i];
+	}
+	if (block->num_users == block->max_users) {
+		users = realloc(users, (block->max_users + 1) * sizeof(*users));
+		if (!users)
+			return NULL;
+		block->users = users;
+		block->max_users++;
+	}
+	users[block->num_users].stream = rt_stream_get(stream);
+	return &users[block->num_users++];
+}
+
+/* @stream may use it up to now. */
+static int add_user(struct rt_block *block, npurt_stream *stream)
+{
+	struct user *user;
+
+	used_by_others(block, stream);
+	user = get_user(block, stream);
+	if (!user)
+		return rt_fail(&stream->context->diag, NPURT_ERROR_HOST_MEMORY,
+			       "free memory of a pool");
+	user->point = rt_stream_last_point(stream);
+	return 0;
 }
 
 static void put_free(npurt_pool *pool, struct rt_block *block)
@@ -166,8 +221,11 @@ static int create_slab(npurt_pool *pool, unsigned int class, struct slab **resul
 	return 0;
 }
 
+/* It is idle. */
 static void destroy_slab(struct slab *slab)
 {
+	for (unsigned int i = 0; i < slab->num_blocks; i++)
+		free(slab->blocks[i].users);
 	rt_memory_destroy(slab->memory);
 	free(slab);
 }
@@ -269,12 +327,12 @@ static struct rt_block *pick(npurt_pool *pool, unsigned int class, npurt_stream 
 
 		if (++looks > MAX_LOOKS)
 			break;
-		if (block->stream == stream)
-			pool->info.reused_in_order++;
-		else if (is_idle(block))
-			pool->info.reused_idle++;
-		else
+		if (used_by_others(block, stream))
 			continue;
+		if (block->num_users)
+			pool->info.reused_in_order++;
+		else
+			pool->info.reused_idle++;
 		return block;
 	}
 	if (head->next == head || pool->flags & NPURT_POOL_NO_WAITS)
@@ -283,20 +341,20 @@ static struct rt_block *pick(npurt_pool *pool, unsigned int class, npurt_stream 
 	return rt_container(head->next, struct rt_block, link);
 }
 
-/* Has @stream wait on the device until the block's last user has done with it. */
-static int wait_for_block(npurt_stream *stream, const struct rt_block *block)
+/* Has @stream wait on the device until @user has passed. */
+static int add_wait(npurt_stream *stream, const struct user *user)
 {
 	const struct rt_op op = {
 		.kind = NPURT_COMMAND_EVENT_WAIT,
 		.timeout_us = stream->wait_timeout_us,
 		.label = "memory of a pool",
 		.event = {
-			.slot = block->stream->progress,
-			.target = block->point,
-			.stream = block->stream->id,
+			.slot = user->stream->progress,
+			.target = user->point,
+			.stream = user->stream->id,
 		},
 	};
-	int err = rt_stream_flush_to(block->stream, block->point);
+	int err = rt_stream_flush_to(user->stream, user->point);
 
 	if (err)
 		return err;
@@ -308,12 +366,23 @@ static int wait_for_block(npurt_stream *stream, const struct rt_block *block)
 	return err;
 }
 
+/* They stay its users: a wait may be lost with its stream. */
+static int wait_for_others(npurt_stream *stream, const struct rt_block *block)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < block->num_users && !err; i++) {
+		if (block->users[i].stream != stream)
+			err = add_wait(stream, &block->users[i]);
+	}
+	return err;
+}
+
 static int get_block(npurt_pool *pool, unsigned int class, npurt_stream *stream,
 		     struct rt_block **result)
 {
 	struct rt_block *block;
-	bool waits;
-	int err = 0;
+	int err;
 
 	pthread_mutex_lock(&pool->lock);
 	block = pick(pool, class, stream);
@@ -323,13 +392,8 @@ static int get_block(npurt_pool *pool, unsigned int class, npurt_stream *stream,
 	if (!block)
 		return grow(pool, class, result);
 
-	waits = block->stream && block->stream != stream;
-	if (waits)
-		err = wait_for_block(stream, block);
+	err = wait_for_others(stream, block);
 	if (!err) {
-		if (block->stream)
-			rt_stream_put(block->stream);
-		block->stream = NULL;
 		*result = block;
 		return 0;
 	}
@@ -454,24 +518,14 @@ int npurt_pool_alloc_async(npurt_pool *pool, npurt_stream *stream, uint64_t byte
 	return rt_fail(&pool->context->diag, NPURT_ERROR_HOST_MEMORY, "allocate a memory object");
 }
 
-/* Nobody but @stream, up to now, uses it; NULL: nobody at all. */
-static void free_memory(npurt_memory *memory, npurt_stream *stream)
+void rt_pool_free(npurt_memory *memory)
 {
 	struct rt_block *block = memory->block;
 	npurt_pool *pool = memory->pool;
 
-	if (stream) {
-		block->point = rt_stream_last_point(stream);
-		block->stream = rt_stream_get(stream);
-	}
 	rt_memory_remove_part(memory, block->slab->memory->tag);
 	rt_object_free(memory);
 	release(pool, block);
-}
-
-void rt_pool_free(npurt_memory *memory)
-{
-	free_memory(memory, NULL);
 }
 
 int npurt_memory_free_async(npurt_memory *memory, npurt_stream *stream)
@@ -499,7 +553,9 @@ int npurt_memory_free_async(npurt_memory *memory, npurt_stream *stream)
 	err = rt_capture_refuse(stream, "memory of a pool cannot be freed");
 	pthread_mutex_unlock(&stream->lock);
 	if (!err)
-		free_memory(memory, stream);
+		err = add_user(memory->block, stream);
+	if (!err)
+		rt_pool_free(memory);
 	return err;
 }
 
@@ -562,28 +618,40 @@ int npurt_pool_create(npurt_context *context, const npurt_pool_attr *attr, npurt
 	return 0;
 }
 
-/* Waits until nobody uses the block; a stream that has stopped does not any more. */
-static int wait_for_user(npurt_pool *pool, struct rt_block *block)
+/* Waits until @user has passed; a stream that has stopped uses nothing any more. */
+static int wait_for_user(npurt_pool *pool, const struct user *user)
 {
-	npurt_stream *stream = block->stream;
+	npurt_stream *stream = user->stream;
 	char text[512];
 	int err;
 
-	if (is_idle(block))
+	if (has_passed(stream, user->point))
 		return 0;
-	err = rt_stream_flush_to(stream, block->point);
+	err = rt_stream_flush_to(stream, user->point);
 	if (!err)
-		err = rt_stream_wait_until(stream, block->point, INT64_MAX);
+		err = rt_stream_wait_until(stream, user->point, INT64_MAX);
 	if (err && !stream->error) {
 		rt_diag_copy(&stream->diag, text, sizeof(text));
 		return rt_fail(&pool->context->diag, err, "pool '%s': stream %u: %s", pool->label,
 			       stream->id, text);
 	}
-	if (!has_passed(stream, block->point))
+	if (!has_passed(stream, user->point))
 		kmd_syncobj_wait(pool->context->device->kmd, stream->syncobj,
 				 rt_stream_fence(stream, stream->submitted), INT64_MAX);
-	rt_stream_put(stream);
-	block->stream = NULL;
+	return 0;
+}
+
+static int empty_block(npurt_pool *pool, struct rt_block *block)
+{
+	while (block->num_users) {
+		const struct user *last = &block->users[block->num_users - 1];
+		const int err = wait_for_user(pool, last);
+
+		if (err)
+			return err;
+		rt_stream_put(last->stream);
+		block->num_users--;
+	}
 	return 0;
 }
 
@@ -595,7 +663,7 @@ static int wait_for_users(npurt_pool *pool)
 		struct slab *slab = rt_container(node, struct slab, link);
 
 		for (unsigned int i = 0; i < slab->num_blocks; i++) {
-			const int err = wait_for_user(pool, &slab->blocks[i]);
+			const int err = empty_block(pool, &slab->blocks[i]);
 
 			if (err)
 				return err;

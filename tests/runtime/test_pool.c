@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Pools: memory that comes and goes in the order of streams. */
-#include "rt_test.h"
+#include "rt_gate.h"
 
 #include <errno.h>
 #include <pthread.h>
 
 #define BYTES 100000
+#define LARGE (3 << 20) /* a buffer of its own */
 
 static npurt_pool *pool_of(npurt_context *context, uint32_t flags, uint64_t threshold)
 {
@@ -188,6 +189,63 @@ static void test_streams_that_end(struct fixture *f)
 	NEED(npurt_memory_destroy(big));
 }
 
+/* A stream that stands still with a fill of memory that it has freed, and will be given again. */
+static npurt_memory *still_filled(npurt_pool *pool, struct gate *g, npurt_stream *still,
+				  npurt_stream *next)
+{
+	npurt_memory *m = alloc(pool, still, LARGE);
+
+	gate_open(g, false);
+	NEED(npurt_graph_launch(g->exec, still));
+	NEED(npurt_fill_async(still, m, 0, 0x11, 1, LARGE));
+	NEED(npurt_memory_free_async(m, still));
+	NEED(npurt_stream_flush(still));
+	return alloc(pool, next, LARGE);
+}
+
+/* It is free once more: who gets it next still waits for the fill. */
+static void check_filled_last(struct fixture *f, npurt_pool *pool, struct gate *g,
+			      npurt_stream *still, const char *how)
+{
+	npurt_memory *m = alloc(pool, f->stream, LARGE);
+
+	NEED(npurt_fill_async(f->stream, m, 0, 0x22, 1, LARGE));
+	NEED(npurt_stream_flush(f->stream));
+	ok(npurt_stream_query(f->stream) == NPURT_ERROR_NOT_READY,
+	   "memory that is still filled and was %s is waited for", how);
+	gate_open(g, true);
+	NEED(npurt_stream_synchronize(still));
+	ok(is_filled(f->stream, m, 0x22), "so the later fill is the last");
+	NEED(npurt_memory_free_async(m, f->stream));
+	NEED(npurt_stream_synchronize(f->stream));
+}
+
+static void test_former_users(struct fixture *f)
+{
+	npurt_pool *pool = pool_of(f->context, 0, 0);
+	struct gate g = gate_make(f->context);
+	npurt_stream *still, *other;
+	npurt_memory *m;
+
+	NEED(npurt_stream_create(f->context, NULL, &still));
+	NEED(npurt_stream_create(f->context, NULL, &other));
+	m = still_filled(pool, &g, still, still);
+	NEED(npurt_memory_destroy(m));
+	check_filled_last(f, pool, &g, still, "allocated and destroyed in between");
+	m = still_filled(pool, &g, still, other);
+	NEED(npurt_memory_destroy(m));
+	check_filled_last(f, pool, &g, still, "another stream's in between");
+	m = still_filled(pool, &g, still, other);
+	NEED(npurt_memory_free_async(m, other));
+	NEED(npurt_stream_abort(other));
+	check_filled_last(f, pool, &g, still, "that of a stream that was aborted in between");
+	ok(info_of(pool).grown == 1, "it was the same memory each time");
+	WORKS(npurt_pool_destroy(pool));
+	NEED(npurt_stream_destroy(other));
+	NEED(npurt_stream_destroy(still));
+	gate_free(&g);
+}
+
 #ifdef FAKE_KMD
 #include <stdatomic.h>
 
@@ -196,13 +254,13 @@ static void test_streams_that_end(struct fixture *f)
 
 #include "modules/rt_kernels.h"
 
-static atomic_bool gate_open;
+static atomic_bool kernel_may_end;
 
-static uint32_t gate(const struct npu_cmd_kernel *kernel, const void *args)
+static uint32_t kernel_gate(const struct npu_cmd_kernel *kernel, const void *args)
 {
 	(void)kernel;
 	(void)args;
-	return gate_open ? NPU_ST_OK : FAKE_AGAIN;
+	return kernel_may_end ? NPU_ST_OK : FAKE_AGAIN;
 }
 
 /* One stream stands still with work on memory that it has freed. */
@@ -217,8 +275,8 @@ static void test_wait(struct fixture *f, uint32_t flags)
 	uint64_t address;
 	unsigned int creates;
 
-	gate_open = false;
-	fake_set_kernel(gate);
+	kernel_may_end = false;
+	fake_set_kernel(kernel_gate);
 	NEED(npurt_module_load_file(f->context, MODULES "/rt_kernels.elf", &module));
 	NEED(npurt_module_get_kernel(module, "raise", &kernel));
 	NEED(npurt_stream_create(f->context, NULL, &still));
@@ -243,7 +301,7 @@ static void test_wait(struct fixture *f, uint32_t flags)
 		NEED(npurt_stream_synchronize(f->stream));
 	else
 		GIVES(npurt_stream_query(f->stream), NPURT_ERROR_NOT_READY);
-	gate_open = true;
+	kernel_may_end = true;
 	ok(is_filled(f->stream, m, 2), "the later fill is the last");
 	NEED(npurt_memory_free_async(m, f->stream));
 	NEED(npurt_stream_synchronize(still));
@@ -361,6 +419,7 @@ int main(void)
 	test_report(&f);
 	test_threshold(&f);
 	test_streams_that_end(&f);
+	test_former_users(&f);
 	test_capture(&f);
 #ifdef FAKE_KMD
 	test_wait(&f, 0);
