@@ -228,31 +228,41 @@ static int read_memory(npurt_stream *stream, const npurt_memory *memory,
 	return err ? err : npurt_stream_synchronize(stream);
 }
 
+static void tell(npurt_recovery *r, npurt_memory *memory)
+{
+	/* What the program has of a slab of a pool's is told block by block. */
+	if (memory->backing)
+		return;
+	if (!memory->lost) {
+		r->memory_kept++;
+		r->bytes_kept += memory->bytes;
+		return;
+	}
+	r->memory_lost++;
+	r->bytes_lost += memory->bytes;
+	if (r->lost)
+		r->lost(memory->internal ? NULL : memory, memory->label, r->data);
+}
+
 static int check_memory(npurt_context *context, npurt_stream *stream, npurt_memory *memory,
 			const npurt_memory *scratch, npurt_recovery *r)
 {
 	int err = read_memory(stream, memory, scratch);
 
-	if (!err) {
-		r->memory_kept++;
-		r->bytes_kept += memory->bytes;
-		return 0;
-	}
-	if (err != NPURT_ERROR_CONTEXT_LOST)
+	if (err && err != NPURT_ERROR_CONTEXT_LOST)
 		return err;
-	context->error = 0;
-	memory->lost = true;
-	r->memory_lost++;
-	r->bytes_lost += memory->bytes;
-	if (r->lost)
-		r->lost(memory->internal ? NULL : memory, memory->label, r->data);
-	return npurt_stream_reset(stream);
+	if (err) {
+		context->error = 0;
+		memory->lost = true;
+		err = npurt_stream_reset(stream);
+	}
+	tell(r, memory);
+	return err;
 }
 
-/* HBM that has contents of its own; slabs of pools are looked at by their blocks. */
 static bool may_be_lost(const npurt_memory *memory)
 {
-	return memory->holding == RT_HOLDING_HBM && !memory->backing && !memory->lost;
+	return memory->holding == RT_HOLDING_HBM && !memory->lost;
 }
 
 static int check_all(npurt_context *context, npurt_stream *stream, const npurt_memory *scratch,

@@ -319,14 +319,19 @@ static int grow(npurt_pool *pool, unsigned int class, struct rt_block **block)
 /* A block that @stream can have without a wait; else, if it may wait, the one freed first. */
 static struct rt_block *pick(npurt_pool *pool, unsigned int class, npurt_stream *stream)
 {
-	struct rt_list *head = &pool->free[class], *node;
+	struct rt_block *first = NULL;
 	unsigned int looks = 0;
+	struct rt_list *node;
 
-	rt_list_for_each(node, head) {
+	rt_list_for_each(node, &pool->free[class]) {
 		struct rt_block *block = rt_container(node, struct rt_block, link);
 
+		if (block->slab->memory->lost)
+			continue;
 		if (++looks > MAX_LOOKS)
 			break;
+		if (!first)
+			first = block;
 		if (used_by_others(block, stream))
 			continue;
 		if (block->num_users)
@@ -335,10 +340,10 @@ static struct rt_block *pick(npurt_pool *pool, unsigned int class, npurt_stream 
 			pool->info.reused_idle++;
 		return block;
 	}
-	if (head->next == head || pool->flags & NPURT_POOL_NO_WAITS)
+	if (!first || pool->flags & NPURT_POOL_NO_WAITS)
 		return NULL;
 	pool->info.reused_by_wait++;
-	return rt_container(head->next, struct rt_block, link);
+	return first;
 }
 
 /* Has @stream wait on the device until @user has passed. */

@@ -76,6 +76,57 @@ static void test_lost_memory(struct fixture *f)
 	NEED(npurt_memory_destroy(host));
 }
 
+static npurt_memory *alloc(npurt_pool *pool, npurt_stream *stream)
+{
+	npurt_memory *m = NULL;
+
+	NEED(npurt_pool_alloc_async(pool, stream, 4096, NULL, &m));
+	return m;
+}
+
+/* What a pool has of memory that cannot be read is not given out again: @freed before or after. */
+static void test_lost_pool(struct fixture *f, bool freed)
+{
+	npurt_memory *host = memory(f->context, NPURT_PLACE_HOST, 4096, "host"), *all[32];
+	struct losses losses = { 0 };
+	npurt_recovery r = { .size = sizeof(r), .lost = lose, .data = &losses };
+	npurt_pool *pool = NULL;
+	npurt_memory *beside, *bad;
+	bool good = true;
+
+	NEED(npurt_pool_create(f->context, NULL, &pool));
+	beside = alloc(pool, f->stream);
+	bad = alloc(pool, f->stream);
+	null_poison((uint8_t *)mapped(bad) + 8);
+	NEED(npurt_memcpy_async(f->stream, host, 0, bad, 0, 4096));
+	GIVES(npurt_stream_synchronize(f->stream), NPURT_ERROR_CONTEXT_LOST);
+	if (freed)
+		NEED(npurt_memory_destroy(bad));
+	WORKS(npurt_context_recover(f->context, &r));
+	ok(losses.count == !freed && r.memory_lost == !freed && r.bytes_lost == (freed ? 0 : 4096),
+	   "memory of a pool that is %s", freed ? "free is not told of" : "lost is told of once");
+	if (!freed)
+		NEED(npurt_memory_destroy(bad));
+	NEED(npurt_memory_destroy(beside));
+	for (unsigned int i = 0; i < COUNT(all); i++) {
+		all[i] = alloc(pool, f->stream);
+		NEED(npurt_memcpy_async(f->stream, host, 0, all[i], 0, 4096));
+		good &= npurt_stream_synchronize(f->stream) == 0;
+	}
+	ok(good, "and what the pool allocates later can be read");
+	for (unsigned int i = 0; i < COUNT(all); i++)
+		NEED(npurt_memory_destroy(all[i]));
+	WORKS(npurt_pool_destroy(pool));
+	NEED(npurt_pool_create(f->context, NULL, &pool));
+	bad = alloc(pool, f->stream);
+	NEED(npurt_memcpy_async(f->stream, host, 0, bad, 0, 4096));
+	WORKS(npurt_stream_synchronize(f->stream));
+	NEED(npurt_memory_destroy(bad));
+	NEED(npurt_pool_destroy(pool));
+	null_poison(NULL);
+	NEED(npurt_memory_destroy(host));
+}
+
 static void test_reset(struct fixture *f)
 {
 	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4096, "kept");
@@ -199,6 +250,8 @@ int main(void)
 
 	test_scopes();
 	test_lost_memory(&f);
+	test_lost_pool(&f, false);
+	test_lost_pool(&f, true);
 	test_reset(&f);
 	test_abort(&f);
 	GIVES(npurt_context_recover(NULL, NULL), NPURT_ERROR_INVALID);
