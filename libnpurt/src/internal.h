@@ -769,9 +769,9 @@ int rt_reduction_take(struct rt_diag *diag, const npurt_context *context,
 #define RT_STAGING_PIECE (512u << 10)
 #define RT_STAGING_AHEAD 4 /* pieces of one download in flight */
 
-/* @bytes of at most RT_STAGING_PIECE. */
+/* @bytes of at most RT_STAGING_PIECE, for a copy that is added before the next call. */
 int rt_staging_alloc(npurt_stream *stream, uint32_t bytes, void **pointer, uint64_t *va);
-/* After its copy was added, which may have opened a new batch: keeps it until that ends. */
+/* After its copy was added: keeps it until the batch of that ends. */
 void rt_staging_used(npurt_stream *stream);
 void rt_staging_destroy(struct rt_staging *staging);
 

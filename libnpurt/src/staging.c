@@ -21,6 +21,7 @@ struct rt_staging {
 	npurt_memory *memory;
 	uint8_t *map;
 	uint64_t head, tail; /* free-running; used is [tail, head) */
+	uint64_t end; /* of the piece for the copy that is added next */
 	struct mark marks[MAX_MARKS];
 	unsigned int first_mark, num_marks;
 };
@@ -101,14 +102,6 @@ static uint64_t place(const struct rt_staging *staging, uint32_t bytes)
 					     : staging->head;
 }
 
-static void mark_used(struct rt_staging *staging, uint64_t end, uint64_t point)
-{
-	if (!staging->num_marks || newest(staging)->point != point)
-		staging->num_marks++;
-	*newest(staging) = (struct mark){ end, point };
-	staging->head = end;
-}
-
 int rt_staging_alloc(npurt_stream *stream, uint32_t bytes, void **pointer, uint64_t *va)
 {
 	struct rt_staging *staging;
@@ -138,7 +131,7 @@ int rt_staging_alloc(npurt_stream *stream, uint32_t bytes, void **pointer, uint6
 	}
 	if (!staging->num_marks)
 		staging->tail = start;
-	mark_used(staging, start + bytes, stream->submitted + 1);
+	staging->end = start + bytes;
 	*pointer = staging->map + start % RT_STAGING_BYTES;
 	*va = staging->memory->va + start % RT_STAGING_BYTES;
 	return 0;
@@ -146,5 +139,11 @@ int rt_staging_alloc(npurt_stream *stream, uint32_t bytes, void **pointer, uint6
 
 void rt_staging_used(npurt_stream *stream)
 {
-	newest(stream->staging)->point = stream->submitted + 1;
+	struct rt_staging *staging = stream->staging;
+	const uint64_t point = stream->submitted + 1;
+
+	if (!staging->num_marks || newest(staging)->point != point)
+		staging->num_marks++;
+	*newest(staging) = (struct mark){ staging->end, point };
+	staging->head = staging->end;
 }

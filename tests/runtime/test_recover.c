@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Streams that stop, go on after a fault, are aborted and reset; values and depth. */
-#include "rt_test.h"
+#include "rt_gate.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -115,6 +115,32 @@ static void test_depth(struct fixture *f, bool flush)
 	WORKS(npurt_stream_synchronize(stream));
 	ok(gate[1] == 9, "then there is room again");
 	NEED(npurt_stream_destroy(stream));
+	NEED(npurt_memory_destroy(m));
+}
+
+/* Uploads that a full stream does not take leave nothing behind. */
+static void test_depth_uploads(struct fixture *f)
+{
+	static uint8_t data[512 << 10], back[sizeof(data)];
+	const npurt_stream_attr attr = { .size = sizeof(attr), .depth = 1 };
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, sizeof(data), "uploaded");
+	npurt_stream *stream = stream_of(f->context, &attr);
+	struct gate g = gate_make(f->context);
+	unsigned int refused = 0;
+
+	randomise(data, sizeof(data), 1);
+	NEED(npurt_graph_launch(g.exec, stream));
+	for (unsigned int i = 0; i < 20; i++)
+		refused += npurt_upload(stream, m, 0, data, sizeof(data)) == NPURT_ERROR_LIMIT;
+	ok(refused == 20, "20 uploads are too much for a stream that is full (%u)", refused);
+	gate_open(&g, true);
+	WORKS(npurt_stream_synchronize(stream));
+	WORKS(npurt_upload(stream, m, 0, data, sizeof(data)));
+	NEED(npurt_stream_synchronize(stream));
+	NEED(npurt_download(f->stream, back, m, 0, sizeof(back)));
+	ok(memcmp(data, back, sizeof(data)) == 0, "then one works");
+	NEED(npurt_stream_destroy(stream));
+	gate_free(&g);
 	NEED(npurt_memory_destroy(m));
 }
 
@@ -381,6 +407,7 @@ int main(void)
 	test_depth(&f, true);
 	test_depth(&f, false);
 	test_depth_wait(&f);
+	test_depth_uploads(&f);
 	test_continue(&f);
 	test_lost_event(&f);
 	test_abort(&f);
