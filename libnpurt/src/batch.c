@@ -156,8 +156,12 @@ int rt_stream_check_depth(npurt_stream *stream)
 
 void rt_stream_lose(npurt_stream *stream, uint64_t first, uint64_t last, int error)
 {
+	struct rt_loss *loss;
+
 	pthread_mutex_lock(&stream->queue_lock);
-	stream->losses[stream->num_losses++ % RT_LOSSES] = (struct rt_loss){ first, last, error };
+	loss = &stream->losses[stream->num_losses++ % RT_LOSSES];
+	stream->forgotten = loss->last;
+	*loss = (struct rt_loss){ first, last, error };
 	pthread_mutex_unlock(&stream->queue_lock);
 	/* Nobody waits for it any more, on the device neither. */
 	atomic_store_explicit(stream->progress->value, last, memory_order_release);
@@ -171,6 +175,8 @@ int rt_stream_outcome(npurt_stream *stream, uint64_t point)
 	if (!atomic_load_explicit(&stream->num_losses, memory_order_acquire))
 		return 0;
 	pthread_mutex_lock(&stream->queue_lock);
+	if (point <= stream->forgotten)
+		error = NPURT_ERROR_STREAM_LOST;
 	for (unsigned int i = 0; i < RT_LOSSES && i < stream->num_losses; i++) {
 		if (point >= stream->losses[i].first && point <= stream->losses[i].last)
 			error = stream->losses[i].error;

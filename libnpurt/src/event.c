@@ -11,12 +11,22 @@
 /* A host wait ends with the event's batch; one in the midst of a batch is polled for. */
 #define POLL_NS 500000
 
-/* It will never happen, though its stream goes on. */
-static int lost(const struct rt_record *record)
+int rt_record_outcome(const struct rt_record *record)
 {
 	if (rt_slot_value(record->stream->progress) < record->point || rt_happened(record))
 		return 0;
 	return rt_stream_outcome(record->stream, record->point);
+}
+
+/* What others wait for must be with the device before they do; an error if it will not happen. */
+static int flush(const struct rt_record *record)
+{
+	int err = rt_record_outcome(record);
+
+	if (!err)
+		err = rt_stream_flush_to(record->stream, record->point);
+	/* The stream may have gone on without it. */
+	return err ? err : rt_record_outcome(record);
 }
 
 /* Takes a reference to the stream. */
@@ -252,10 +262,7 @@ int npurt_stream_wait_event(npurt_stream *stream, npurt_event *event)
 	rt_record_get(event, &record);
 	if (rt_happened(&record) || record.stream == stream)
 		goto out;
-	/* What is waited for must be with the device before the wait is. */
-	err = rt_stream_flush_to(record.stream, record.point);
-	if (!err)
-		err = lost(&record);
+	err = flush(&record);
 	if (err)
 		rt_fail(&stream->diag, err,
 			"event '%s' will not happen: stream %u, where it was recorded, has failed",
@@ -273,7 +280,7 @@ static int wait_record(const struct rt_record *record, int64_t deadline)
 
 	if (rt_happened(record))
 		return 0;
-	err = rt_stream_flush_to(record->stream, record->point);
+	err = flush(record);
 	while (!err && !rt_happened(record)) {
 		const int64_t poll = rt_deadline(POLL_NS);
 
@@ -282,7 +289,7 @@ static int wait_record(const struct rt_record *record, int64_t deadline)
 		if (err == NPURT_ERROR_TIMED_OUT && poll < deadline)
 			err = 0;
 		else if (!err)
-			err = lost(record);
+			err = rt_record_outcome(record);
 	}
 	return rt_happened(record) ? 0 : err;
 }

@@ -47,6 +47,8 @@ static inline void rt_record_get_locked(npurt_event *event, struct rt_record *re
 
 void rt_record_get(npurt_event *event, struct rt_record *record);
 void rt_record_put(struct rt_record *record);
+/* 0 if it has happened, or may still; else why it never will. With or without locks. */
+int rt_record_outcome(const struct rt_record *record);
 int rt_event_check(const npurt_event *event);
 /* Under the stream's lock: are they of one context? */
 int rt_event_check_use(npurt_stream *stream, const npurt_event *event);

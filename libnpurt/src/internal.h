@@ -520,6 +520,7 @@ struct npurt_stream {
 	bool aborted; /* it was taken away */
 	atomic_uint num_losses; /* so far; written under both locks */
 	struct rt_loss losses[RT_LOSSES];
+	uint64_t forgotten; /* the last point of earlier losses */
 
 	pthread_mutex_t lock; /* of all that follows */
 	uint32_t syncobj;
@@ -617,7 +618,10 @@ void rt_stream_stopped(npurt_stream *stream, const struct drm_npu_queue_get_stat
 int rt_stream_canceled(npurt_stream *stream);
 int rt_stream_reset(npurt_stream *stream);
 
-/* With or without the lock: 0 unless that batch, which has ended, was lost. */
+/*
+ * With or without the lock: 0 unless that batch, which has ended, was lost. Of one so long ago
+ * that the stream cannot tell: NPURT_ERROR_STREAM_LOST.
+ */
 int rt_stream_outcome(npurt_stream *stream, uint64_t point);
 
 /* Under the lock: when it has passed, nothing is left of what the stream has now. */

@@ -334,6 +334,31 @@ static void test_abort(struct fixture *f)
 	NEED(npurt_memory_destroy(m));
 }
 
+/* An event that was lost does not come because its stream has lost much since. */
+static void test_lost_long_ago(struct fixture *f)
+{
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HOST, 4096, "never");
+	npurt_stream *stream = stream_of(f->context, NULL);
+	npurt_event *event;
+
+	NEED(npurt_event_create(f->context, NULL, &event));
+	for (unsigned int i = 0; i < 40; i++) {
+		NEED(npurt_wait_value_async(stream, m, 0, 1, NPURT_CONDITION_EQ, 60000));
+		if (!i)
+			NEED(npurt_event_record(event, stream));
+		NEED(npurt_stream_flush(stream));
+		NEED(npurt_stream_abort(stream));
+		NEED(npurt_stream_reset(stream));
+	}
+	GIVES(npurt_stream_wait_event(f->stream, event), NPURT_ERROR_STREAM_LOST);
+	GIVES(npurt_event_query(event), NPURT_ERROR_STREAM_LOST);
+	WORKS(npurt_event_record(event, stream));
+	WORKS(npurt_event_wait(event, 20 * S));
+	NEED(npurt_event_destroy(event));
+	NEED(npurt_stream_destroy(stream));
+	NEED(npurt_memory_destroy(m));
+}
+
 /* All that a stream can have when it fails works again after a reset, as often as one likes. */
 static void test_reset(struct fixture *f)
 {
@@ -411,6 +436,7 @@ int main(void)
 	test_continue(&f);
 	test_lost_event(&f);
 	test_abort(&f);
+	test_lost_long_ago(&f);
 	test_reset(&f);
 	fixture_close(&f);
 	return rt_done();
