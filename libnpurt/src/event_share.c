@@ -19,7 +19,7 @@ static int put_last_record(npurt_event *event, struct rt_syncobj *timeline)
 {
 	npurt_device *device = event->context->device;
 	npurt_stream *stream = event->stream;
-	struct rt_record record = { event->slot, event->target, NULL, 0 };
+	struct rt_record record = { event->slot, event->target, stream, event->point };
 	int err;
 
 	if (!event->records)
@@ -30,8 +30,14 @@ static int put_last_record(npurt_event *event, struct rt_syncobj *timeline)
 					   event->label)
 			   : 0;
 	}
-	err = stream->error ? stream->error
-			    : rt_stream_signal_syncobj(stream, timeline, event->records);
+	err = rt_record_outcome(&record);
+	if (!err)
+		err = stream->error;
+	if (!err)
+		err = rt_stream_signal_syncobj(stream, timeline, event->records);
+	/* The stream may have gone on without it. */
+	if (!err)
+		err = rt_record_outcome(&record);
 	return err ? rt_fail(&event->context->diag, err,
 			     "event '%s' will not happen: stream %u, where it was recorded, has "
 			     "failed",

@@ -292,6 +292,58 @@ static void test_failure(struct fixture *f, npurt_context *context)
 	NEED(npurt_memory_destroy(m));
 }
 
+/* What was lost before it is exported has not happened for others, either. */
+static void test_lost(struct fixture *f)
+{
+	npurt_event *e = event(f->context, "lost"), *i;
+	struct gate g = gate_make(f->context);
+	npurt_stream *stream;
+	int fd;
+
+	NEED(npurt_stream_create(f->context, NULL, &stream));
+	NEED(npurt_graph_launch(g.exec, stream));
+	NEED(npurt_event_record(e, stream));
+	NEED(npurt_stream_flush(stream));
+	NEED(npurt_stream_abort(stream));
+	NEED(npurt_stream_reset(stream));
+	GIVES(npurt_event_wait(e, NPURT_INFINITE), NPURT_ERROR_CANCELED);
+	GIVES(npurt_event_export_fd(e, &fd), NPURT_ERROR_CANCELED);
+	GIVES(npurt_event_wait_point(e, 1, NPURT_INFINITE), NPURT_ERROR_CANCELED);
+	NEED(npurt_event_record(e, stream));
+	i = import(f->context, e);
+	WORKS(npurt_event_wait(i, NPURT_INFINITE));
+	ok(point_of(i) == 2, "what is recorded anew can be exported");
+	NEED(npurt_event_destroy(i));
+	NEED(npurt_event_destroy(e));
+	NEED(npurt_stream_destroy(stream));
+	gate_free(&g);
+}
+
+/* The same on a stream that goes on, of which the library may not have noticed. */
+static void test_lost_unnoticed(struct fixture *f)
+{
+	const npurt_stream_attr attr = { .size = sizeof(attr),
+					 .flags = NPURT_STREAM_NO_AUTO_FLUSH,
+					 .failure_mode = NPURT_FAIL_CONTINUE };
+	npurt_memory *victim = memory(f->context, NPURT_PLACE_HBM, 4096, "victim");
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HBM, 4096, "other work");
+	npurt_event *e = event(f->context, "lost");
+	npurt_stream *stream;
+
+	NEED(npurt_stream_create(f->context, &attr, &stream));
+	NEED(npurt_fill_async(stream, victim, 0, 1, 1, 4096));
+	NEED(npurt_memory_destroy(victim));
+	NEED(npurt_event_record(e, stream));
+	NEED(npurt_stream_flush(stream));
+	NEED(npurt_fill_async(f->stream, m, 0, 1, 1, 4096));
+	NEED(npurt_stream_synchronize(f->stream));
+	ok(npurt_event_wait_point(e, 1, NPURT_INFINITE) != 0,
+	   "an event that was lost has not happened because its stream goes on");
+	NEED(npurt_event_destroy(e));
+	NEED(npurt_stream_destroy(stream));
+	NEED(npurt_memory_destroy(m));
+}
+
 static void test_arguments(struct fixture *f)
 {
 	npurt_event *e = event(f->context, "exported"), *i = import(f->context, e), *none;
@@ -420,6 +472,8 @@ int main(void)
 	test_two_streams(&f);
 	test_many(&f);
 	test_failure(&f, far);
+	test_lost(&f);
+	test_lost_unnoticed(&f);
 	test_arguments(&f);
 	test_capture(&f);
 	NEED(npurt_context_destroy(far));

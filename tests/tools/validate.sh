@@ -31,6 +31,7 @@ declare -A wrong=(
 	[test_device]="left over"
 	[test_event]="left over|never recorded|of another context"
 	[test_eventfd]="'gone'"
+	[test_event_share]="'victim'"
 	[test_fault]="'gone'|'middle'|'second'|'victim'"
 	[test_graph]="left over|refers to memory 'gone'|is of kernel 'store', which was destroyed"
 	[test_hang]="'victim'"
