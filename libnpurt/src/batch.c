@@ -168,6 +168,14 @@ void rt_stream_lose(npurt_stream *stream, uint64_t first, uint64_t last, int err
 	trim(stream);
 }
 
+void rt_stream_lose_rest(npurt_stream *stream, int error)
+{
+	const uint64_t done = rt_slot_value(stream->progress);
+
+	if (done < stream->submitted)
+		rt_stream_lose(stream, done + 1, stream->submitted, error);
+}
+
 int rt_stream_outcome(npurt_stream *stream, uint64_t point)
 {
 	int error = 0;

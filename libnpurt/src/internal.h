@@ -601,6 +601,8 @@ struct rt_batch *rt_batch_from(npurt_stream *stream, uint64_t point);
 void rt_batches_free(struct rt_batches *batches);
 /* Those from @first to @last are over; the device must have stopped. */
 void rt_stream_lose(npurt_stream *stream, uint64_t first, uint64_t last, int error);
+/* Likewise all that was handed over and has not ended. */
+void rt_stream_lose_rest(npurt_stream *stream, int error);
 
 /* context_recover.c */
 void rt_context_lose(npurt_context *context, const npurt_fault *fault);

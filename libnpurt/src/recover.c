@@ -154,6 +154,7 @@ int rt_stream_canceled(npurt_stream *stream)
 		rt_diag_keep(&stream->diag, fault->message);
 	}
 	rt_capture_leave(stream);
+	rt_stream_lose_rest(stream, NPURT_ERROR_CANCELED);
 	stream->error = NPURT_ERROR_CANCELED;
 	return stream->error;
 }
@@ -187,12 +188,10 @@ int npurt_stream_abort(npurt_stream *stream)
 /* All that the stream has not done is lost, what was not flushed too. */
 static void forget(npurt_stream *stream, int error)
 {
-	const uint64_t first = rt_slot_value(stream->progress) + 1;
-
-	/* An event that was recorded in the open batch knows it by this number. */
-	stream->submitted++;
+	/* What is in the open batch is known by this number. */
+	stream->submitted = rt_stream_open_point(stream);
 	stream->progress->target = stream->submitted;
-	rt_stream_lose(stream, first, stream->submitted, error);
+	rt_stream_lose_rest(stream, error);
 	stream->ended = stream->handed = stream->commands;
 	stream->chunk = NULL;
 	stream->num_jobs = 0;

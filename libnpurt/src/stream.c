@@ -836,6 +836,7 @@ int npurt_stream_destroy(npurt_stream *stream)
 	rt_stream_drop_syncs(stream);
 	if (!stream->error)
 		stream->error = NPURT_ERROR_STREAM_LOST;
+	rt_stream_lose_rest(stream, stream->error);
 	rt_spans_fini(stream);
 	destroy_chunks(stream);
 	stream->chunk = NULL;

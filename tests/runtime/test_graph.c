@@ -3,7 +3,7 @@
  * Graphs: results against the same commands given to a stream, captures and their mistakes,
  * conditions and loops, updates, and what outlives what.
  */
-#include "rt_test.h"
+#include "rt_gate.h"
 
 #include <unistd.h>
 
@@ -616,6 +616,24 @@ static void test_no_stream(struct fixture *f)
 	NEED(npurt_memory_destroy(s.m));
 }
 
+/* A launch that waits for one on another stream goes on when that stream is destroyed. */
+static void test_destroyed(struct fixture *f)
+{
+	struct gate g = gate_make(f->context);
+	npurt_stream *first, *second;
+
+	NEED(npurt_stream_create(f->context, NULL, &first));
+	NEED(npurt_stream_create(f->context, NULL, &second));
+	NEED(npurt_graph_launch(g.exec, first));
+	NEED(npurt_graph_launch(g.exec, second));
+	NEED(npurt_stream_flush(second));
+	NEED(npurt_stream_destroy(first));
+	gate_open(&g, true);
+	WORKS(npurt_stream_synchronize(second));
+	NEED(npurt_stream_destroy(second));
+	gate_free(&g);
+}
+
 static void test_export(struct fixture *f)
 {
 	struct streams s = streams_new(f);
@@ -775,6 +793,7 @@ int main(void)
 	test_lives(&f);
 	test_nothing(&f);
 	test_no_stream(&f);
+	test_destroyed(&f);
 	test_export(&f);
 	test_fault(&f);
 #ifdef FAKE_KMD

@@ -246,6 +246,31 @@ static void test_former_users(struct fixture *f)
 	gate_free(&g);
 }
 
+/* Who waits for memory of a stream that ends gets it then. */
+static void test_end_of_user(struct fixture *f, int (*end)(npurt_stream *), const char *how)
+{
+	npurt_pool *pool = pool_of(f->context, 0, 0);
+	struct gate g = gate_make(f->context);
+	npurt_stream *still, *next;
+	npurt_memory *m;
+
+	NEED(npurt_stream_create(f->context, NULL, &still));
+	NEED(npurt_stream_create(f->context, NULL, &next));
+	m = still_filled(pool, &g, still, next);
+	ok(info_of(pool).reused_by_wait == 1, "a stream waits for memory of another one");
+	NEED(npurt_fill_async(next, m, 0, 0x22, 1, LARGE));
+	NEED(npurt_stream_flush(next));
+	NEED(end(still));
+	ok(npurt_stream_synchronize(next) == 0 && is_filled(next, m, 0x22),
+	   "until that is %s", how);
+	NEED(npurt_memory_destroy(m));
+	WORKS(npurt_pool_destroy(pool));
+	NEED(npurt_stream_destroy(next));
+	if (end != npurt_stream_destroy)
+		NEED(npurt_stream_destroy(still));
+	gate_free(&g);
+}
+
 #ifdef FAKE_KMD
 #include <stdatomic.h>
 
@@ -420,6 +445,8 @@ int main(void)
 	test_threshold(&f);
 	test_streams_that_end(&f);
 	test_former_users(&f);
+	test_end_of_user(&f, npurt_stream_destroy, "destroyed");
+	test_end_of_user(&f, npurt_stream_abort, "aborted");
 	test_capture(&f);
 #ifdef FAKE_KMD
 	test_wait(&f, 0);
