@@ -21,6 +21,7 @@ struct access {
 	uint32_t stream_id;
 	uint64_t index; /* of the stream's operations */
 	struct rt_use use;
+	bool freed; /* in order, the memory that it uses: that may be another object by now */
 	const char *function;
 	struct rt_site site;
 	char who[RT_WHO_BYTES];
@@ -366,7 +367,7 @@ int rt_race_check_memory(const struct rt_call *call, const npurt_memory *memory)
 {
 	prune();
 	for (const struct access *a = in_flight; a; a = a->next) {
-		if (pending(a) && touches(a, memory))
+		if (!a->freed && pending(a) && touches(a, memory))
 			return report(call, memory->context, a, "it would take away");
 	}
 	return 0;
@@ -381,11 +382,14 @@ int rt_race_check_free(const struct rt_call *call, const npurt_memory *memory,
 		return 0;
 	prune();
 	catch_up(stream, record);
-	for (const struct access *a = in_flight; a; a = a->next) {
-		if (a->stream != record->number && touches(a, memory) &&
+	for (struct access *a = in_flight; a; a = a->next) {
+		if (!touches(a, memory))
+			continue;
+		if (a->stream != record->number &&
 		    !rt_order_before(&record->clock, a->stream, a->index))
 			return report(call, memory->context, a,
 				      "not in order with its stream, it would take away");
+		a->freed = true;
 	}
 	return 0;
 }
