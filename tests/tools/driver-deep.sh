@@ -35,8 +35,9 @@ clang_builds_silently()
 rule()
 {
 	spatch -D report --no-show-diff --very-quiet --cocci-file "$1" --no-includes \
-		--include-headers --dir "$top/driver" >"$work/log" 2>&1
-	# A rule that cannot be read says so; what is found names a file and a line.
+		--include-headers --dir "$top/driver" >"$work/log" 2>&1 ||
+		{ cat "$work/log"; return 1; }
+	# Some errors leave the status as it is; what is found names a file and a line.
 	grep -E "^$top/driver/|rror" "$work/log" && return 1
 	return 0
 }
@@ -44,6 +45,10 @@ rule()
 check "clang W=1" clang_builds_silently
 for file in "$source"/scripts/coccinelle/*/*.cocci; do
 	grep -q "^virtual report" "$file" || continue
+	# They want the compiler of OCaml: one is about another driver, the other for what sparse finds.
+	case $file in
+	*/check_bq27xxx_data.cocci|*/badzero.cocci) continue ;;
+	esac
 	check "coccinelle $(basename "$file")" rule "$file"
 done
 done_testing
