@@ -27,10 +27,15 @@ typedef uint64_t npu_le64;
 #endif
 #endif
 
+#ifdef __cplusplus
+#define NPU_STATIC_ASSERT static_assert
+#else
+#define NPU_STATIC_ASSERT _Static_assert
+#endif
 #define NPU_ASSERT_SIZE(type, size) \
-	_Static_assert(sizeof(type) == (size), #type " has the wrong size")
+	NPU_STATIC_ASSERT(sizeof(type) == (size), #type " has the wrong size")
 #define NPU_ASSERT_OFFSET(type, member, offset) \
-	_Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
+	NPU_STATIC_ASSERT(offsetof(type, member) == (offset), #type "." #member " has moved")
 
 /* Bit fields: a field is its mask, as in FIELD_GET() and FIELD_PREP(). */
 #define NPU_BIT(n) (1ULL << (n))

@@ -20,6 +20,8 @@ compile()
 for header in $(cd "$top/include" && echo npu/*.h); do
 	check "$header, C11" compile c c11 "$header" gcc
 	check "$header, clang" compile c c11 "$header" clang
+	check "$header, C++11" compile c++ c++11 "$header" g++
+	check "$header, C++, clang" compile c++ c++11 "$header" clang
 done
 for header in drm/npu_accel.h npurt/npurt.h; do
 	for standard in c99 c11 c17 c2x; do
