@@ -49,6 +49,7 @@ struct npu_fw_header {
 	char version[48];
 	uint8_t digest[32];
 };
+
 NPU_ASSERT_SIZE(struct npu_fw_header, 128);
 NPU_ASSERT_OFFSET(struct npu_fw_header, digest, 96);
 
@@ -148,6 +149,7 @@ struct npu_fw_telemetry {
 	npu_le64 tasks_done;
 	npu_le64 tasks_failed;
 };
+
 NPU_ASSERT_SIZE(struct npu_fw_telemetry, 112);
 NPU_ASSERT_OFFSET(struct npu_fw_telemetry, aicore_busy_ns, 64);
 
@@ -184,6 +186,7 @@ struct npu_fw_ras {
 	npu_le64 over_temperature;
 	npu_le64 rsvd[2];
 };
+
 NPU_ASSERT_SIZE(struct npu_fw_ras, 64);
 
 #define NPU_ADMIN_MAX_ENTRIES 256
@@ -296,6 +299,7 @@ struct npu_admin_cmd {
 		npu_le32 raw[14];
 	};
 };
+
 NPU_ASSERT_SIZE(struct npu_admin_cmd, 64);
 NPU_ASSERT_OFFSET(struct npu_admin_cmd, identify, 8);
 
@@ -356,6 +360,7 @@ struct npu_admin_cqe {
 	npu_le16 status;
 	npu_le16 flags;
 };
+
 NPU_ASSERT_SIZE(struct npu_admin_cqe, 64);
 NPU_ASSERT_OFFSET(struct npu_admin_cqe, cid, 56);
 

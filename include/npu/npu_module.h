@@ -31,6 +31,7 @@ struct npu_kernel_desc {
 	npu_le64 entry;
 	char name[NPU_KERNEL_NAME_MAX];
 };
+
 NPU_ASSERT_SIZE(struct npu_kernel_desc, 64);
 
 #define NPU_ARGS_SECTION ".npu_args"
@@ -72,6 +73,7 @@ struct npu_arg_desc {
 	npu_le32 rsvd;
 	char name[NPU_KERNEL_NAME_MAX];
 };
+
 NPU_ASSERT_SIZE(struct npu_arg_desc, 64);
 
 #endif /* NPU_MODULE_H */

@@ -52,6 +52,7 @@ struct npu_sqe {
 	npu_le32 first;
 	npu_le32 rsvd[8];
 };
+
 NPU_ASSERT_SIZE(struct npu_sqe, 64);
 
 #define NPU_CQE_PHASE 0x0001
@@ -80,6 +81,7 @@ struct npu_cqe {
 	npu_le16 status;
 	npu_le16 flags;
 };
+
 NPU_ASSERT_SIZE(struct npu_cqe, 32);
 NPU_ASSERT_OFFSET(struct npu_cqe, queue, 24);
 
@@ -268,6 +270,7 @@ struct npu_cmd {
 		npu_le64 raw[6];
 	};
 };
+
 NPU_ASSERT_SIZE(struct npu_cmd, 64);
 NPU_ASSERT_OFFSET(struct npu_cmd, kernel, 16);
 

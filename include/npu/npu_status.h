@@ -116,6 +116,7 @@ struct npu_fault {
 	npu_le64 cookie;
 	npu_le64 timestamp;
 };
+
 NPU_ASSERT_SIZE(struct npu_fault, 64);
 NPU_ASSERT_OFFSET(struct npu_fault, pc, 24);
 

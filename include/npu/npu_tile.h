@@ -35,7 +35,7 @@
 #define NPU_L0B_SIZE 0x00010000 /* 64 KiB */
 #define NPU_L0C_BASE 0x00380000
 #define NPU_L0C_SIZE 0x00020000 /* 128 KiB */
-#define NPU_TILE_ALIGN 32 /* of local addresses, and of local pitches if there are two rows or more */
+#define NPU_TILE_ALIGN 32 /* of local addresses and, with two rows or more, of local pitches */
 
 /* Element types. */
 #define NPU_F32 0

@@ -29,8 +29,8 @@ extern "C" {
  *   DRM_IOCTL_SYNCOBJ_WAIT, _TIMELINE_WAIT or _EVENTFD of the DRM core.
  * - A handle or id that is not there gives ENOENT. EINTR and EAGAIN are restarted
  *   by libdrm's drmIoctl(). ENODEV: the device is gone. EIO: it is wedged, and
- *   neither makes a queue or VM nor takes jobs or binds any more. ECANCELED: the queue was stopped, by a fault or
- *   with the device, see DRM_NPU_QUEUE_GET_STATE.
+ *   neither makes a queue or VM nor takes jobs or binds any more. ECANCELED: the
+ *   queue was stopped, by a fault or with the device, see DRM_NPU_QUEUE_GET_STATE.
  * - A failed call changes nothing, unless its description says otherwise.
  *
  * Changes of the interface raise the driver's minor version:
