@@ -56,6 +56,36 @@ memory_agrees()
 		[ "$(cat "$device/npu_memory_total")" -lt "$(value hbm_total_bytes)" ]
 }
 
+# busy_gets COMPARISON PERCENT
+busy_gets()
+{
+	timeout 100 sh -c "until [ \$(cat '$device/npu_busy_percent') $1 $2 ]; do sleep 0.1; done"
+	status=$?
+	echo "$(cat "$device/npu_busy_percent") %, shall be $1 $2"
+	return $status
+}
+
+# All cores run a kernel that does not end, until its process is killed.
+busy_follows()
+{
+	NPURT_LIBRARY=$build/lib/libnpurt.so.1 PYTHONPATH=$top/libnpurt/python python3 - \
+		"$build/tests/runtime/modules/rt_kernels.elf" <<-'END' &
+	import signal, sys, npurt
+	device = npurt.Device()
+	context = device.context()
+	stream = context.stream(timeout_ms=300000)
+	context.module(sys.argv[1])["spin"](stream, device.properties["cores"])
+	stream.flush()
+	signal.pause()
+	END
+	pid=$!
+	busy_gets -gt 50
+	got_busy=$?
+	kill "$pid"
+	wait "$pid"
+	[ "$got_busy" -eq 0 ] && busy_gets -lt 50
+}
+
 # What is allocated shows, and no more when it is gone.
 memory_follows()
 {
@@ -110,13 +140,12 @@ check "AI core clock in Hz" between "$hwmon/freq1_input" 100000000 10000000000
 check "HBM clock label" is "$hwmon/freq2_label" hbm
 check "HBM clock in Hz" between "$hwmon/freq2_input" 100000000 10000000000
 check "busy in percent" between "$device/npu_busy_percent" 0 100
+check "busy while a kernel runs, and not after it" busy_follows
 check "memory agrees with the ioctl" memory_agrees
 check "memory follows allocations" memory_follows
-if command -v sensors >/dev/null; then
-	check "sensors shows the temperature" sensors_shows '^die: +\+[0-9.]+.C'
-	check "sensors shows the power" sensors_shows '^board: +[0-9.]+ W'
-	check "sensors shows the voltage" sensors_shows '^core: +([0-9.]+ V|[0-9.]+ mV)'
-fi
+check "sensors shows the temperature" sensors_shows '^die: +\+[0-9.]+.C'
+check "sensors shows the power" sensors_shows '^board: +[0-9.]+ W'
+check "sensors shows the voltage" sensors_shows '^core: +([0-9.]+ V|[0-9.]+ mV)'
 check "debugfs shows registers" grep -qE "^[A-Z_]+ 0x[0-9a-f]{8}$" \
 	"/sys/kernel/debug/accel/${device##*/}/registers"
 check "debugfs is root's" sh -c '! setpriv --reuid 65534 --regid 65534 --clear-groups ls /sys/kernel/debug/accel'
