@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* A device that goes while another works with its memory: needs two NPUs. */
+/* A device that goes while another, or the CPU, works with its memory: most need two NPUs. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -78,6 +78,47 @@ TEST(memory_outlives_its_unbound_device)
 	close(dmabuf);
 	close(second);
 	close(first);
+}
+
+/* Nobody is killed at an address of a buffer that has gone, touched before or not. */
+TEST(mapped_buffers_outlive_their_device)
+{
+	static const uint32_t placements[] = { DRM_NPU_BO_HBM, DRM_NPU_BO_SYSTEM };
+	const uint64_t size = 0x10000, value = 0x0123456789abcdef;
+	const unsigned int last = size / sizeof(value) - 1;
+	volatile uint64_t *touched[2], *untouched[2];
+	int fd = npu_open_nth(0);
+	char name[NPU_NAME_SIZE];
+	uint32_t handle;
+
+	if (fd < 0)
+		SKIP(return, "no NPU");
+	ASSERT_EQ(0, npu_name(fd, name));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, npu_bo_create(fd, size, placements[i], &handle));
+		touched[i] = npu_bo_mmap(fd, handle, size);
+		ASSERT_NE(MAP_FAILED, (void *)touched[i]);
+		touched[i][0] = value;
+		touched[i][last] = value;
+		untouched[i] = npu_bo_mmap(fd, handle, size);
+		ASSERT_NE(MAP_FAILED, (void *)untouched[i]);
+	}
+
+	ASSERT_EQ(0, npu_driver_write("unbind", name));
+	for (int i = 0; i < 2; i++) {
+		/* Memory has gone with the device: there are zeros, of nobody else. */
+		EXPECT_EQ(0, touched[i][0]);
+		EXPECT_EQ(0, touched[i][last]);
+		EXPECT_EQ(0, untouched[i][last]);
+		touched[i][last] = i + 1;
+		untouched[i][0] = i + 3;
+		EXPECT_EQ(i + 1, touched[i][last]);
+		EXPECT_EQ(i + 3, untouched[i][0]);
+		EXPECT_EQ(0, munmap((void *)touched[i], size));
+		EXPECT_EQ(0, munmap((void *)untouched[i], size));
+	}
+	EXPECT_EQ(0, npu_driver_write("bind", name));
+	close(fd);
 }
 
 /* A file outlives the device, whose syncobjs nobody can ask any more. */
