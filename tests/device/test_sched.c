@@ -484,9 +484,7 @@ static void test_reset(unsigned int workers, bool by_register)
 	ok(npu_load(&r.h->dmas) == dmas && !npu_load(&r.h->mapped),
 	   "%u workers: paused, the device leaves memory alone", workers);
 	npu_core_resume(r.h->core);
-	while (npu_load(&r.h->dmas) == dmas)
-		;
-	ok(true, "resumed, it goes on");
+	ok(th_wait_dma(r.h, dmas), "resumed, it goes on");
 	npu_core_drop_mappings(r.h->core);
 
 	if (by_register) {

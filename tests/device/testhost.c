@@ -482,6 +482,16 @@ bool th_wait_state(struct th_queue *q, enum npu_queue_state state)
 	return true;
 }
 
+bool th_wait_dma(struct testhost *h, unsigned long dmas)
+{
+	uint64_t end = th_now_ns() + WAIT_MS * TH_MS;
+
+	while (npu_load(&h->dmas) == dmas)
+		if (th_now_ns() > end)
+			return false;
+	return true;
+}
+
 void th_queue_free(struct th_queue *q)
 {
 	if (npu_queue_destroy(q->host->core, q->id) == NPU_MCU_BUSY)

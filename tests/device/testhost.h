@@ -109,6 +109,8 @@ uint32_t th_run(struct th_queue *q, const struct npu_cmd *cmds, unsigned int cou
 void th_queue_free(struct th_queue *q);
 enum npu_queue_state th_state(struct th_queue *q);
 bool th_wait_state(struct th_queue *q, enum npu_queue_state state);
+/* Wait until memory is touched that was so @dmas times. */
+bool th_wait_dma(struct testhost *h, unsigned long dmas);
 uint64_t th_now_ns(void);
 
 /* RISC-V instructions, by hand. */
