@@ -127,7 +127,7 @@ void log_print(enum log_level level, const char *unit, const char *format, ...)
 	if (level > LOG_LEVEL)
 		return;
 
-	print("[%5lu.%06lu] %c %s: ", us / US_PER_S, us % US_PER_S, "EWID"[level], unit);
+	print("[%5lu.%06lu] %c %s: ", us / US_PER_S, us % US_PER_S, "EWI"[level], unit);
 	va_start(args, format);
 	print_args(format, args);
 	va_end(args);

@@ -6,7 +6,6 @@ enum log_level {
 	LOG_ERROR,
 	LOG_WARNING,
 	LOG_INFO,
-	LOG_DEBUG,
 };
 
 /*
@@ -21,6 +20,5 @@ void log_print(enum log_level level, const char *unit, const char *format, ...)
 #define log_err(...) log_print(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_print(LOG_WARNING, __VA_ARGS__)
 #define log_info(...) log_print(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_print(LOG_DEBUG, __VA_ARGS__)
 
 #endif /* MCU_LOG_H */

@@ -17,7 +17,6 @@
 #define AMO_MIN		0x10
 #define AMO_MAX		0x14
 #define AMO_MINU	0x18
-#define AMO_MAXU	0x1c
 
 #define ORDER		__ATOMIC_SEQ_CST
 

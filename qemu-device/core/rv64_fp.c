@@ -9,7 +9,6 @@
 #include "rv64_internal.h"
 #include "rv64_softfp.h"
 
-#define OPCODE_MADD	0x43
 #define OPCODE_MSUB	0x47
 #define OPCODE_NMSUB	0x4b
 #define OPCODE_NMADD	0x4f
