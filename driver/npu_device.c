@@ -71,7 +71,6 @@ static int npu_device_map(struct npu_device *npu)
 		return ret;
 
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
-	pci_set_master(pdev);
 	return 0;
 }
 

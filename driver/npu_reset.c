@@ -85,7 +85,8 @@ static int npu_reset_flr(struct npu_device *npu)
  * npu_reset_restore() - give the function its configuration back
  * @npu: device that nobody else talks to
  *
- * Takes locks under which memory is allocated.
+ * Takes locks under which memory is allocated. There is no DMA until it is booted: it may have
+ * been given up.
  *
  * Return: 0 on success, a negative error code otherwise.
  */
@@ -94,6 +95,7 @@ static int npu_reset_restore(struct npu_device *npu)
 	/* Not as it was last, which may be all ones. */
 	if (!pci_load_saved_state(npu->pdev, npu->reset.pci_state))
 		pci_restore_state(npu->pdev);
+	pci_clear_master(npu->pdev);
 	npu->reset.config_lost = false;
 
 	return npu_reset_wait_ready(npu);
@@ -376,7 +378,8 @@ static void npu_reset_work(struct work_struct *work)
 	if (npu->state == NPU_DEVICE_ALIVE) {
 		npu_coredump_reset(npu, npu->reset.reason);
 		npu_reset_begin(npu, NPU_HOLD_RESET);
-		queue_work(system_dfl_wq, &npu->reset.up);
+		if (npu->state == NPU_DEVICE_OFFLINE)
+			queue_work(system_dfl_wq, &npu->reset.up);
 	}
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
@@ -450,7 +453,6 @@ static void npu_reset_cancel(struct npu_device *npu)
 
 	if (npu->reset.config_lost)
 		npu_reset_restore(npu);
-	pci_clear_master(npu->pdev);
 }
 
 static void npu_reset_release(void *arg)
@@ -488,6 +490,7 @@ int npu_reset_first_boot(struct npu_device *npu)
 	if (ret)
 		return ret;
 
+	pci_set_master(npu->pdev);
 	mutex_lock(&npu->hw_lock);
 	npu_irq_unmask(npu);
 	ret = npu_reset_boot(npu);

@@ -528,6 +528,7 @@ FIXTURE(wedge)
 {
 	struct npu_ctx ctx;
 	char device[NPU_NAME_SIZE];
+	FILE *kmsg;
 };
 
 FIXTURE_VARIANT(wedge)
@@ -556,11 +557,40 @@ FIXTURE_SETUP(wedge)
 		SKIP(return, "not in npu-vm");
 	ASSERT_EQ(0, npu_ctx_open(&self->ctx));
 	ASSERT_EQ(0, npu_name(self->ctx.fd, self->device));
+	self->kmsg = fopen("/dev/kmsg", "re");
+	ASSERT_NE(NULL, self->kmsg);
 }
 
 FIXTURE_TEARDOWN(wedge)
 {
+	fclose(self->kmsg);
 	npu_ctx_close(&self->ctx);
+}
+
+static bool is_bus_master(const char *device)
+{
+	uint16_t command = 0;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", device);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pread(fd, &command, sizeof(command), 4) != sizeof(command))
+		command = UINT16_MAX;
+	close(fd);
+	return command & 4;
+}
+
+/* The PCI core says how it ended, to nobody but the log. */
+static void reset_link(struct __test_metadata *_metadata, FILE *kmsg)
+{
+	char line[1024];
+
+	ASSERT_EQ(0, fseek(kmsg, 0, SEEK_END));
+	ASSERT_EQ(0, vm_ask("aer npu0 DLP"));
+	do {
+		ASSERT_NE(NULL, fgets(line, sizeof(line), kmsg));
+	} while (!strstr(line, "device recovery"));
 }
 
 /* What cannot be brought back is given up: no call waits for it; binding anew brings it back. */
@@ -577,6 +607,11 @@ TEST_F_TIMEOUT(wedge, and_bind_again, TIMEOUT_S)
 	EXPECT_EQ(-EIO, npu_queue_create(ctx->fd, ctx->vm, &queue));
 	cmd_nop(npu_ctx_cmd(ctx, 0));
 	EXPECT_GT(0, npu_ctx_run(ctx, 1));
+
+	/* Memory that it could write to is being freed. */
+	EXPECT_FALSE(is_bus_master(self->device));
+	reset_link(_metadata, self->kmsg);
+	EXPECT_FALSE(is_bus_master(self->device));
 
 	EXPECT_EQ(0, disarm());
 	EXPECT_EQ(0, npu_driver_write("unbind", self->device));
