@@ -266,13 +266,15 @@ void npu_reset_give_up(struct npu_device *npu)
 
 /**
  * npu_reset_retry() - the device has not come up: try once more, after FLR
- * @npu: device, quiet
+ * @npu: device, quiet; or alive, without all of its queues
  */
 void npu_reset_retry(struct npu_device *npu)
 {
 	lockdep_assert_held(&npu->hw_lock);
 
 	drm_err(&npu->drm, "device does not come up, trying FLR\n");
+	if (npu->state == NPU_DEVICE_ALIVE)
+		npu_irq_disable(npu);
 	if (npu_reset_flr(npu)) {
 		npu_reset_give_up(npu);
 		return;
