@@ -93,9 +93,11 @@ void npu_recovery_note(struct npu_queue *queue, const struct npu_admin_queue_inf
 
 	lockdep_assert_held(&queue->npu->hw_lock);
 
-	/* It cannot have done more than it was given, whatever it says. */
-	if (tasks != watch->progress && tasks <= READ_ONCE(queue->commands))
-		WRITE_ONCE(queue->moved, jiffies);
+	/* It cannot have done more than it was given, whatever it says. A loop goes back. */
+	if (tasks <= watch->progress || tasks > READ_ONCE(queue->commands))
+		return;
+
+	WRITE_ONCE(queue->moved, jiffies);
 	watch->progress = tasks;
 }
 
@@ -229,7 +231,7 @@ static bool npu_recovery_interrupt_lost(struct npu_queue *queue)
  * npu_recovery_others_busy() - does another queue keep the device busy?
  * @queue: queue that says that it waits for its turn
  *
- * Those have time-outs too, so that the wait is bounded.
+ * Those have time-outs too, so that the wait is bounded. One that is late itself is no excuse.
  *
  * Return: true if so.
  */
@@ -242,7 +244,8 @@ static bool npu_recovery_others_busy(struct npu_queue *queue)
 
 	list_for_each_entry(other, &npu->queues, node)
 		if (other != queue && other->attached &&
-		    READ_ONCE(other->head) != READ_ONCE(other->tail))
+		    READ_ONCE(other->head) != READ_ONCE(other->tail) &&
+		    time_before_eq(jiffies, READ_ONCE(other->moved) + other->watch.bound))
 			return true;
 
 	return false;
@@ -253,7 +256,8 @@ static bool npu_recovery_others_busy(struct npu_queue *queue)
  * @queue: queue
  * @info: what the firmware says of it
  *
- * A command may have a time-out of its own, in a list that only the device has read.
+ * A command may have a time-out of its own, in a list that only the device has read; a loop has
+ * one for all rounds, at the end of which a command may just have begun.
  *
  * Return: jiffies.
  */
@@ -271,7 +275,7 @@ static unsigned long npu_recovery_bound(struct npu_queue *queue,
 	    (state != NPU_QUEUE_RUNNING && state != NPU_QUEUE_WAITING))
 		run_us = 0;
 
-	return max(own, usecs_to_jiffies(run_us)) + msecs_to_jiffies(NPU_RECOVERY_BACKSTOP_MS);
+	return max(own, 2 * usecs_to_jiffies(run_us)) + msecs_to_jiffies(NPU_RECOVERY_BACKSTOP_MS);
 }
 
 /**
@@ -286,20 +290,26 @@ static enum npu_verdict npu_recovery_judge(struct npu_queue *queue,
 {
 	struct npu_watch *watch = &queue->watch;
 	u32 state = le32_to_cpu(info->state);
+	unsigned long since;
 	bool missing;
 
 	npu_recovery_note(queue, info);
+	watch->bound = npu_recovery_bound(queue, info);
 
 	missing = le32_to_cpu(info->head) != watch->head || state == NPU_QUEUE_FAULTED;
 	if (missing && watch->missing)
 		return NPU_VERDICT_MISSING;
 	watch->missing = missing;
 
-	if (state == NPU_QUEUE_READY && npu_recovery_others_busy(queue))
+	if (state == NPU_QUEUE_READY && npu_recovery_others_busy(queue)) {
+		watch->excused = jiffies;
 		return NPU_VERDICT_FINE;
+	}
 
-	return time_after(jiffies, READ_ONCE(queue->moved) + npu_recovery_bound(queue, info)) ?
-		NPU_VERDICT_HANGS : NPU_VERDICT_FINE;
+	since = READ_ONCE(queue->moved);
+	if (time_after(watch->excused, since))
+		since = watch->excused;
+	return time_after(jiffies, since + watch->bound) ? NPU_VERDICT_HANGS : NPU_VERDICT_FINE;
 }
 
 /**
@@ -425,4 +435,6 @@ static void npu_recovery_watch_work(struct work_struct *work)
 void npu_recovery_init_queue(struct npu_queue *queue)
 {
 	INIT_DELAYED_WORK(&queue->watch.work, npu_recovery_watch_work);
+	queue->watch.bound = msecs_to_jiffies(NPU_RECOVERY_BACKSTOP_MS);
+	queue->watch.excused = jiffies;
 }

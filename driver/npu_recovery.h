@@ -43,8 +43,12 @@ struct npu_watch {
 	bool cq_pending;
 	/** @missing: the device had completed then what we have not seen */
 	bool missing;
-	/** @progress: commands done then */
+	/** @progress: most commands done that were seen, since the hardware knows the queue */
 	u64 progress;
+	/** @bound: jiffies that it may go without progress, under &npu_device.hw_lock */
+	unsigned long bound;
+	/** @excused: jiffies when it last waited for its turn while others got on */
+	unsigned long excused;
 };
 
 void npu_recovery_init_queue(struct npu_queue *queue);

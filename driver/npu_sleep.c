@@ -258,6 +258,7 @@ static int npu_sleep_rewind(struct npu_queue *queue)
 	queue->head = 0;
 	queue->tail = count;
 	queue->tasks = 0;
+	queue->watch.progress = 0;
 	queue->moved = jiffies;
 	for (i = 0; i < count; i++)
 		queue->sq[i].cookie = cpu_to_le64(i);
