@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/visibility.h>
 #include <linux/irqflags.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -52,9 +53,15 @@ void npu_clock_read(struct npu_device *npu, struct drm_npu_dev_timestamp *now)
  */
 u64 npu_clock_to_cpu(struct npu_device *npu, const struct drm_npu_dev_timestamp *now, u64 past)
 {
-	u64 age = mul_u64_u64_div_u64(now->device - past, NSEC_PER_SEC, npu->info.timestamp_freq);
+	u64 middle = now->cpu_before + npu_clock_width(now) / 2;
+	u64 freq = npu->info.timestamp_freq;
+	u64 ticks = now->device - past;
 
-	if (past > now->device || age > now->cpu_before)
-		age = 0;
-	return now->cpu_before + npu_clock_width(now) / 2 - age;
+	/* Before the CPU's clock began; what the division has no room for is, too. */
+	if (past > now->device ||
+	    ticks > mul_u64_u64_div_u64(now->cpu_before, freq, NSEC_PER_SEC))
+		return middle;
+
+	return middle - mul_u64_u64_div_u64(ticks, NSEC_PER_SEC, freq);
 }
+EXPORT_SYMBOL_IF_KUNIT(npu_clock_to_cpu);
