@@ -18,6 +18,7 @@
 #include "npu_perf.h"
 #include "npu_query.h"
 #include "npu_queue.h"
+#include "npu_telemetry.h"
 #include "npu_ttm.h"
 #include "npu_uapi.h"
 
@@ -127,6 +128,36 @@ static int npu_query_perf(struct drm_npu_dev_query *args)
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));
 }
 
+/**
+ * npu_query_read_telemetry() - read the last sample and the reliability counters
+ * @npu: device
+ * @telemetry: sample
+ * @ras: counters
+ *
+ * Return: 0 on success, a negative error code otherwise. Not -EAGAIN, upon which libdrm calls
+ * again at once.
+ */
+static int npu_query_read_telemetry(struct npu_device *npu, struct npu_fw_telemetry *telemetry,
+				    struct npu_fw_ras *ras)
+{
+	int ret;
+
+	/* A boot, which has the lock, is waited for too. */
+	ret = npu_online_lock(npu);
+	if (ret)
+		return ret;
+	mutex_unlock(&npu->hw_lock);
+
+	ret = npu_online_enter(npu);
+	if (ret)
+		return ret;
+	ret = npu_telemetry_state(npu) ?: npu_fw_read_telemetry(npu, telemetry) ?:
+	      npu_fw_read_ras(npu, ras);
+	npu_online_exit(npu);
+
+	return ret == -EAGAIN ? -EIO : ret;
+}
+
 static int npu_query_telemetry(struct npu_device *npu, struct drm_npu_dev_query *args)
 {
 	struct drm_npu_dev_telemetry reply = {};
@@ -135,7 +166,7 @@ static int npu_query_telemetry(struct npu_device *npu, struct drm_npu_dev_query 
 	int ret;
 
 	if (args->pointer) {
-		ret = npu_fw_read_telemetry(npu, &telemetry) ?: npu_fw_read_ras(npu, &ras);
+		ret = npu_query_read_telemetry(npu, &telemetry, &ras);
 		if (ret)
 			return ret;
 

@@ -14,7 +14,7 @@
  *
  * Return: 0 if so, a negative error code otherwise.
  */
-static int npu_telemetry_state(struct npu_device *npu)
+int npu_telemetry_state(struct npu_device *npu)
 {
 	switch (READ_ONCE(npu->state)) {
 	case NPU_DEVICE_ALIVE:

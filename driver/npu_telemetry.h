@@ -5,6 +5,7 @@
 struct npu_device;
 struct npu_fw_telemetry;
 
+int npu_telemetry_state(struct npu_device *npu);
 int npu_telemetry_read(struct npu_device *npu, struct npu_fw_telemetry *telemetry);
 
 #endif /* __NPU_TELEMETRY_H__ */

@@ -597,6 +597,7 @@ static void reset_link(struct __test_metadata *_metadata, FILE *kmsg)
 TEST_F_TIMEOUT(wedge, and_bind_again, TIMEOUT_S)
 {
 	struct npu_ctx *ctx = &self->ctx, again;
+	struct drm_npu_dev_telemetry sample;
 	uint32_t syncobj, queue;
 
 	ASSERT_EQ(0, npu_ctx_start_waiting(ctx, &syncobj));
@@ -605,6 +606,7 @@ TEST_F_TIMEOUT(wedge, and_bind_again, TIMEOUT_S)
 	EXPECT_GT(0, npu_ctx_finish(ctx, syncobj));
 	EXPECT_TRUE(WAIT_UNTIL(resets(ctx->fd).wedged));
 	EXPECT_EQ(-EIO, npu_queue_create(ctx->fd, ctx->vm, &queue));
+	EXPECT_EQ(-EIO, npu_query(ctx->fd, DRM_NPU_DEV_QUERY_TELEMETRY, &sample, sizeof(sample)));
 	cmd_nop(npu_ctx_cmd(ctx, 0));
 	EXPECT_GT(0, npu_ctx_run(ctx, 1));
 

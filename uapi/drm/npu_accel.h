@@ -100,7 +100,7 @@ enum drm_npu_dev_query_type {
 	DRM_NPU_DEV_QUERY_FIRMWARE,
 	/** @DRM_NPU_DEV_QUERY_TIMESTAMP: struct drm_npu_dev_timestamp */
 	DRM_NPU_DEV_QUERY_TIMESTAMP,
-	/** @DRM_NPU_DEV_QUERY_TELEMETRY: struct drm_npu_dev_telemetry */
+	/** @DRM_NPU_DEV_QUERY_TELEMETRY: struct drm_npu_dev_telemetry; EIO if there is no sample */
 	DRM_NPU_DEV_QUERY_TELEMETRY,
 	/** @DRM_NPU_DEV_QUERY_LIMITS: struct drm_npu_dev_limits */
 	DRM_NPU_DEV_QUERY_LIMITS,
