@@ -493,8 +493,37 @@ void npu_prime_unmap(struct npu_bo *bo)
 }
 
 /**
+ * npu_prime_zap() - take an imported buffer away from all VMs
+ * @bo: buffer, locked and idle
+ *
+ * Its exporter wakes nobody, and may move it while the system sleeps.
+ */
+static void npu_prime_zap(struct npu_bo *bo)
+{
+	struct npu_device *npu = to_npu_device(bo->ttm.base.dev);
+	int idx;
+
+	if (!drm_dev_enter(&npu->drm, &idx))
+		return;
+
+	while (!npu_pm_tryget(npu)) {
+		if (npu_resident_zap_offline(bo))
+			goto out_exit;
+		npu_pm_settle(npu);
+	}
+
+	npu_resident_zap(bo, true);
+	npu_pm_put(npu);
+
+out_exit:
+	drm_dev_exit(idx);
+}
+
+/**
  * npu_prime_invalidate() - an imported buffer is going to be somewhere else
  * @attach: attachment, its buffer locked
+ *
+ * Jobs that the system's sleep has suspended are waited for as well: they hold the buffer.
  */
 static void npu_prime_invalidate(struct dma_buf_attachment *attach)
 {
@@ -505,7 +534,7 @@ static void npu_prime_invalidate(struct dma_buf_attachment *attach)
 
 	dma_resv_wait_timeout(bo->ttm.base.resv, DMA_RESV_USAGE_BOOKKEEP, false,
 			      MAX_SCHEDULE_TIMEOUT);
-	npu_resident_zap(bo, true);
+	npu_prime_zap(bo);
 	npu_prime_unmap(bo);
 }
 

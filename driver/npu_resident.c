@@ -355,10 +355,11 @@ void npu_resident_end(struct npu_resident *resident)
  * npu_resident_zap_vma() - clear the entries of a mapping
  * @vm: address space
  * @vma: mapping
+ * @offline: the device is off line and has to forget nothing now, see npu_vm_catch_up()
  *
  * When it returns the device does not use the memory behind it any more.
  */
-static void npu_resident_zap_vma(struct npu_vm *vm, struct npu_vma *vma)
+static void npu_resident_zap_vma(struct npu_vm *vm, struct npu_vma *vma, bool offline)
 {
 	struct npu_pt_update update;
 	u64 va = vma->base.va.addr;
@@ -371,20 +372,15 @@ static void npu_resident_zap_vma(struct npu_vm *vm, struct npu_vma *vma)
 		npu_pt_unmap_locked(&update, va, size);
 	npu_pt_touch(&update, va, size);
 	mutex_unlock(&vm->pt_lock);
-	npu_pt_update_end(&update);
+	if (!offline)
+		npu_pt_update_end(&update);
 }
 
-/**
- * npu_resident_zap() - take a buffer away from all VMs
- * @bo: buffer, locked and idle
- * @evict: it has to make room
- */
-void npu_resident_zap(struct npu_bo *bo, bool evict)
+static void npu_resident_zap_vmas(struct npu_bo *bo, bool evict, bool offline)
 {
 	struct drm_gpuvm_bo *vm_bo;
 	struct drm_gpuva *va;
 
-	mutex_lock(npu_gpuva_lock(bo));
 	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->ttm.base) {
 		struct npu_vm *vm = to_npu_vm(vm_bo->vm);
 
@@ -392,10 +388,43 @@ void npu_resident_zap(struct npu_bo *bo, bool evict)
 			atomic64_inc(&vm->evictions);
 		drm_gpuvm_bo_evict(vm_bo, true);
 		drm_gpuvm_bo_for_each_va(va, vm_bo)
-			npu_resident_zap_vma(vm, to_npu_vma(va));
+			npu_resident_zap_vma(vm, to_npu_vma(va), offline);
 	}
-	mutex_unlock(npu_gpuva_lock(bo));
 	bo->reachable = false;
+}
+
+/**
+ * npu_resident_zap() - take a buffer away from all VMs
+ * @bo: buffer, locked and idle; the device is awake
+ * @evict: it has to make room
+ */
+void npu_resident_zap(struct npu_bo *bo, bool evict)
+{
+	mutex_lock(npu_gpuva_lock(bo));
+	npu_resident_zap_vmas(bo, evict, false);
+	mutex_unlock(npu_gpuva_lock(bo));
+}
+
+/**
+ * npu_resident_zap_offline() - take a buffer that has to move away from a device that is not there
+ * @bo: buffer, locked and idle
+ *
+ * Return: true on success, false if it is not off line.
+ */
+bool npu_resident_zap_offline(struct npu_bo *bo)
+{
+	struct npu_device *npu = to_npu_device(bo->ttm.base.dev);
+	bool offline;
+
+	mutex_lock(npu_gpuva_lock(bo));
+	mutex_lock(&npu->hw_lock);
+	offline = npu->state != NPU_DEVICE_ALIVE;
+	if (offline)
+		npu_resident_zap_vmas(bo, true, true);
+	mutex_unlock(&npu->hw_lock);
+	mutex_unlock(npu_gpuva_lock(bo));
+
+	return offline;
 }
 
 /**

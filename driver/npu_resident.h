@@ -33,6 +33,7 @@ void npu_resident_end(struct npu_resident *resident);
 int npu_resident_get_state(struct npu_vm *vm, struct drm_npu_vm_get_state *state);
 int npu_resident_validate(struct drm_gpuvm_bo *vm_bo, struct drm_exec *exec);
 void npu_resident_zap(struct npu_bo *bo, bool evict);
+bool npu_resident_zap_offline(struct npu_bo *bo);
 void npu_resident_displaced(struct npu_bo *bo);
 
 #endif /* __NPU_RESIDENT_H__ */
