@@ -486,7 +486,8 @@ void npu_queue_put(struct npu_queue *queue)
  * @queue: queue
  *
  * When it returns the device does nothing for the queue any more. Fences of jobs
- * that the scheduler still held back are signalled when their dependencies are.
+ * that the scheduler still held back are signalled when their dependencies are, or
+ * when the device goes.
  */
 void npu_queue_destroy(struct npu_queue *queue)
 {

@@ -17,9 +17,11 @@
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_irq.h"
+#include "npu_job.h"
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
+#include "npu_sleep.h"
 #include "npu_trace.h"
 #include "npu_vm.h"
 
@@ -653,6 +655,9 @@ void npu_reset_shutdown(struct npu_device *npu)
 		npu_irq_disable(npu);
 	npu_reset_quiesce(npu);
 	npu_queue_detach_all(npu);
+	npu_jobs_cancel(npu);
+	/* If the device has gone while the system slept. */
+	npu_sleep_end(npu);
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
 

@@ -248,4 +248,54 @@ TEST(pending_binds_end_with_the_device)
 	EXPECT_EQ(0, npu_driver_write("bind", name));
 }
 
+/* A job that waits for a fence, and its own as a file. */
+static int job_behind(struct npu_ctx *ctx, uint32_t queue, uint32_t gate)
+{
+	struct drm_npu_job job = { .list = ctx->list.va, .count = 1 };
+	struct drm_npu_sync syncs[2] = {
+		{ .handle = gate, .flags = DRM_NPU_SYNC_WAIT }, { .flags = DRM_NPU_SYNC_SIGNAL },
+	};
+
+	cmd_nop(npu_ctx_cmd(ctx, 0));
+	if (npu_syncobj_create(ctx->fd, &syncs[1].handle) ||
+	    npu_submit_syncs(ctx->fd, queue, &job, 1, syncs, 2))
+		return -1;
+	return to_file(ctx->fd, syncs[1].handle);
+}
+
+/* Jobs that wait for somebody else end with the device, even those of a queue that is no more. */
+TEST(waiting_jobs_end_with_the_device)
+{
+	struct npu_ctx first, second;
+	uint32_t gate, queue;
+	char name[NPU_NAME_SIZE];
+	unsigned int node = 0;
+	int outs[3];
+
+	if (open_next(&node, &first) || open_next(&node, &second))
+		SKIP(return, "needs two NPUs");
+	ASSERT_EQ(0, npu_name(first.fd, name));
+	ASSERT_EQ(0, foreign_fence(&second, first.fd, &gate));
+	ASSERT_EQ(0, npu_queue_create(first.fd, first.vm, &queue));
+	outs[0] = job_behind(&first, first.queue, gate);
+	outs[1] = job_behind(&first, first.queue, gate);
+	outs[2] = job_behind(&first, queue, gate);
+	ASSERT_LE(0, outs[0]);
+	ASSERT_LE(0, outs[1]);
+	ASSERT_LE(0, outs[2]);
+	ASSERT_EQ(0, npu_queue_destroy(first.fd, queue));
+
+	ASSERT_EQ(0, npu_driver_write("unbind", name));
+	EXPECT_EQ(-ENODEV, file_status(outs[0]));
+	EXPECT_EQ(-ENODEV, file_status(outs[1]));
+	EXPECT_EQ(-ENODEV, file_status(outs[2]));
+
+	/* They are run when what they waited for has ended, and notice that it is too late. */
+	*(volatile uint64_t *)second.data.cpu = 1;
+	EXPECT_TRUE(npu_ctx_works(&second));
+	npu_ctx_close(&second);
+	npu_ctx_close(&first);
+	EXPECT_EQ(0, npu_driver_write("bind", name));
+}
+
 TEST_HARNESS_MAIN
