@@ -108,8 +108,8 @@ struct npu_reset {
 	struct work_struct work;
 	/** @up: brings it up again */
 	struct work_struct up;
-	/** @config_lost: by a function level reset; under &npu_device.hw_lock */
-	bool config_lost;
+	/** @stuck: only a function level reset may help; set under &npu_device.hw_lock */
+	bool stuck;
 	/** @count: resets since the driver was bound */
 	atomic_t count;
 	/** @reason: why one was asked for last */

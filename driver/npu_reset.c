@@ -38,6 +38,10 @@
  * last of them is done with it, npu_reset_end(). Only what fences wait for is done under
  * &npu_device.hw_lock: not what takes locks of the PCI core.
  *
+ * If it does not come out of a reset by register, bus mastering off is enough for that: HBM it
+ * could write to has no other use before it is back. A function level reset takes memory away
+ * from under the CPU, so nobody may use it then, npu_offline_close(), and it may take a minute.
+ *
  * A reset that fails, by register and as FLR, leaves the device wedged, with bus
  * mastering off so that memory can be freed.
  */
@@ -67,23 +71,6 @@ static int npu_reset_wait_ready(struct npu_device *npu)
 }
 
 /**
- * npu_reset_flr() - function level reset
- * @npu: device, of which nothing may be readable
- *
- * The function has no configuration after it: npu_reset_restore().
- *
- * Return: 0 when no engine does anything any more, a negative error code otherwise.
- */
-static int npu_reset_flr(struct npu_device *npu)
-{
-	if (!pci_device_is_present(npu->pdev))
-		return -ENODEV;
-
-	npu->reset.config_lost = true;
-	return pcie_reset_flr(npu->pdev, PCI_RESET_DO_RESET);
-}
-
-/**
  * npu_reset_restore() - give the function its configuration back
  * @npu: device that nobody else talks to
  *
@@ -98,16 +85,38 @@ static int npu_reset_restore(struct npu_device *npu)
 	if (!pci_load_saved_state(npu->pdev, npu->reset.pci_state))
 		pci_restore_state(npu->pdev);
 	pci_clear_master(npu->pdev);
-	npu->reset.config_lost = false;
 
 	return npu_reset_wait_ready(npu);
 }
 
 /**
- * npu_reset_hw() - reset the device, by function level reset if need be
+ * npu_reset_flr() - function level reset
+ * @npu: device that nobody else talks to
+ *
+ * Takes locks under which memory is allocated.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+static int npu_reset_flr(struct npu_device *npu)
+{
+	int ret, restored;
+
+	drm_err(&npu->drm, "device does not come up, trying FLR\n");
+	WRITE_ONCE(npu->reset.stuck, false);
+	if (!pci_device_is_present(npu->pdev))
+		return -ENODEV;
+
+	ret = pcie_reset_flr(npu->pdev, PCI_RESET_DO_RESET);
+	restored = npu_reset_restore(npu);
+	return ret ?: restored;
+}
+
+/**
+ * npu_reset_hw() - reset the device by register
  * @npu: device
  *
- * Return: 0 when no engine does anything any more, a negative error code otherwise.
+ * Return: 0 when no engine does anything any more, -ETIMEDOUT if npu_reset_flr() may help, another
+ * negative error code otherwise.
  */
 static int npu_reset_hw(struct npu_device *npu)
 {
@@ -115,11 +124,8 @@ static int npu_reset_hw(struct npu_device *npu)
 
 	npu_write(npu, NPU_REG_DEV_CTRL, NPU_DEV_CTRL_RESET);
 	ret = npu_reset_wait_ready(npu);
-	if (ret != -ETIMEDOUT)
-		return ret;
-
-	drm_err(&npu->drm, "device does not come out of reset, trying FLR\n");
-	return npu_reset_flr(npu);
+	WRITE_ONCE(npu->reset.stuck, ret == -ETIMEDOUT);
+	return ret;
 }
 
 /**
@@ -204,6 +210,8 @@ static void npu_reset_count_crash(struct npu_device *npu)
  */
 static void npu_reset_begin(struct npu_device *npu, unsigned int hold)
 {
+	int ret;
+
 	npu->offline.holds |= hold;
 	npu_device_set_state(npu, NPU_DEVICE_OFFLINE);
 	trace_npu_device_state(npu);
@@ -213,7 +221,10 @@ static void npu_reset_begin(struct npu_device *npu, unsigned int hold)
 	npu_queue_stop_all(npu, -ECANCELED);
 	npu_irq_disable(npu);
 
-	if (npu_reset_hw(npu))
+	ret = npu_reset_hw(npu);
+	if (ret == -ETIMEDOUT)
+		pci_clear_master(npu->pdev);
+	else if (ret)
 		npu_reset_wedge(npu);
 
 	npu_queue_detach_all(npu);
@@ -268,19 +279,16 @@ void npu_reset_give_up(struct npu_device *npu)
 
 /**
  * npu_reset_retry() - the device has not come up: try once more, after FLR
- * @npu: device, quiet; or alive, without all of its queues
+ * @npu: device, off line or quiet; or alive, without all of its queues
  */
 void npu_reset_retry(struct npu_device *npu)
 {
 	lockdep_assert_held(&npu->hw_lock);
 
-	drm_err(&npu->drm, "device does not come up, trying FLR\n");
 	if (npu->state == NPU_DEVICE_ALIVE)
 		npu_irq_disable(npu);
-	if (npu_reset_flr(npu)) {
-		npu_reset_give_up(npu);
-		return;
-	}
+	pci_clear_master(npu->pdev);
+	WRITE_ONCE(npu->reset.stuck, true);
 
 	npu->offline.holds |= NPU_HOLD_RESET;
 	npu_device_set_state(npu, NPU_DEVICE_OFFLINE);
@@ -322,9 +330,7 @@ static void npu_reset_end(struct npu_device *npu, unsigned int hold)
 	bool cookie;
 	int ret;
 
-	/* If the device could only be made quiet by FLR. */
-	if (READ_ONCE(npu->reset.config_lost))
-		npu_reset_restore(npu);
+	flush_work(&npu->reset.up);
 
 	cookie = dma_fence_begin_signalling();
 	mutex_lock(&npu->hw_lock);
@@ -352,10 +358,12 @@ static void npu_reset_up_work(struct work_struct *work)
 	bool retry, cookie;
 	int ret = 0;
 
-	/* Nobody else does while there is NPU_HOLD_RESET. */
-	retry = !READ_ONCE(npu->reset.config_lost);
-	if (!retry)
-		ret = npu_reset_restore(npu);
+	/* Others that hold it wait for us. */
+	retry = !READ_ONCE(npu->reset.stuck);
+	if (!retry) {
+		npu_offline_close(npu);
+		ret = npu_reset_flr(npu);
+	}
 
 	cookie = dma_fence_begin_signalling();
 	mutex_lock(&npu->hw_lock);
@@ -455,8 +463,8 @@ static void npu_reset_cancel(struct npu_device *npu)
 	cancel_work_sync(&npu->reset.up);
 	flush_workqueue(npu->reset.wq);
 
-	if (npu->reset.config_lost)
-		npu_reset_restore(npu);
+	if (npu->reset.stuck)
+		npu_reset_flr(npu);
 }
 
 static void npu_reset_release(void *arg)
@@ -489,8 +497,8 @@ int npu_reset_first_boot(struct npu_device *npu)
 		return ret;
 
 	ret = npu_reset_hw(npu);
-	if (!ret && npu->reset.config_lost)
-		ret = npu_reset_restore(npu);
+	if (ret == -ETIMEDOUT)
+		ret = npu_reset_flr(npu);
 	if (ret)
 		return ret;
 
@@ -540,6 +548,8 @@ void npu_reset_wait_up(struct npu_device *npu)
 {
 	flush_work(&npu->reset.work);
 	flush_work(&npu->reset.up);
+	/* It may have found that it has to try once more. */
+	flush_work(&npu->reset.up);
 }
 
 /**
@@ -559,6 +569,8 @@ void npu_reset_prepare(struct npu_device *npu)
 	mutex_unlock(&npu->hw_lock);
 	dma_fence_end_signalling(cookie);
 
+	/* The PCI core saves what a reset of our own would have it lose. */
+	flush_work(&npu->reset.up);
 	npu_offline_close(npu);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -511,6 +512,47 @@ TEST_F_TIMEOUT(inject, reset_that_does_not_end, TIMEOUT_S)
 	ASSERT_EQ(0, arm("reset-stuck", 1));
 	ASSERT_EQ(0, vm_ask("fault npu0 fw-crash 1"));
 	expect_device_reset(_metadata, self, syncobj);
+}
+
+struct resetter {
+	pthread_t thread;
+	struct npu_ctx *ctx;
+	uint32_t before;
+	volatile bool done;
+};
+
+static void *wait_for_reset(void *arg)
+{
+	struct resetter *resetter = arg;
+	struct npu_ctx *ctx = resetter->ctx;
+
+	resetter->done = WAIT_UNTIL(resets(ctx->fd).devices > resetter->before) &&
+			 WAIT_UNTIL(!new_queue(ctx));
+	return NULL;
+}
+
+/* That takes memory away from under the CPU for a while: whoever touches it then waits. */
+TEST_F_TIMEOUT(inject, memory_while_the_function_is_reset, TIMEOUT_S)
+{
+	struct resetter resetter = { .ctx = &self->other, .before = self->before.devices };
+	volatile uint64_t *data = self->ctx.data.cpu;
+	const unsigned int count = CTX_DATA_SIZE / sizeof(*data);
+	uint64_t written, lost = 0;
+
+	/* All of it is mapped: a fault waits anyway. */
+	for (unsigned int i = 0; i < count; i++)
+		data[i] = i;
+	ASSERT_EQ(0, arm("reset-stuck", 1));
+	ASSERT_EQ(0, vm_ask("fault npu0 fw-crash 1"));
+	ASSERT_EQ(0, pthread_create(&resetter.thread, NULL, wait_for_reset, &resetter));
+	for (written = 0; !resetter.done; written++) {
+		data[written % count] = written;
+		lost += data[written % count] != written;
+	}
+	EXPECT_EQ(0, pthread_join(resetter.thread, NULL));
+	EXPECT_EQ(0, lost) TH_LOG("of %llu", (unsigned long long)written);
+	EXPECT_EQ(0, new_queue(&self->ctx));
+	EXPECT_TRUE(npu_ctx_works(&self->ctx));
 }
 
 TEST_F_TIMEOUT(inject, boot_that_fails_once, TIMEOUT_S)
