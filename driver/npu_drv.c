@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/compat.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pci.h>
+#include <linux/uaccess.h>
 
 #include <drm/drm_accel.h>
 #include <drm/drm_drv.h>
@@ -49,6 +52,34 @@ static bool npu_ioctl_refused(unsigned int cmd)
 }
 
 /**
+ * npu_ioctl_check_tail() - is what we do not know of a structure zero?
+ * @cmd: ioctl of the driver's own
+ * @arg: its argument
+ *
+ * The core leaves it out unseen.
+ *
+ * Return: 0 if so, -E2BIG if it asks for what there is not, -EFAULT if it cannot be read.
+ */
+static int npu_ioctl_check_tail(unsigned int cmd, unsigned long arg)
+{
+	unsigned int nr = DRM_IOCTL_NR(cmd) - DRM_COMMAND_BASE;
+	size_t size = _IOC_SIZE(cmd), known;
+	int ret;
+
+	if (!(cmd & IOC_IN) || nr >= ARRAY_SIZE(npu_ioctls))
+		return 0;
+
+	known = _IOC_SIZE(npu_ioctls[array_index_nospec(nr, ARRAY_SIZE(npu_ioctls))].cmd);
+	if (size <= known)
+		return 0;
+
+	ret = check_zeroed_user((void __user *)arg + known, size - known);
+	if (ret < 0)
+		return ret;
+	return ret ? 0 : -E2BIG;
+}
+
+/**
  * npu_ioctl_with() - pass an ioctl on to the DRM core
  * @filp: file
  * @cmd: ioctl
@@ -75,6 +106,10 @@ static long npu_ioctl_with(struct file *filp, unsigned int cmd, unsigned long ar
 	if (nr < DRM_COMMAND_BASE || nr >= DRM_COMMAND_END)
 		return ioctl(filp, cmd, arg);
 
+	ret = npu_ioctl_check_tail(cmd, arg);
+	if (ret)
+		return ret;
+
 	ret = npu_pm_enter(npu, &idx);
 	if (ret)
 		return ret;
@@ -92,7 +127,7 @@ static long npu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 #ifdef CONFIG_COMPAT
 static long npu_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	return npu_ioctl_with(filp, cmd, arg, drm_compat_ioctl);
+	return npu_ioctl_with(filp, cmd, (unsigned long)compat_ptr(arg), drm_compat_ioctl);
 }
 #else
 #define npu_compat_ioctl NULL

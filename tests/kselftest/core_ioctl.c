@@ -53,6 +53,22 @@ TEST_F(core_ioctl, master_ioctls_are_refused)
 	EXPECT_GT(0, npu_ioctl(self->ctx.fd, DRM_IOCTL_GET_MAGIC, &auth));
 }
 
+/* A structure of a newer user: what it wants that there is not is refused, whatever it is. */
+TEST_F(core_ioctl, unknown_tail_has_to_be_zero)
+{
+	struct {
+		struct drm_npu_dev_query query;
+		uint64_t tail[2];
+	} arg = { .query = { .type = DRM_NPU_DEV_QUERY_INFO } };
+	unsigned long cmd = _IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE,
+				 _IOC_NR(DRM_IOCTL_NPU_DEV_QUERY), sizeof(arg));
+
+	EXPECT_EQ(0, npu_ioctl(self->ctx.fd, cmd, &arg));
+	EXPECT_EQ(sizeof(struct drm_npu_dev_info), arg.query.size);
+	arg.tail[1] = 1ULL << 63;
+	EXPECT_EQ(-E2BIG, npu_ioctl(self->ctx.fd, cmd, &arg));
+}
+
 TEST_F_TIMEOUT(core_ioctl, every_number_survives, 300)
 {
 	/* Every core number and every driver number, in all directions and sizes. */

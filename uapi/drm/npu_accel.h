@@ -22,7 +22,8 @@ extern "C" {
  * Rules of this interface:
  *
  * - Structures are extended at the end only. A shorter one from an older user
- *   is zero-extended; a longer one is taken if its unknown tail is zero.
+ *   is zero-extended; a longer one is taken if its unknown tail is zero,
+ *   and is E2BIG otherwise.
  * - Padding and unknown flags must be zero, else the call fails with EINVAL.
  * - Arrays are struct drm_npu_array with a stride, and grow by the same rule.
  * - Synchronisation is explicit: DRM syncobjs, binary and timeline. Waiting is
