@@ -435,7 +435,7 @@ static int npu_pm_suspend(struct device *dev)
 	return 0;
 
 err_thaw:
-	drm_err(&npu->drm, "something that takes too long keeps the system awake\n");
+	drm_err(&npu->drm, "keeps the system awake: %pe\n", ERR_PTR(ret));
 	npu_pm_thaw(npu);
 	return ret;
 }
