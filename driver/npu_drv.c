@@ -209,8 +209,8 @@ static void npu_shutdown(struct pci_dev *pdev)
 {
 	struct npu_device *npu = pci_get_drvdata(pdev);
 
-	npu_fw_watch_stop(npu);
 	npu_reset_shutdown(npu);
+	npu_fw_watch_stop(npu);
 }
 
 static const struct pci_device_id npu_pci_ids[] = {
