@@ -137,7 +137,9 @@ static int npu_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file
 		ret = npu_bind_async(vm, file, ops, args);
 	} else {
 		ret = npu_bind_sync(vm, file, ops, args->ops.count, &done);
-		args->ops.count = done;
+		/* Copied back even if it fails: a call that is made again needs all of them. */
+		if (ret != -EINTR && ret != -ERESTARTSYS)
+			args->ops.count = done;
 	}
 
 	kvfree(ops);

@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,6 +132,49 @@ TEST_F(bind_async, without_waits)
 	ASSERT_EQ(0, npu_syncobj_wait(ctx->fd, self->out, 0, WAIT_NS));
 	EXPECT_EQ(0, npu_syncobj_error(ctx->fd, self->out));
 	EXPECT_EQ(1000000, device_read(ctx, VA));
+	EXPECT_EQ(1000000 + BO_SIZE / 8 - 512, device_read(ctx, VA + BO_SIZE - 4096));
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* drm_ioctl() copies the arguments back even then: the call is made again with what is there. */
+TEST_F(bind_async, a_bind_that_a_signal_interrupts_can_be_made_again)
+{
+	struct npu_ctx *ctx = &self->ctx;
+	struct drm_npu_vm_bind_op pending = op_map(self->bo[0], 0, VA, BO_SIZE);
+	struct drm_npu_vm_bind_op ops[] = {
+		op_unmap(VA, BO_SIZE / 2),
+		op_map(self->bo[1], 0, VA, BO_SIZE / 2),
+	};
+	struct drm_npu_vm_bind bind = {
+		.vm_id = ctx->vm,
+		.ops = { .array = (uintptr_t)ops, .count = 2, .stride = sizeof(ops[0]) },
+	};
+	struct drm_npu_sync sync = wait_for(self->in);
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval often = {
+		.it_interval.tv_usec = 10000,
+		.it_value.tv_usec = 10000,
+	};
+	struct itimerval never = {};
+
+	/* A bind at once waits for those that are pending. */
+	ASSERT_EQ(0, submit_gate(ctx, 0, 1, self->in));
+	ASSERT_EQ(0, npu_vm_bind_async(ctx->fd, ctx->vm, &pending, 1, &sync, 1));
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	EXPECT_EQ(-1, ioctl(ctx->fd, DRM_IOCTL_NPU_VM_BIND, &bind));
+	EXPECT_EQ(EINTR, errno);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	EXPECT_EQ(2, bind.ops.count);
+
+	open_gate(ctx, 1);
+	ASSERT_EQ(0, npu_ioctl(ctx->fd, DRM_IOCTL_NPU_VM_BIND, &bind));
+	EXPECT_EQ(2000000, device_read(ctx, VA));
 	EXPECT_EQ(1000000 + BO_SIZE / 8 - 512, device_read(ctx, VA + BO_SIZE - 4096));
 }
 

@@ -428,7 +428,9 @@ struct drm_npu_sync {
  *
  * Without DRM_NPU_VM_BIND_ASYNC, operations are done in order and before the call
  * returns, and the device uses the new translations from then on. If one fails, those
- * before it stay and @ops.count is set to the number that were done. @syncs must be empty.
+ * before it stay and @ops.count is set to the number that were done. A call that a signal
+ * interrupts leaves @ops.count as it was, and can be made again: what was done of it already
+ * is done once more, to the same end. @syncs must be empty.
  *
  * With it, the call returns once all operations are checked and can no longer fail. They are
  * done in the order of calls, after all waits, and all signals happen after them; waiting
