@@ -37,11 +37,14 @@ bool npu_vm_needs(const struct ttm_buffer_object *tbo)
  */
 void npu_vm_free(struct npu_vm *vm)
 {
+	struct npu_device *npu = vm->npu;
+
 	npu_bind_queue_fini(vm);
-	ttm_lru_bulk_move_fini(&vm->npu->ttm, &vm->lru);
+	ttm_lru_bulk_move_fini(&npu->ttm, &vm->lru);
 	mutex_destroy(&vm->pt_lock);
 	mutex_destroy(&vm->lock);
 	kfree(vm);
+	drm_dev_put(&npu->drm);
 }
 
 /**
@@ -225,6 +228,8 @@ static int npu_vm_init_base(struct npu_vm *vm)
  * @npu: device
  * @internal: it is the driver's own
  *
+ * It holds the device: works that free what binds leave may come after the last file.
+ *
  * Return: it with one reference, or an error pointer.
  */
 VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool internal)
@@ -260,6 +265,7 @@ VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool intern
 	if (ret)
 		goto err_root;
 
+	drm_dev_get(&npu->drm);
 	return vm;
 
 err_root:

@@ -298,4 +298,32 @@ TEST(waiting_jobs_end_with_the_device)
 	EXPECT_EQ(0, npu_driver_write("bind", name));
 }
 
+/* What they leave is freed later, maybe after the last file of the device. */
+TEST(many_pending_binds_outlive_the_last_file)
+{
+	struct drm_npu_sync wait = { .flags = DRM_NPU_SYNC_WAIT };
+	struct drm_npu_vm_bind_op op = { .op = DRM_NPU_VM_BIND_OP_MAP, .va = VA, .size = 0x1000 };
+	struct npu_ctx first, second;
+	char name[NPU_NAME_SIZE];
+	unsigned int node = 0;
+
+	if (open_next(&node, &first) || open_next(&node, &second))
+		SKIP(return, "needs two NPUs");
+	ASSERT_EQ(0, npu_name(first.fd, name));
+	ASSERT_EQ(0, foreign_fence(&second, first.fd, &wait.handle));
+	for (unsigned int i = 0; i < 4000; i++) {
+		op.va = VA + i % 100 * 0x1000;
+		op.bo_handle = first.data.handle;
+		ASSERT_EQ(0, npu_vm_bind_async(first.fd, first.vm, &op, 1, &wait, 1));
+	}
+
+	ASSERT_EQ(0, npu_driver_write("unbind", name));
+	npu_ctx_close(&first);
+	ASSERT_EQ(0, npu_driver_write("bind", name));
+
+	*(volatile uint64_t *)second.data.cpu = 1;
+	EXPECT_TRUE(npu_ctx_works(&second));
+	npu_ctx_close(&second);
+}
+
 TEST_HARNESS_MAIN
