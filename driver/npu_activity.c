@@ -3,14 +3,13 @@
 #include <linux/jiffies.h>
 #include <linux/seq_file.h>
 
-#include <drm/gpu_scheduler.h>
-
 #include <npu/npu_fw.h>
 #include <npu/npu_queue.h>
 
 #include "npu_activity.h"
 #include "npu_device.h"
 #include "npu_fence.h"
+#include "npu_job.h"
 #include "npu_queue.h"
 #include "npu_recovery.h"
 #include "npu_ring.h"
@@ -32,13 +31,18 @@
  */
 static struct dma_fence *npu_activity_fence(struct npu_queue *queue)
 {
-	struct dma_fence __rcu **slot = (struct dma_fence __rcu **)&queue->entity.dependency;
-	struct dma_fence *fence;
+	struct dma_fence *fence = NULL;
+	struct npu_job *job;
+	u32 i;
 
-	/* The scheduler clears it before it drops its reference. */
-	rcu_read_lock();
-	fence = dma_fence_get_rcu_safe(slot);
-	rcu_read_unlock();
+	spin_lock_irq(&queue->lock);
+	job = list_first_entry_or_null(&queue->held, struct npu_job, held);
+	for (i = 0; job && !fence && i < job->num_waits; i++) {
+		/* Not dma_fence_is_signaled(), of which callbacks may take the lock. */
+		if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &job->waits[i]->flags))
+			fence = dma_fence_get(job->waits[i]);
+	}
+	spin_unlock_irq(&queue->lock);
 
 	return fence;
 }

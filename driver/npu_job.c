@@ -17,6 +17,9 @@ static struct npu_job *to_npu_job(struct drm_sched_job *base)
 
 static void npu_job_free(struct npu_job *job)
 {
+	while (job->num_waits)
+		dma_fence_put(job->waits[--job->num_waits]);
+	kfree(job->waits);
 	npu_queue_put(job->queue);
 	dma_fence_put(job->before);
 	if (job->entries != &job->single)
@@ -40,6 +43,7 @@ struct npu_job *npu_job_create(struct npu_queue *queue, u32 count)
 		return ERR_PTR(-ENOMEM);
 
 	INIT_LIST_HEAD(&job->node);
+	INIT_LIST_HEAD(&job->held);
 	job->queue = npu_queue_get(queue);
 	job->count = count;
 	job->entries = &job->single;
@@ -67,6 +71,40 @@ int npu_job_schedule(struct npu_job *job)
 	ret = drm_sched_job_init(&job->base, &job->queue->entity, job->count, NULL, 0);
 	job->scheduled = !ret;
 	return ret;
+}
+
+/**
+ * npu_job_wait_for() - have a job wait for fences
+ * @job: job, prepared by npu_job_schedule()
+ * @fences: references, which are taken over as @count goes down
+ * @count: number of them
+ *
+ * They are remembered for npu_activity_get(): what the scheduler keeps is its own.
+ *
+ * Return: 0 on success, a negative error code otherwise.
+ */
+int npu_job_wait_for(struct npu_job *job, struct dma_fence **fences, u32 *count)
+{
+	int ret;
+
+	if (!*count)
+		return 0;
+
+	job->waits = kmalloc_array(*count, sizeof(*job->waits), GFP_KERNEL);
+	if (!job->waits)
+		return -ENOMEM;
+
+	while (*count) {
+		struct dma_fence *fence = fences[--*count];
+
+		job->waits[job->num_waits++] = dma_fence_get(fence);
+		/* Takes over the reference, whatever it returns. */
+		ret = drm_sched_job_add_dependency(&job->base, fence);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
 }
 
 /**
@@ -191,6 +229,33 @@ void npu_jobs_cancel(struct npu_device *npu)
 }
 
 /**
+ * npu_job_hold() - the scheduler gets a job
+ * @job: job
+ */
+static void npu_job_hold(struct npu_job *job)
+{
+	struct npu_queue *queue = job->queue;
+
+	spin_lock_irq(&queue->lock);
+	list_add_tail(&job->held, &queue->held);
+	spin_unlock_irq(&queue->lock);
+}
+
+/**
+ * npu_job_unhold() - the scheduler need not keep a job back any more
+ * @job: job
+ */
+static void npu_job_unhold(struct npu_job *job)
+{
+	struct npu_queue *queue = job->queue;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	list_del_init(&job->held);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/**
  * npu_job_push() - give a job to the scheduler
  * @job: job, prepared by npu_job_schedule()
  * @out: set to its fence, a reference
@@ -206,6 +271,7 @@ void npu_job_push(struct npu_job *job, struct dma_fence **out)
 	if (atomic_inc_return(&job->queue->scheduled) == 1 &&
 	    READ_ONCE(job->queue->head) == READ_ONCE(job->queue->tail))
 		WRITE_ONCE(job->queue->moved, jiffies);
+	npu_job_hold(job);
 	drm_sched_entity_push_job(&job->base);
 }
 
@@ -234,6 +300,7 @@ static struct dma_fence *npu_job_run(struct drm_sched_job *base)
 {
 	struct npu_job *job = to_npu_job(base);
 
+	npu_job_unhold(job);
 	npu_job_start(job);
 	npu_job_unwait(job);
 	/* From here on others may pass the scheduler by: the job is on the ring. */
@@ -250,6 +317,7 @@ static void npu_job_done(struct drm_sched_job *base)
 {
 	struct npu_job *job = to_npu_job(base);
 
+	npu_job_unhold(job);
 	/* Not signalled yet only if the queue was destroyed before the job ran. */
 	npu_fence_signal(job->fence, -ECANCELED);
 	npu_job_unwait(job);

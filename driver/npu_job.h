@@ -54,6 +54,12 @@ struct npu_job {
 	struct npu_queue *queue;
 	/** @fence: hardware fence, initialised when the job is armed */
 	struct npu_fence *fence;
+	/** @held: in &npu_queue.held, as long as the scheduler has it */
+	struct list_head held;
+	/** @waits: what it waits for, in the scheduler's order, references */
+	struct dma_fence **waits;
+	/** @num_waits: number of them */
+	u32 num_waits;
 	/** @before: fence of the part before it, if the ring was too small for all */
 	struct dma_fence *before;
 	/** @patience: jiffies that it may take without any progress */
@@ -81,6 +87,7 @@ extern const struct drm_sched_backend_ops npu_job_sched_ops;
 
 struct npu_job *npu_job_create(struct npu_queue *queue, u32 count);
 int npu_job_schedule(struct npu_job *job);
+int npu_job_wait_for(struct npu_job *job, struct dma_fence **fences, u32 *count);
 void npu_job_discard(struct npu_job *job);
 void npu_job_push(struct npu_job *job, struct dma_fence **out);
 void npu_job_run_now(struct npu_job *job, struct dma_fence **out);

@@ -393,6 +393,7 @@ struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 	mutex_init(&queue->submit_lock);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->node);
+	INIT_LIST_HEAD(&queue->held);
 	npu_recovery_init_queue(queue);
 	queue->npu = npu;
 	queue->vm = vm;

@@ -112,6 +112,8 @@ struct npu_queue {
 	u32 tail;
 	/** @inflight: fence by ring slot, at the last entry of each job */
 	struct npu_fence **inflight;
+	/** @held: armed jobs that the scheduler has not run yet, in order */
+	struct list_head held;
 	/** @stopped: nothing goes to the hardware any more */
 	bool stopped;
 	/** @error: of fences of jobs that come too late */

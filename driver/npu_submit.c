@@ -175,7 +175,6 @@ static int npu_submit_ctx_create_jobs(struct npu_submit_ctx *ctx)
  */
 static int npu_submit_ctx_schedule(struct npu_submit_ctx *ctx)
 {
-	struct npu_syncs *syncs = &ctx->syncs;
 	int ret;
 	u32 i;
 
@@ -185,15 +184,7 @@ static int npu_submit_ctx_schedule(struct npu_submit_ctx *ctx)
 			return ret;
 	}
 
-	while (syncs->num_waits) {
-		/* Takes over the reference, whatever it returns. */
-		ret = drm_sched_job_add_dependency(&ctx->jobs[0]->base,
-						   syncs->waits[--syncs->num_waits]);
-		if (ret)
-			return ret;
-	}
-
-	return 0;
+	return npu_job_wait_for(ctx->jobs[0], ctx->syncs.waits, &ctx->syncs.num_waits);
 }
 
 /**
