@@ -51,7 +51,7 @@ static int npu_ioctl_vm_create(struct drm_device *drm, void *data, struct drm_fi
 	if (ret)
 		return ret;
 
-	vm = npu_vm_create(npu, false);
+	vm = npu_vm_create(npu, nfile->process);
 	if (IS_ERR(vm)) {
 		ret = PTR_ERR(vm);
 		goto err_uncharge;

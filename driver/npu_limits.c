@@ -6,24 +6,31 @@
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 
+#include <npu/npu_mmu.h>
+
 #include "npu_device.h"
 #include "npu_limits.h"
 
 /**
  * DOC: Limits
  *
- * Hardware contexts and queues are few, and pinned memory is lost to everyone else. A
- * process gets a large part of each, and not all: another one can still start, and an
- * administrator still look. What the driver has for itself counts for nobody.
+ * Hardware contexts and queues are few, and pinned memory is lost to everyone else, as is what
+ * page tables take, which need no buffer to be made. A process gets a large part of each, and
+ * not all: another one can still start, and an administrator still look. What the driver has
+ * for itself counts for nobody.
  */
 
 /* A process may have all of the hardware but one part in so many. */
 #define NPU_LIMITS_SPARE 8
 
+/* And for page tables one part in so many of HBM: of small pages, they map 16 times as much. */
+#define NPU_LIMITS_TABLES 32
+
 static const char * const npu_limit_names[NPU_LIMIT_COUNT] = {
 	[NPU_LIMIT_VMS] = "address spaces",
 	[NPU_LIMIT_QUEUES] = "queues",
 	[NPU_LIMIT_PINNED] = "bytes of pinned memory",
+	[NPU_LIMIT_TABLES] = "page tables",
 };
 
 /**
@@ -37,13 +44,15 @@ int npu_limits_init(struct npu_device *npu)
 	struct npu_limits *limits = &npu->limits;
 	u32 contexts = npu->info.num_contexts;
 	u32 queues = npu->info.num_queues;
+	u64 memory = min_t(u64, npu->hbm.manager.size, (u64)totalram_pages() << PAGE_SHIFT);
 
 	INIT_LIST_HEAD(&limits->processes);
 	limits->max[NPU_LIMIT_VMS] = contexts - DIV_ROUND_UP(contexts, NPU_LIMITS_SPARE);
 	limits->max[NPU_LIMIT_QUEUES] = queues - DIV_ROUND_UP(queues, NPU_LIMITS_SPARE);
 	/* Of what both device memory and system memory can do without. */
-	limits->max[NPU_LIMIT_PINNED] = PAGE_ALIGN(min_t(u64, npu->hbm.manager.size,
-							 (u64)totalram_pages() << PAGE_SHIFT) / 2);
+	limits->max[NPU_LIMIT_PINNED] = PAGE_ALIGN(memory / 2);
+	/* There is a shadow of each in system memory. */
+	limits->max[NPU_LIMIT_TABLES] = memory / NPU_LIMITS_TABLES / NPU_PAGE_SIZE;
 
 	return drmm_mutex_init(&npu->drm, &limits->lock);
 }

@@ -22,6 +22,8 @@ enum npu_limit {
 	NPU_LIMIT_QUEUES,
 	/** @NPU_LIMIT_PINNED: bytes that can be neither moved nor swapped */
 	NPU_LIMIT_PINNED,
+	/** @NPU_LIMIT_TABLES: page tables, each a page of HBM that stays where it is */
+	NPU_LIMIT_TABLES,
 	/** @NPU_LIMIT_COUNT: number of limits */
 	NPU_LIMIT_COUNT,
 };

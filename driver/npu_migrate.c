@@ -218,7 +218,7 @@ int npu_migrate_init(struct npu_device *npu)
 	if (!migrate->cmds)
 		return -ENOMEM;
 
-	migrate->vm = npu_vm_create(npu, true);
+	migrate->vm = npu_vm_create(npu, NULL);
 	if (IS_ERR(migrate->vm))
 		return PTR_ERR(migrate->vm);
 

@@ -11,6 +11,7 @@
 #include "npu_device.h"
 #include "npu_extent.h"
 #include "npu_hbm.h"
+#include "npu_limits.h"
 #include "npu_mmio.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
@@ -85,27 +86,33 @@ static void npu_pt_set(struct npu_vm *vm, struct npu_pt *pt, unsigned int index,
 
 /**
  * npu_pt_create() - create an empty table
- * @npu: device
+ * @vm: address space, to whose process it is charged
  * @level: its level
  * @resv: lock of buffers that may be moved to make room, held, or NULL
  *
- * Return: the table, or an error pointer.
+ * Return: the table, or an error pointer: -EDQUOT if the process has its limit of them.
  */
-static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level,
-				    struct dma_resv *resv)
+static struct npu_pt *npu_pt_create(struct npu_vm *vm, unsigned int level, struct dma_resv *resv)
 {
+	size_t children = level ? NPU_PT_ENTRIES : 0;
+	struct npu_device *npu = vm->npu;
 	struct npu_pt *pt;
+	int ret;
 
-	pt = kvzalloc(struct_size(pt, children, level ? NPU_PT_ENTRIES : 0), GFP_KERNEL);
-	if (!pt)
-		return ERR_PTR(-ENOMEM);
+	if (npu_process_charge(vm->process, NPU_LIMIT_TABLES, 1))
+		return ERR_PTR(-EDQUOT);
+
+	pt = kvzalloc(struct_size(pt, children, children),
+		      vm->process ? GFP_KERNEL_ACCOUNT : GFP_KERNEL);
+	if (!pt) {
+		ret = -ENOMEM;
+		goto err_uncharge;
+	}
 
 	pt->block = npu_hbm_alloc_page(npu, resv);
 	if (IS_ERR(pt->block)) {
-		int ret = PTR_ERR(pt->block);
-
-		kvfree(pt);
-		return ERR_PTR(ret);
+		ret = PTR_ERR(pt->block);
+		goto err_free;
 	}
 
 	pt->level = level;
@@ -114,6 +121,12 @@ static struct npu_pt *npu_pt_create(struct npu_device *npu, unsigned int level,
 	if (likely(READ_ONCE(npu->state) != NPU_DEVICE_OFFLINE))
 		memset_io(npu->hbm.cpu + pt->addr, 0, NPU_PAGE_SIZE);
 	return pt;
+
+err_free:
+	kvfree(pt);
+err_uncharge:
+	npu_process_uncharge(vm->process, NPU_LIMIT_TABLES, 1);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -166,27 +179,28 @@ void npu_pt_rewrite(struct npu_vm *vm)
 	wmb(); /* it is there before the device uses it */
 }
 
-static void npu_pt_destroy(struct npu_device *npu, struct npu_pt *pt)
+static void npu_pt_destroy(struct npu_vm *vm, struct npu_pt *pt)
 {
-	npu_hbm_free_page(npu, pt->block);
+	npu_hbm_free_page(vm->npu, pt->block);
 	kvfree(pt);
+	npu_process_uncharge(vm->process, NPU_LIMIT_TABLES, 1);
 }
 
 /**
  * npu_pt_create_root() - create the page table of a new address space
- * @npu: device
+ * @vm: address space
  *
  * Return: its root, or an error pointer.
  */
-struct npu_pt *npu_pt_create_root(struct npu_device *npu)
+struct npu_pt *npu_pt_create_root(struct npu_vm *vm)
 {
 	struct npu_room_claim claim;
 	struct npu_pt *root;
 	int ret;
 
-	npu_room_claim_begin(&claim, npu, PAGE_SIZE);
+	npu_room_claim_begin(&claim, vm->npu, PAGE_SIZE);
 	do {
-		root = npu_pt_create(npu, NPU_PT_LEVELS - 1, NULL);
+		root = npu_pt_create(vm, NPU_PT_LEVELS - 1, NULL);
 		ret = PTR_ERR_OR_ZERO(root);
 	} while (npu_room_claim_again(&claim, &ret));
 	if (ret)
@@ -198,22 +212,22 @@ struct npu_pt *npu_pt_create_root(struct npu_device *npu)
 
 /**
  * npu_pt_destroy_root() - free a table and all below it
- * @npu: device
+ * @vm: address space
  * @root: table that the device does not use any more
  *
  * Return: number of tables.
  */
-unsigned int npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root)
+unsigned int npu_pt_destroy_root(struct npu_vm *vm, struct npu_pt *root)
 {
 	unsigned int tables = 1;
 	unsigned int i;
 
 	for (i = 0; root->level && i < NPU_PT_ENTRIES; i++) {
 		if (root->children[i])
-			tables += npu_pt_destroy_root(npu, root->children[i]);
+			tables += npu_pt_destroy_root(vm, root->children[i]);
 	}
 
-	npu_pt_destroy(npu, root);
+	npu_pt_destroy(vm, root);
 	return tables;
 }
 
@@ -268,7 +282,7 @@ static struct npu_pt *npu_pt_get(struct npu_pt_update *update, u64 va, unsigned 
 		struct npu_pt *child = pt->children[index];
 
 		if (!child) {
-			child = npu_pt_create(vm->npu, pt->level - 1, drm_gpuvm_resv(&vm->base));
+			child = npu_pt_create(vm, pt->level - 1, drm_gpuvm_resv(&vm->base));
 			if (IS_ERR(child))
 				return child;
 			atomic_inc(&vm->num_tables);
@@ -811,6 +825,6 @@ void npu_pt_update_end(struct npu_pt_update *update)
 	}
 
 	list_for_each_entry_safe(pt, next, &update->detached, node)
-		atomic_sub(npu_pt_destroy_root(npu, pt), &update->vm->num_tables);
+		atomic_sub(npu_pt_destroy_root(update->vm, pt), &update->vm->num_tables);
 }
 EXPORT_SYMBOL_IF_KUNIT(npu_pt_update_end);

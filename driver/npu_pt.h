@@ -57,8 +57,8 @@ struct npu_pt_update {
 	struct list_head detached;
 };
 
-struct npu_pt *npu_pt_create_root(struct npu_device *npu);
-unsigned int npu_pt_destroy_root(struct npu_device *npu, struct npu_pt *root);
+struct npu_pt *npu_pt_create_root(struct npu_vm *vm);
+unsigned int npu_pt_destroy_root(struct npu_vm *vm, struct npu_pt *root);
 
 void npu_pt_refresh(struct npu_device *npu, struct npu_pt *pt);
 void npu_pt_rewrite(struct npu_vm *vm);

@@ -210,6 +210,8 @@ static int npu_query_limits(struct npu_device *npu, struct npu_process *process,
 		.num_queues = npu_process_used(process, NPU_LIMIT_QUEUES),
 		.max_pinned = npu->limits.max[NPU_LIMIT_PINNED],
 		.num_pinned = npu_process_used(process, NPU_LIMIT_PINNED),
+		.max_tables = npu->limits.max[NPU_LIMIT_TABLES],
+		.num_tables = npu_process_used(process, NPU_LIMIT_TABLES),
 	};
 
 	return npu_uapi_put_struct(args->pointer, &args->size, &reply, sizeof(reply));

@@ -175,7 +175,8 @@ static int npu_room_wait(struct npu_room_claim *claim)
  * npu_room_claim_again() - is it worth another attempt?
  * @claim: claim
  * @ret: result of the last attempt, which has let go of all reservation locks; -EAGAIN if
- * what it needs beside room was not there
+ * what it needs beside room was not there, -EDQUOT, which becomes -ENOSPC, at a limit of the
+ * process, where no room would help
  *
  * If not the claim has ended, with @ret.
  *
@@ -191,6 +192,8 @@ bool npu_room_claim_again(struct npu_room_claim *claim, int *ret)
 			*ret = -ERESTARTSYS;
 	} else if (*ret == -ENOSPC) {
 		*ret = npu_room_wait(claim) ?: npu_room_claim_lock(claim) ?: -EAGAIN;
+	} else if (*ret == -EDQUOT) {
+		*ret = -ENOSPC;
 	}
 	if (*ret == -EAGAIN) {
 		WRITE_ONCE(room->patience, jiffies + msecs_to_jiffies(NPU_ROOM_PATIENCE_MS));

@@ -12,6 +12,7 @@
 #include "npu_bind.h"
 #include "npu_device.h"
 #include "npu_gpuva.h"
+#include "npu_limits.h"
 #include "npu_pt.h"
 #include "npu_reset.h"
 #include "npu_userptr.h"
@@ -43,6 +44,7 @@ void npu_vm_free(struct npu_vm *vm)
 	ttm_lru_bulk_move_fini(&npu->ttm, &vm->lru);
 	mutex_destroy(&vm->pt_lock);
 	mutex_destroy(&vm->lock);
+	npu_process_put(vm->process);
 	kfree(vm);
 	drm_dev_put(&npu->drm);
 }
@@ -226,13 +228,14 @@ static int npu_vm_init_base(struct npu_vm *vm)
 /**
  * npu_vm_alloc() - create an address space that the hardware does not know
  * @npu: device
- * @internal: it is the driver's own
+ * @process: whose it is; NULL if it is the driver's own
  *
  * It holds the device: works that free what binds leave may come after the last file.
  *
  * Return: it with one reference, or an error pointer.
  */
-VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool internal)
+VISIBLE_IF_KUNIT
+struct npu_vm *npu_vm_alloc(struct npu_device *npu, struct npu_process *process)
 {
 	struct npu_vm *vm;
 	int ret;
@@ -242,6 +245,7 @@ VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool intern
 		return ERR_PTR(-ENOMEM);
 
 	vm->npu = npu;
+	vm->process = process;
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->faults.lock);
 	mutex_init(&vm->pt_lock);
@@ -250,11 +254,11 @@ VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool intern
 	INIT_LIST_HEAD(&vm->node);
 	npu_userptrs_init(vm);
 
-	ret = npu_bind_queue_init(vm, internal);
+	ret = npu_bind_queue_init(vm, !process);
 	if (ret)
 		goto err_free;
 
-	vm->root = npu_pt_create_root(npu);
+	vm->root = npu_pt_create_root(vm);
 	if (IS_ERR(vm->root)) {
 		ret = PTR_ERR(vm->root);
 		goto err_queue;
@@ -265,11 +269,12 @@ VISIBLE_IF_KUNIT struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool intern
 	if (ret)
 		goto err_root;
 
+	npu_process_get(process);
 	drm_dev_get(&npu->drm);
 	return vm;
 
 err_root:
-	npu_pt_destroy_root(npu, vm->root);
+	npu_pt_destroy_root(vm, vm->root);
 err_queue:
 	npu_bind_queue_fini(vm);
 err_free:
@@ -283,22 +288,22 @@ EXPORT_SYMBOL_IF_KUNIT(npu_vm_alloc);
 /**
  * npu_vm_create() - create an address space
  * @npu: device
- * @internal: it is the driver's own
+ * @process: whose it is; NULL if it is the driver's own
  *
  * Return: it with one reference, which npu_vm_destroy() drops, or an error pointer.
  */
-struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal)
+struct npu_vm *npu_vm_create(struct npu_device *npu, struct npu_process *process)
 {
 	struct npu_vm *vm;
 	int ret;
 
-	vm = npu_vm_alloc(npu, internal);
+	vm = npu_vm_alloc(npu, process);
 	if (IS_ERR(vm))
 		return vm;
 
 	ret = npu_vm_attach(vm);
 	if (ret) {
-		npu_pt_destroy_root(npu, vm->root);
+		npu_pt_destroy_root(vm, vm->root);
 		npu_vm_put(vm);
 		return ERR_PTR(ret);
 	}
@@ -325,7 +330,7 @@ void npu_vm_destroy(struct npu_vm *vm)
 		npu_vma_release(vm, to_npu_vma(va));
 	}
 	dma_resv_unlock(drm_gpuvm_resv(&vm->base));
-	npu_pt_destroy_root(vm->npu, vm->root);
+	npu_pt_destroy_root(vm, vm->root);
 	mutex_unlock(&vm->lock);
 
 	npu_vm_put(vm);

@@ -19,6 +19,7 @@
 
 struct npu_device;
 struct npu_extent;
+struct npu_process;
 struct npu_pt;
 struct ttm_buffer_object;
 
@@ -46,6 +47,8 @@ struct npu_vm {
 	struct drm_gpuvm base;
 	/** @npu: device */
 	struct npu_device *npu;
+	/** @process: to which page tables are charged, a reference; NULL: the driver itself */
+	struct npu_process *process;
 	/** @context: hardware context */
 	u32 context;
 	/** @num_queues: queues that run in it; it is not destroyed under them */
@@ -102,7 +105,7 @@ static inline struct npu_vm *to_npu_vm(struct drm_gpuvm *base)
 
 bool npu_vm_needs(const struct ttm_buffer_object *tbo);
 
-struct npu_vm *npu_vm_create(struct npu_device *npu, bool internal);
+struct npu_vm *npu_vm_create(struct npu_device *npu, struct npu_process *process);
 void npu_vm_destroy(struct npu_vm *vm);
 struct npu_vm *npu_vm_get(struct npu_vm *vm);
 void npu_vm_put(struct npu_vm *vm);
@@ -114,7 +117,7 @@ int npu_vm_set_contexts(struct npu_device *npu);
 int npu_vm_catch_up(struct npu_device *npu);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-struct npu_vm *npu_vm_alloc(struct npu_device *npu, bool internal);
+struct npu_vm *npu_vm_alloc(struct npu_device *npu, struct npu_process *process);
 #endif
 
 #endif /* __NPU_VM_H__ */

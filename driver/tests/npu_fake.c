@@ -105,7 +105,7 @@ static void npu_fake_destroy_vm(void *arg)
  */
 struct npu_vm *npu_fake_vm(struct kunit *test, struct npu_device *npu)
 {
-	struct npu_vm *vm = npu_vm_alloc(npu, true);
+	struct npu_vm *vm = npu_vm_alloc(npu, NULL);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, vm);
 	vm->context = ida_alloc(&npu->context_ida, GFP_KERNEL);

@@ -63,7 +63,8 @@ static int has_nothing(int fd)
 	struct drm_npu_dev_limits limits;
 	int ret = get_limits(fd, &limits);
 
-	return ret ?: limits.num_vms || limits.num_queues || limits.num_pinned ? -EEXIST : 0;
+	return ret ?: limits.num_vms || limits.num_queues || limits.num_pinned ||
+		limits.num_tables ? -EEXIST : 0;
 }
 
 TEST_F(limits, query)
@@ -134,6 +135,55 @@ TEST_F(limits, queues)
 	EXPECT_EQ(limits.max_queues, limits.num_queues);
 	ASSERT_EQ(0, npu_queue_destroy(self->fd, last));
 	EXPECT_EQ(0, npu_queue_create(self->fd, self->vm, &queue));
+}
+
+#define SPARSE_OPS 1024
+
+/* Sparse pages need no buffer, and where they are far apart each needs a table of its own. */
+static int map_sparse(int fd, uint32_t vm, uint64_t *va)
+{
+	struct drm_npu_vm_bind_op ops[SPARSE_OPS];
+	struct drm_npu_vm_bind bind = {
+		.vm_id = vm,
+		.ops = {
+			.array = (uintptr_t)ops, .count = SPARSE_OPS, .stride = sizeof(ops[0]),
+		},
+	};
+	int ret;
+
+	for (unsigned int i = 0; i < SPARSE_OPS; i++)
+		ops[i] = (struct drm_npu_vm_bind_op) {
+			.op = DRM_NPU_VM_BIND_OP_MAP_SPARSE, .va = *va + i * 0x200000ULL,
+			.size = 0x1000,
+		};
+	ret = npu_ioctl(fd, DRM_IOCTL_NPU_VM_BIND, &bind);
+	*va += bind.ops.count * 0x200000ULL;
+	return ret;
+}
+
+TEST_F(limits, tables)
+{
+	struct drm_npu_dev_limits *start = &self->at_start;
+	struct drm_npu_dev_limits limits;
+	uint64_t va = TEST_VA;
+	int ret;
+
+	EXPECT_EQ(1, start->num_tables) TH_LOG("that of the VM itself");
+	ASSERT_GT(start->max_tables, start->num_tables);
+	do {
+		ret = map_sparse(self->fd, self->vm, &va);
+		ASSERT_LE((va - TEST_VA) / 0x200000, start->max_tables);
+	} while (!ret);
+	if (ret == -EOPNOTSUPP)
+		SKIP(return, "no sparse pages");
+	EXPECT_EQ(-ENOSPC, ret);
+	ASSERT_EQ(0, get_limits(self->fd, &limits));
+	EXPECT_EQ(limits.max_tables, limits.num_tables);
+	EXPECT_EQ(0, in_another_process(use_a_queue)) TH_LOG("nothing left for others");
+
+	ASSERT_EQ(0, npu_vm_unmap(self->fd, self->vm, TEST_VA, va - TEST_VA));
+	ASSERT_EQ(0, get_limits(self->fd, &limits));
+	EXPECT_EQ(start->num_tables, limits.num_tables);
 }
 
 TEST_F(limits, files_of_a_process_count_together)

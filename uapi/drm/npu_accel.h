@@ -293,6 +293,10 @@ struct drm_npu_dev_limits {
 	__u64 max_pinned;
 	/** @num_pinned: of them in use */
 	__u64 num_pinned;
+	/** @max_tables: page tables, of 4 KiB of HBM each */
+	__u64 max_tables;
+	/** @num_tables: of them in use */
+	__u64 num_tables;
 };
 
 /**
