@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-mapping.h>
 #include <linux/dmapool.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
@@ -280,6 +281,90 @@ int npu_queue_detach(struct npu_queue *queue)
 }
 
 /**
+ * npu_queue_cancel_held() - signal the fences of all jobs that the scheduler has not run yet
+ * @queue: queue, stopped, with nothing in its ring
+ *
+ * What they wait for may never happen. They are run and freed when it has, for nothing.
+ */
+static void npu_queue_cancel_held(struct npu_queue *queue)
+{
+	struct npu_fence *fence;
+	struct npu_job *job;
+	unsigned long flags;
+	int error;
+
+	for (;;) {
+		spin_lock_irqsave(&queue->lock, flags);
+		job = list_first_entry_or_null(&queue->held, struct npu_job, held);
+		if (job) {
+			list_del_init(&job->held);
+			fence = job->fence;
+			dma_fence_get(&fence->base);
+			error = queue->error;
+		}
+		spin_unlock_irqrestore(&queue->lock, flags);
+
+		if (!job)
+			break;
+		npu_fence_signal(fence, error);
+		dma_fence_put(&fence->base);
+	}
+}
+
+/**
+ * npu_queue_detach_process() - stop all queues of a process, and destroy them in hardware
+ * @npu: device
+ * @mm: memory of the process
+ *
+ * Return: 0 on success; a negative error code if a reset, which has been scheduled, does it.
+ */
+static int npu_queue_detach_process(struct npu_device *npu, struct mm_struct *mm)
+{
+	struct npu_queue *queue;
+	int ret = 0;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (queue->mm != mm || queue->params.internal)
+			continue;
+		npu_queue_stop(queue, DRM_NPU_QUEUE_LOST, -ECANCELED, -ECANCELED);
+		ret = npu_queue_detach(queue) ?: ret;
+	}
+
+	return ret;
+}
+
+/**
+ * npu_queue_cancel_process() - end what a process has the device do, as it goes itself
+ * @npu: device
+ * @mm: memory of the process
+ *
+ * A device that is off line does nothing, and one that sleeps is not woken.
+ */
+void npu_queue_cancel_process(struct npu_device *npu, struct mm_struct *mm)
+{
+	struct npu_queue *queue;
+	bool cookie;
+	int ret;
+
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&npu->hw_lock);
+	ret = npu->state == NPU_DEVICE_ALIVE ? npu_queue_detach_process(npu, mm) : 0;
+	mutex_unlock(&npu->hw_lock);
+	if (ret)
+		npu_reset_wait(npu);
+
+	mutex_lock(&npu->hw_lock);
+	list_for_each_entry(queue, &npu->queues, node) {
+		if (queue->mm == mm && READ_ONCE(queue->stopped) && !queue->attached)
+			npu_queue_cancel_held(queue);
+	}
+	mutex_unlock(&npu->hw_lock);
+	dma_fence_end_signalling(cookie);
+}
+
+/**
  * npu_queue_free_dma() - free what the hardware had access to
  * @queue: queue, detached
  */
@@ -333,6 +418,8 @@ static void npu_queue_free(struct npu_queue *queue)
 {
 	npu_fence_context_put(queue->fences);
 	npu_usage_put(queue->params.usage);
+	if (queue->mm)
+		mmdrop(queue->mm);
 	kvfree(queue->inflight);
 	mutex_destroy(&queue->submit_lock);
 	kfree(queue);
@@ -403,6 +490,9 @@ struct npu_queue *npu_queue_create(struct npu_device *npu, struct npu_vm *vm,
 	queue->resets = atomic_read(&npu->reset.count);
 	queue->pid = task_tgid_nr(current);
 	get_task_comm(queue->comm, current->group_leader);
+	queue->mm = current->mm;
+	if (queue->mm)
+		mmgrab(queue->mm);
 	queue->hw_id = U32_MAX;
 	queue->moved = jiffies;
 

@@ -21,6 +21,7 @@
 /* The hardware's ring is twice what user space sees, see &npu_queue.slots. */
 #define NPU_QUEUE_MAX_ENTRIES (NPU_SQ_MAX_ENTRIES / 2)
 
+struct mm_struct;
 struct npu_cq;
 struct npu_device;
 struct npu_fence;
@@ -75,6 +76,8 @@ struct npu_queue {
 	u32 resets;
 	/** @pid: process that created it, for messages */
 	pid_t pid;
+	/** @mm: memory of that process, without its pages; NULL if it was a kernel thread */
+	struct mm_struct *mm;
 	/** @comm: name of that process */
 	char comm[TASK_COMM_LEN];
 
@@ -173,6 +176,7 @@ void npu_queue_ring_again(struct npu_queue *queue);
 void npu_queue_stop(struct npu_queue *queue, enum drm_npu_queue_status status, int first,
 		    int others);
 int npu_queue_detach(struct npu_queue *queue);
+void npu_queue_cancel_process(struct npu_device *npu, struct mm_struct *mm);
 void npu_queue_set_recovery(struct npu_queue *queue, enum drm_npu_recovery recovery);
 int npu_queue_create_hw(struct npu_queue *queue);
 void npu_queue_detached(struct npu_queue *queue);

@@ -15,6 +15,7 @@
 #include "npu_extent.h"
 #include "npu_pm.h"
 #include "npu_pt.h"
+#include "npu_queue.h"
 #include "npu_sleep.h"
 #include "npu_uapi.h"
 #include "npu_userptr.h"
@@ -28,7 +29,8 @@
  * the kernel may move or swap it. A notifier tells, npu_userptr_invalidate(), and then the
  * page is not given away before the VM's jobs have ended and the device has forgotten it.
  * The next job of the VM finds out where the memory is by then; what is not there any more
- * faults when the job uses it.
+ * faults when the job uses it. When all the memory of the process goes, as it ends or executes
+ * another program, its queues are stopped first: nobody could end it while it waits for them.
  *
  * Finding pages, npu_userptr_pin(), takes locks of the process and waits for notifiers, so
  * it comes before reservation locks are taken. If memory moves again before a fence is
@@ -280,6 +282,10 @@ static bool npu_userptr_invalidate(struct mmu_interval_notifier *notifier,
 	userptr->found = false;
 	list_move_tail(&userptr->node, &userptrs->stale);
 	up_write(&userptrs->lock);
+
+	/* Who is killed must not wait for jobs that may last: files are closed only later. */
+	if (range->event == MMU_NOTIFY_RELEASE)
+		npu_queue_cancel_process(vm->npu, range->mm);
 
 	/* From here on no job can begin that uses it. */
 	stay = range->event == MMU_NOTIFY_PROTECTION_PAGE && !userptr->readonly;

@@ -2,6 +2,7 @@
 /* DRM_NPU_VM_BIND_OP_MAP_USERPTR: memory of a process, which stays free to change it */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -351,6 +352,61 @@ TEST_F(userptr, process_exit)
 		ASSERT_EQ(child, waitpid(child, &status, 0));
 		if (!(i & 1))
 			EXPECT_EQ(0, status);
+	}
+	EXPECT_TRUE(npu_ctx_works(&self->ctx));
+}
+
+/* Jobs that would last for an hour: one that runs, and one of another queue that waits for it. */
+static int submit_for_an_hour(struct npu_ctx *ctx)
+{
+	struct drm_npu_sync sync = { .flags = DRM_NPU_SYNC_WAIT };
+	struct drm_npu_job job = { .list = ctx->list.va, .count = 1 };
+	uint32_t other;
+	int ret;
+
+	cmd_sem_wait(npu_ctx_cmd(ctx, 0), ctx->data.va, 1);
+	npu_ctx_cmd(ctx, 0)->timeout_us = 3600000000;
+	ret = npu_queue_create(ctx->fd, ctx->vm, &other);
+	if (!ret)
+		ret = npu_syncobj_create(ctx->fd, &sync.handle);
+	if (!ret)
+		ret = npu_submit(ctx->fd, ctx->queue, ctx->list.va, 1, sync.handle);
+	return ret ? ret : npu_submit_syncs(ctx->fd, other, &job, 1, &sync, 1);
+}
+
+/* Its memory goes before its files do, and cannot before these jobs have ended. */
+TEST_F(userptr, process_ends_whatever_its_jobs_do)
+{
+	for (int i = 0; i < 3; i++) {
+		int pipes[2], status;
+		char byte = 0;
+		pid_t child;
+
+		ASSERT_EQ(0, pipe(pipes));
+		child = fork();
+		ASSERT_GE(child, 0);
+		if (!child) {
+			struct npu_ctx own;
+			char *mem = map_at(NULL, SIZE);
+
+			byte = !npu_ctx_open(&own) && !bind_mem(&own, mem, VA, SIZE, 0) &&
+			       !submit_for_an_hour(&own);
+			if (write(pipes[1], &byte, 1) != 1)
+				_exit(1);
+			if (i == 1)
+				_exit(0);
+			if (i == 2)
+				execl("/bin/true", "true", NULL);
+			pause();
+		}
+		ASSERT_EQ(1, read(pipes[0], &byte, 1));
+		EXPECT_EQ(1, byte);
+		if (!i)
+			ASSERT_EQ(0, kill(child, SIGKILL));
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(i ? 0 : SIGKILL, status);
+		close(pipes[0]);
+		close(pipes[1]);
 	}
 	EXPECT_TRUE(npu_ctx_works(&self->ctx));
 }

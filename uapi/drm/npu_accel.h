@@ -357,7 +357,8 @@ enum drm_npu_vm_bind_op_type {
 	DRM_NPU_VM_BIND_OP_UNMAP,
 	/**
 	 * @DRM_NPU_VM_BIND_OP_MAP_USERPTR: map memory of the calling process, which stays
-	 * free to unmap or move it; the device follows. EFAULT: no such memory
+	 * free to unmap or move it; the device follows. EFAULT: no such memory. When that
+	 * process ends, or executes another program, all queues that it made are stopped
 	 */
 	DRM_NPU_VM_BIND_OP_MAP_USERPTR,
 	/** @DRM_NPU_VM_BIND_OP_MAP_SPARSE: reads give zero, writes go nowhere */
@@ -658,7 +659,10 @@ enum drm_npu_queue_status {
 	DRM_NPU_QUEUE_FAULT,
 	/** @DRM_NPU_QUEUE_TIMEOUT: stopped, a command took too long */
 	DRM_NPU_QUEUE_TIMEOUT,
-	/** @DRM_NPU_QUEUE_LOST: stopped by recovery, not through its own fault */
+	/**
+	 * @DRM_NPU_QUEUE_LOST: stopped by recovery, not through its own fault; or with the
+	 * memory of the process that made it, see %DRM_NPU_VM_BIND_OP_MAP_USERPTR
+	 */
 	DRM_NPU_QUEUE_LOST,
 };
 
