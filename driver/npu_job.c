@@ -138,8 +138,8 @@ static void npu_job_arm(struct npu_job *job)
  * npu_job_start() - put a job on its queue's ring
  * @job: job, armed
  *
- * If the queue has been stopped the job's fence is signalled with an error, that of the part
- * before it if this is why.
+ * If the queue has been stopped and is empty the job's fence is signalled with an error, that of
+ * the part before it if this is why.
  */
 static void npu_job_start(struct npu_job *job)
 {

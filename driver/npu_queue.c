@@ -668,7 +668,11 @@ bool npu_queue_has_room(struct npu_queue *queue, u32 count)
  * @queue: queue
  * @job: job, for which there is room
  *
- * Return: 0 on success, the error for the job's fence if the queue has been stopped.
+ * Fences signal in order. What is in the ring of a queue that has been stopped may run until it is
+ * detached, so a job that comes meanwhile goes behind it, to be cancelled with it: the device is
+ * not told of it.
+ *
+ * Return: 0 on success, the error for the job's fence if the queue has been stopped and is empty.
  */
 int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 {
@@ -677,7 +681,7 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 	u32 i;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (queue->stopped) {
+	if (queue->stopped && queue->head == queue->tail) {
 		ret = queue->error;
 		goto out;
 	}
@@ -703,6 +707,8 @@ int npu_queue_push(struct npu_queue *queue, struct npu_job *job)
 
 	dma_fence_get(&job->fence->base);
 	queue->inflight[npu_ring_slot(queue->tail - 1, queue->slots)] = job->fence;
+	if (queue->stopped)
+		goto out;
 
 	trace_npu_job_run(job);
 	dma_wmb(); /* entries are there before the doorbell rings */
