@@ -161,7 +161,7 @@ static int map_sparse(int fd, uint32_t vm, uint64_t *va)
 	return ret;
 }
 
-TEST_F(limits, tables)
+TEST_F_TIMEOUT(limits, tables, 180)
 {
 	struct drm_npu_dev_limits *start = &self->at_start;
 	struct drm_npu_dev_limits limits;
