@@ -543,6 +543,30 @@ static const struct dma_buf_attach_ops npu_attach_ops = {
 	.invalidate_mappings = npu_prime_invalidate,
 };
 
+static struct drm_gem_object *npu_prime_import_other(struct npu_device *npu,
+						     struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	struct drm_gem_object *obj;
+	struct npu_bo *bo;
+
+	bo = npu_gem_create_imported(npu, dmabuf);
+	if (IS_ERR(bo))
+		return ERR_CAST(bo);
+
+	/* From now on we may be told that it moves. */
+	obj = &bo->ttm.base;
+	attach = dma_buf_dynamic_attach(dmabuf, npu->drm.dev, &npu_attach_ops, obj);
+	if (IS_ERR(attach)) {
+		drm_gem_object_put(obj);
+		return ERR_CAST(attach);
+	}
+
+	get_dma_buf(dmabuf);
+	obj->import_attach = attach;
+	return obj;
+}
+
 /**
  * npu_prime_import() - make a buffer of a dma-buf
  * @drm: DRM device
@@ -552,9 +576,8 @@ static const struct dma_buf_attach_ops npu_attach_ops = {
  */
 struct drm_gem_object *npu_prime_import(struct drm_device *drm, struct dma_buf *dmabuf)
 {
-	struct dma_buf_attachment *attach;
 	struct drm_gem_object *obj;
-	struct npu_bo *bo;
+	int idx;
 
 	if (dmabuf->ops == &npu_dma_buf_ops) {
 		obj = dmabuf->priv;
@@ -564,20 +587,13 @@ struct drm_gem_object *npu_prime_import(struct drm_device *drm, struct dma_buf *
 		}
 	}
 
-	bo = npu_gem_create_imported(to_npu_device(drm), dmabuf);
-	if (IS_ERR(bo))
-		return ERR_CAST(bo);
+	/* What is attached later than npu_gem_unplug() would be let go of by nobody in time. */
+	if (!drm_dev_enter(drm, &idx))
+		return ERR_PTR(-ENODEV);
 
-	/* From now on we may be told that it moves. */
-	obj = &bo->ttm.base;
-	attach = dma_buf_dynamic_attach(dmabuf, drm->dev, &npu_attach_ops, obj);
-	if (IS_ERR(attach)) {
-		drm_gem_object_put(obj);
-		return ERR_CAST(attach);
-	}
+	obj = npu_prime_import_other(to_npu_device(drm), dmabuf);
+	drm_dev_exit(idx);
 
-	get_dma_buf(dmabuf);
-	obj->import_attach = attach;
 	return obj;
 }
 
