@@ -179,7 +179,6 @@ static int npu_device_init_software(struct npu_device *npu)
 	INIT_LIST_HEAD(&npu->userptrs);
 	INIT_LIST_HEAD(&npu->vms);
 	INIT_LIST_HEAD(&npu->queues);
-	npu_jobs_init(npu);
 	npu_pm_init(npu);
 	ida_init(&npu->context_ida);
 	ida_init(&npu->queue_ida);

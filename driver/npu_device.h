@@ -19,7 +19,6 @@
 #include "npu_coredump.h"
 #include "npu_fw.h"
 #include "npu_hbm.h"
-#include "npu_job.h"
 #include "npu_migrate.h"
 #include "npu_offline.h"
 #include "npu_perf.h"
@@ -154,8 +153,6 @@ struct npu_device {
 	struct npu_offline offline;
 	/** @recovery: what recovery has done */
 	struct npu_recovery recovery;
-	/** @jobs: those that the scheduler has not run yet */
-	struct npu_jobs jobs;
 	/** @coredump: failure that is being written down */
 	struct npu_coredump coredump;
 	/** @pm: power */

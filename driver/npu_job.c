@@ -2,7 +2,6 @@
 #include <linux/slab.h>
 
 #include "npu_compat.h"
-#include "npu_device.h"
 #include "npu_fence.h"
 #include "npu_job.h"
 #include "npu_queue.h"
@@ -42,7 +41,6 @@ struct npu_job *npu_job_create(struct npu_queue *queue, u32 count)
 	if (!job)
 		return ERR_PTR(-ENOMEM);
 
-	INIT_LIST_HEAD(&job->node);
 	INIT_LIST_HEAD(&job->held);
 	job->queue = npu_queue_get(queue);
 	job->count = count;
@@ -158,77 +156,6 @@ static void npu_job_start(struct npu_job *job)
 }
 
 /**
- * npu_job_wait() - a job waits for the scheduler to run it
- * @job: job, armed
- *
- * Without a device its fence waits for nothing.
- */
-static void npu_job_wait(struct npu_job *job)
-{
-	struct npu_jobs *jobs = &job->queue->npu->jobs;
-	bool over;
-
-	spin_lock(&jobs->lock);
-	over = jobs->over;
-	if (!over)
-		list_add_tail(&job->node, &jobs->waiting);
-	spin_unlock(&jobs->lock);
-
-	if (over)
-		npu_fence_signal(job->fence, -ENODEV);
-}
-
-/**
- * npu_job_unwait() - undo npu_job_wait()
- * @job: job
- */
-static void npu_job_unwait(struct npu_job *job)
-{
-	struct npu_jobs *jobs = &job->queue->npu->jobs;
-
-	spin_lock(&jobs->lock);
-	list_del_init(&job->node);
-	spin_unlock(&jobs->lock);
-}
-
-/**
- * npu_jobs_init() - no job waits
- * @npu: device
- */
-void npu_jobs_init(struct npu_device *npu)
-{
-	spin_lock_init(&npu->jobs.lock);
-	INIT_LIST_HEAD(&npu->jobs.waiting);
-}
-
-/**
- * npu_jobs_cancel() - signal the fences of all jobs that have not been run
- * @npu: device that runs none any more
- *
- * What they wait for may be anybody's, and take any time.
- */
-void npu_jobs_cancel(struct npu_device *npu)
-{
-	struct npu_jobs *jobs = &npu->jobs;
-	struct npu_fence *fence;
-	struct npu_job *job;
-
-	spin_lock(&jobs->lock);
-	jobs->over = true;
-	while ((job = list_first_entry_or_null(&jobs->waiting, struct npu_job, node))) {
-		list_del_init(&job->node);
-		fence = job->fence;
-		dma_fence_get(&fence->base);
-		spin_unlock(&jobs->lock);
-
-		npu_fence_signal(fence, -ENODEV);
-		dma_fence_put(&fence->base);
-		spin_lock(&jobs->lock);
-	}
-	spin_unlock(&jobs->lock);
-}
-
-/**
  * npu_job_hold() - the scheduler gets a job
  * @job: job
  */
@@ -267,7 +194,6 @@ void npu_job_push(struct npu_job *job, struct dma_fence **out)
 	drm_sched_job_arm(&job->base);
 	npu_job_arm(job);
 	*out = dma_fence_get(&job->fence->base);
-	npu_job_wait(job);
 	if (atomic_inc_return(&job->queue->scheduled) == 1 &&
 	    READ_ONCE(job->queue->head) == READ_ONCE(job->queue->tail))
 		WRITE_ONCE(job->queue->moved, jiffies);
@@ -302,7 +228,6 @@ static struct dma_fence *npu_job_run(struct drm_sched_job *base)
 
 	npu_job_unhold(job);
 	npu_job_start(job);
-	npu_job_unwait(job);
 	/* From here on others may pass the scheduler by: the job is on the ring. */
 	atomic_dec_return_release(&job->queue->scheduled);
 
@@ -320,7 +245,6 @@ static void npu_job_done(struct drm_sched_job *base)
 	npu_job_unhold(job);
 	/* Not signalled yet only if the queue was destroyed before the job ran. */
 	npu_fence_signal(job->fence, -ECANCELED);
-	npu_job_unwait(job);
 	dma_fence_put(&job->fence->base);
 
 	drm_sched_job_cleanup(base);

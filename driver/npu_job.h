@@ -3,12 +3,10 @@
 #define __NPU_JOB_H__
 
 #include <linux/list.h>
-#include <linux/spinlock.h>
 
 #include <drm/gpu_scheduler.h>
 
 struct dma_fence;
-struct npu_device;
 struct npu_fence;
 struct npu_queue;
 
@@ -25,20 +23,6 @@ struct npu_job_entry {
 };
 
 /**
- * struct npu_jobs - jobs of a device that the scheduler has not run yet
- *
- * Those of queues that have been destroyed are among them.
- */
-struct npu_jobs {
-	/** @lock: protects what follows */
-	spinlock_t lock;
-	/** @waiting: the jobs, those of a queue in their order */
-	struct list_head waiting;
-	/** @over: there is no device any more that could run them */
-	bool over;
-};
-
-/**
  * struct npu_job - jobs of user space that go to the hardware together
  *
  * They have one scheduler job and one fence, that of the last of them.
@@ -48,8 +32,6 @@ struct npu_job {
 	struct drm_sched_job base;
 	/** @scheduled: @base is initialised */
 	bool scheduled;
-	/** @node: in &npu_jobs.waiting */
-	struct list_head node;
 	/** @queue: queue */
 	struct npu_queue *queue;
 	/** @fence: hardware fence, initialised when the job is armed */
@@ -91,9 +73,6 @@ int npu_job_wait_for(struct npu_job *job, struct dma_fence **fences, u32 *count)
 void npu_job_discard(struct npu_job *job);
 void npu_job_push(struct npu_job *job, struct dma_fence **out);
 void npu_job_run_now(struct npu_job *job, struct dma_fence **out);
-
-void npu_jobs_init(struct npu_device *npu);
-void npu_jobs_cancel(struct npu_device *npu);
 
 int npu_job_module_init(void);
 void npu_job_module_exit(void);

@@ -312,6 +312,20 @@ static void npu_queue_cancel_held(struct npu_queue *queue)
 }
 
 /**
+ * npu_queue_cancel_all_held() - signal the fences of all jobs that have not been run
+ * @npu: device, all of whose queues are stopped and detached
+ */
+void npu_queue_cancel_all_held(struct npu_device *npu)
+{
+	struct npu_queue *queue;
+
+	lockdep_assert_held(&npu->hw_lock);
+
+	list_for_each_entry(queue, &npu->queues, node)
+		npu_queue_cancel_held(queue);
+}
+
+/**
  * npu_queue_detach_process() - stop all queues of a process, and destroy them in hardware
  * @npu: device
  * @mm: memory of the process
@@ -576,9 +590,8 @@ void npu_queue_put(struct npu_queue *queue)
  * npu_queue_destroy() - destroy a queue
  * @queue: queue
  *
- * When it returns the device does nothing for the queue any more. Fences of jobs
- * that the scheduler still held back are signalled when their dependencies are, or
- * when the device goes.
+ * When it returns the device does nothing for the queue any more, and the fences of
+ * all of its jobs are signalled, of those that the scheduler still holds back too.
  */
 void npu_queue_destroy(struct npu_queue *queue)
 {
@@ -598,6 +611,8 @@ void npu_queue_destroy(struct npu_queue *queue)
 	mutex_unlock(&npu->hw_lock);
 	if (ret)
 		npu_reset_wait(npu);
+
+	npu_queue_cancel_held(queue);
 
 	mutex_lock(&npu->hw_lock);
 	list_del_init(&queue->node);

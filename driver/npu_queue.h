@@ -182,6 +182,7 @@ int npu_queue_create_hw(struct npu_queue *queue);
 void npu_queue_detached(struct npu_queue *queue);
 void npu_queue_stop_all(struct npu_device *npu, int error);
 void npu_queue_detach_all(struct npu_device *npu);
+void npu_queue_cancel_all_held(struct npu_device *npu);
 void npu_queue_free_all(struct npu_device *npu);
 
 #endif /* __NPU_QUEUE_DRV_H__ */

@@ -17,7 +17,6 @@
 #include "npu_device.h"
 #include "npu_fw.h"
 #include "npu_irq.h"
-#include "npu_job.h"
 #include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_reset.h"
@@ -667,7 +666,7 @@ void npu_reset_shutdown(struct npu_device *npu)
 		npu_irq_disable(npu);
 	npu_reset_quiesce(npu);
 	npu_queue_detach_all(npu);
-	npu_jobs_cancel(npu);
+	npu_queue_cancel_all_held(npu);
 	/* If the device has gone while the system slept. */
 	npu_sleep_end(npu);
 	mutex_unlock(&npu->hw_lock);
