@@ -9,6 +9,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 known="ktime_get_mono_fast_ns"
 # Who sleeps looks at its timer while that goes off, and sleeps or does not.
 known="$known hrtimer_wakeup schedule_hrtimeout_range_clock"
+# Who disables an interrupt looks, until it has ended, at what its handling writes.
+known="$known __synchronize_hardirq"
 
 leave_out()
 {
