@@ -133,6 +133,10 @@ enum npu_reduce_operation {
  * @args: address of the arguments, passed on in a0
  * @blocks: number of blocks, 1 to 65535; a1 is the block's index, a2 their number
  * @max_cores: cores to use at most; 0: all that the queue may use
+ * @log: address of a struct npu_log that the kernel may write to, a multiple of 64, handed on as
+ *	NPU_INFO_LOG; 0: none. From NPU_HW_VERSION_1_2 on.
+ * @strict: address of a struct npu_strict, a multiple of 64: run in strict mode; 0: do not.
+ *	From NPU_HW_VERSION_1_2 on.
  * @rsvd: zero
  */
 struct npu_cmd_kernel {
@@ -140,8 +144,48 @@ struct npu_cmd_kernel {
 	npu_le64 args;
 	npu_le32 blocks;
 	npu_le32 max_cores;
-	npu_le64 rsvd[3];
+	npu_le64 log;
+	npu_le64 strict;
+	npu_le64 rsvd;
 };
+
+/**
+ * struct npu_strict - what strict mode is to look for, and what it found
+ * @canary: 64 bits that memory holds which has not been written since it was allocated: a kernel
+ *	that reads them at a multiple of 8 fails with NPU_ST_STRICT_UNINIT; 0: do not look
+ * @status: out: enum npu_status of the finding, NPU_ST_STRICT_*; written last
+ * @pipe: out: enum npu_pipe of the access that was found
+ * @access: out: enum npu_access of it
+ * @other_pipe: out: pipe of the access that it collides with
+ * @other_access: out: enum npu_access of that
+ * @block: out: block of the access
+ * @other_block: out: block of the other one
+ * @pc: out: address of the instruction
+ * @other_pc: out: address of the other one; 0: not known
+ * @address: out: first byte at which they meet, in a local buffer or in global memory
+ * @bytes: out: how many there are
+ * @rsvd: zero
+ *
+ * In memory of the context, which the runtime sets to zero but for @canary. The first finding of
+ * a task counts and ends it with that status; the fault record has pc and address, too.
+ */
+struct npu_strict {
+	npu_le64 canary;
+	npu_le32 status;
+	uint8_t pipe;
+	uint8_t access;
+	uint8_t other_pipe;
+	uint8_t other_access;
+	npu_le32 block;
+	npu_le32 other_block;
+	npu_le64 pc;
+	npu_le64 other_pc;
+	npu_le64 address;
+	npu_le64 bytes;
+	npu_le64 rsvd;
+};
+
+NPU_ASSERT_SIZE(struct npu_strict, 64);
 
 /**
  * struct npu_cmd_copy - copy @rows rows of @row_bytes

@@ -38,6 +38,7 @@
 #define NPU_HW_VERSION_MINOR NPU_MASK(15, 0)
 #define NPU_HW_VERSION_1_0 0x00010000
 #define NPU_HW_VERSION_1_1 0x00010001 /* NPU_CMD_BRANCH, NPU_CMD_REDUCE, npu_sqe.first */
+#define NPU_HW_VERSION_1_2 0x00010002 /* npu_cmd_kernel.log and .strict */
 #define NPU_REG_FEATURES 0x0008
 #define NPU_FEATURE_SYNC_MODE NPU_BIT(0) /* work is done inside the doorbell write */
 #define NPU_FEATURE_SPARSE NPU_BIT(1) /* NPU_PTE_SPARSE */

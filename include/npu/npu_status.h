@@ -33,6 +33,9 @@
  * @NPU_ST_ADMIN_INVALID: bad opcode or field in an admin command
  * @NPU_ST_ADMIN_BUSY: the object exists already, or is still in use
  * @NPU_ST_ADMIN_NOENT: no such queue, completion ring or context
+ * @NPU_ST_STRICT_FLAG: strict mode: two pipes meet in a local buffer without a flag in between
+ * @NPU_ST_STRICT_OVERLAP: strict mode: two blocks write the same global memory
+ * @NPU_ST_STRICT_UNINIT: strict mode: a kernel reads memory that nobody has written
  * @NPU_ST_COUNT: number of codes
  */
 enum npu_status {
@@ -59,6 +62,9 @@ enum npu_status {
 	NPU_ST_ADMIN_INVALID = 20,
 	NPU_ST_ADMIN_BUSY = 21,
 	NPU_ST_ADMIN_NOENT = 22,
+	NPU_ST_STRICT_FLAG = 23,
+	NPU_ST_STRICT_OVERLAP = 24,
+	NPU_ST_STRICT_UNINIT = 25,
 	NPU_ST_COUNT
 };
 

@@ -225,6 +225,7 @@ enum npu_info {
 	NPU_INFO_CORE = 2,
 	NPU_INFO_CORES = 3,
 	NPU_INFO_TIME = 4, /* timestamp */
+	NPU_INFO_LOG = 5, /* npu_cmd_kernel.log */
 };
 
 #endif /* NPU_TILE_H */

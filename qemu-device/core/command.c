@@ -37,8 +37,8 @@ bool npu_sqe_ok(const struct npu_sqe *sqe)
 
 static bool kernel_ok(const struct npu_cmd_kernel *k)
 {
-	return zero(k->rsvd, sizeof(k->rsvd)) && k->blocks >= 1 &&
-	       k->blocks <= KERNEL_BLOCKS_MAX && aligned(k->entry, 2);
+	return !k->rsvd && k->blocks >= 1 && k->blocks <= KERNEL_BLOCKS_MAX &&
+	       aligned(k->entry, 2) && aligned(k->log, LIST_ALIGN) && aligned(k->strict, LIST_ALIGN);
 }
 
 /* Does the last byte of the last row have an address? */
