@@ -36,11 +36,11 @@ help:
 	@echo '  make clean      remove what was built, keep what was downloaded and the kernels'
 	@echo '  make distclean  remove build/ altogether'
 	@echo
-	@echo 'The parts: setup qemu core vm firmware kernels driver lib tools tests'
+	@echo 'The parts: setup qemu core vm firmware kernels driver lib operators tools tests'
 	@echo 'Once built, tools/npu-vm -- COMMAND runs a command in the VM; tools/npu-vm --help.'
 
 .PHONY: all
-all: qemu firmware kernels driver lib tools tests
+all: qemu firmware kernels driver lib operators tools tests
 
 # Packages, QEMU's source, the kernel. Skips what is done, so everything may depend on it.
 .PHONY: setup kernel
@@ -56,7 +56,7 @@ core: setup
 qemu: core
 	@scripts/build-qemu.sh
 
-.PHONY: vm firmware kernels lib tools tests
+.PHONY: vm firmware kernels lib operators tools tests
 vm: setup
 	$(call part,tools/vm)
 firmware: setup
@@ -65,9 +65,11 @@ kernels: setup
 	$(call part,firmware/kernels)
 lib: setup
 	$(call part,libnpurt)
+operators: lib kernels
+	$(call part,libnpuop)
 tools: lib
 	$(call part,tools)
-tests: core lib tools
+tests: core lib operators tools
 	$(call part,tests)
 
 .PHONY: driver
@@ -104,9 +106,10 @@ docs: setup
 	@scripts/man-html.py libnpurt/man $(O)/docs/libnpurt
 
 .PHONY: install
-install: lib tools kernels
+install: lib operators tools kernels
 	@$(MAKE) -C firmware/kernels O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 	@$(MAKE) -C libnpurt O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+	@$(MAKE) -C libnpuop O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 	@$(MAKE) -C tools O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 
 .PHONY: clean distclean

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernels of the module, a line each, by the names that they have there. */
+#ifndef OP_KERNELS_H
+#define OP_KERNELS_H
+
+#define OP_KERNELS(X) X(op_fill)
+
+#endif /* OP_KERNELS_H */

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+#include "op_test.h"
+
+struct op_fixture fx;
+
+static unsigned int points, failures;
+static uint32_t rnd_state = 0x2545f491;
+
+bool ok(bool pass, const char *format, ...)
+{
+	va_list args;
+
+	printf("%sok %u - ", pass ? "" : "not ", ++points);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	failures += !pass;
+	return pass;
+}
+
+void need(int err, const char *what)
+{
+	if (!err)
+		return;
+	printf("Bail out! %s: %s: %s\n", what, npurt_error_name(err), npuop_message(fx.ops));
+	exit(1);
+}
+
+bool refused(int err, const char *argument, const char *what)
+{
+	const char *message = npuop_message(fx.ops);
+	const bool named = !strncmp(message, argument, strlen(argument));
+
+	if (!ok(err && named, "%s is refused, by naming %s", what, argument))
+		printf("# %s: %s\n", npurt_error_name(err), message);
+	return err && named;
+}
+
+#ifdef OP_SHIM
+static void open_device(void)
+{
+	fx.context = shim_context();
+	fx.stream = shim_stream();
+}
+
+static void close_device(void)
+{
+}
+
+const char *npurt_error_name(int error)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "error %d", error);
+	return text;
+}
+#else
+static void open_device(void)
+{
+	NEED(npurt_device_open(0, NULL, &fx.device));
+	NEED(npurt_context_create(fx.device, NULL, &fx.context));
+	NEED(npurt_stream_create(fx.context, NULL, &fx.stream));
+}
+
+static void close_device(void)
+{
+	NEED(npurt_stream_destroy(fx.stream));
+	NEED(npurt_context_destroy(fx.context));
+	NEED(npurt_device_close(fx.device));
+}
+#endif
+
+void op_begin(void)
+{
+	open_device();
+	NEED(npuop_create(fx.context, fx.stream, NULL, &fx.ops));
+}
+
+int op_end(void)
+{
+	NEED(npuop_destroy(fx.ops));
+	close_device();
+	printf("1..%u\n", points);
+	return failures != 0;
+}
+
+void sync_stream(void)
+{
+	NEED(npurt_stream_synchronize(fx.stream));
+}
+
+uint32_t rnd(void)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 17;
+	rnd_state ^= rnd_state << 5;
+	return rnd_state;
+}
+
+uint64_t rnd_below(uint64_t n)
+{
+	return rnd() % n;
+}
+
+double rnd_uniform(void)
+{
+	return (double)(rnd() >> 8) / 8388608.0 - 1;
+}
+
+npuop_tensor tensor_new(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
+{
+	npuop_tensor t = npuop_tensor_dense(NULL, 0, dtype, rank, shape);
+	const uint64_t bytes = npuop_dtype_bytes(dtype, npuop_tensor_elements(&t));
+
+	NEED(npurt_memory_create(fx.context, bytes ? bytes : 1, NULL, &t.memory));
+	return t;
+}
+
+void tensor_free(npuop_tensor *tensor)
+{
+	NEED(npurt_memory_destroy(tensor->memory));
+	tensor->memory = NULL;
+}
+
+npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
+{
+	npuop_tensor t = tensor_new(dtype, rank, shape);
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(&t); i++)
+		tensor_set(&t, i, dtype <= NPUOP_BF16 ? rnd_uniform() : (double)(int32_t)rnd());
+	return t;
+}
+
+/* Where an element is, in elements. */
+static uint64_t place(const npuop_tensor *t, uint64_t index)
+{
+	uint64_t at = 0;
+
+	for (uint32_t i = t->rank; i--; index /= t->shape[i])
+		at += index % t->shape[i] * t->stride[i];
+	return at;
+}
+
+static uint8_t *host(const npuop_tensor *t)
+{
+	void *pointer;
+
+	NEED(npurt_memory_map(t->memory, &pointer));
+	return (uint8_t *)pointer + t->offset;
+}
+
+static float from_bf16(uint16_t bits)
+{
+	const uint32_t wide = (uint32_t)bits << 16;
+	float value;
+
+	memcpy(&value, &wide, sizeof(value));
+	return value;
+}
+
+static uint16_t to_bf16(float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	if (value != value)
+		return 0x7fc0;
+	return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+static double get(const void *at, enum npuop_dtype dtype, uint64_t i)
+{
+	const uint8_t *nibbles = at;
+
+	switch (dtype) {
+	case NPUOP_F32:
+		return ((const float *)at)[i];
+	case NPUOP_F16:
+		return (double)((const _Float16 *)at)[i];
+	case NPUOP_BF16:
+		return from_bf16(((const uint16_t *)at)[i]);
+	case NPUOP_S32:
+		return ((const int32_t *)at)[i];
+	case NPUOP_S16:
+		return ((const int16_t *)at)[i];
+	case NPUOP_S8:
+		return ((const int8_t *)at)[i];
+	case NPUOP_U8:
+		return ((const uint8_t *)at)[i];
+	default:
+		return (int8_t)(nibbles[i / 2] << (i % 2 ? 0 : 4)) >> 4;
+	}
+}
+
+static void set(void *at, enum npuop_dtype dtype, uint64_t i, double value)
+{
+	uint8_t *nibbles = at;
+
+	switch (dtype) {
+	case NPUOP_F32:
+		((float *)at)[i] = (float)value;
+		break;
+	case NPUOP_F16:
+		((_Float16 *)at)[i] = (_Float16)(float)value;
+		break;
+	case NPUOP_BF16:
+		((uint16_t *)at)[i] = to_bf16((float)value);
+		break;
+	case NPUOP_S32:
+		((int32_t *)at)[i] = (int32_t)value;
+		break;
+	case NPUOP_S16:
+		((int16_t *)at)[i] = (int16_t)(int32_t)value;
+		break;
+	case NPUOP_S8:
+	case NPUOP_U8:
+		((uint8_t *)at)[i] = (uint8_t)(int32_t)value;
+		break;
+	default:
+		nibbles[i / 2] = (uint8_t)((nibbles[i / 2] & (i % 2 ? 0x0f : 0xf0)) |
+					   ((int)value & 15) << (i % 2 ? 4 : 0));
+	}
+}
+
+double tensor_get(const npuop_tensor *tensor, uint64_t index)
+{
+	return get(host(tensor), tensor->dtype, place(tensor, index));
+}
+
+void tensor_set(const npuop_tensor *tensor, uint64_t index, double value)
+{
+	set(host(tensor), tensor->dtype, place(tensor, index), value);
+}
+
+double round_to(enum npuop_dtype dtype, double value)
+{
+	uint32_t bits;
+
+	set(&bits, dtype, 0, value);
+	return get(&bits, dtype, 0);
+}
+
+static bool is_close(double got, double want, double absolute, double relative)
+{
+	if (isnan(want) || isinf(want))
+		return isnan(want) ? isnan(got) : got == want;
+	return fabs(got - want) <= absolute + relative * fabs(want);
+}
+
+bool close_to(const npuop_tensor *tensor, const double *want, double absolute, double relative,
+	      const char *format, ...)
+{
+	const uint64_t count = npuop_tensor_elements(tensor);
+	char text[256];
+	va_list args;
+	uint64_t i = 0;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	while (i < count && is_close(tensor_get(tensor, i), want[i], absolute, relative))
+		i++;
+	if (!ok(i == count, "%s", text))
+		printf("# element %llu is %.9g, not %.9g\n", (unsigned long long)i,
+		       tensor_get(tensor, i), want[i]);
+	return i == count;
+}
+
+bool same_bits(const npuop_tensor *a, const npuop_tensor *b)
+{
+	const uint64_t bytes = npuop_dtype_bytes(a->dtype, 2) / 2;
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(a); i++)
+		if (memcmp(host(a) + place(a, i) * bytes, host(b) + place(b, i) * bytes, bytes))
+			return false;
+	return true;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of operators share: TAP, tensors that the CPU sees, element types, comparison.
+ * Each program runs here on the shim (OP_SHIM) and in the VM on libnpurt.
+ */
+#ifndef OP_TEST_H
+#define OP_TEST_H
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <npuop/npuop.h>
+
+#ifdef OP_SHIM
+#include "shim.h"
+#endif
+
+/* Random cases of a kind: many where they are cheap. */
+#ifdef OP_SHIM
+#define ROUNDS 40
+#else
+#define ROUNDS 6
+#endif
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define SHAPE(...)                                                                                 \
+	(sizeof((uint64_t[]){ __VA_ARGS__ }) / 8), (uint64_t[])                                    \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+
+struct op_fixture {
+	npurt_device *device;
+	npurt_context *context;
+	npurt_stream *stream;
+	npuop *ops;
+};
+
+extern struct op_fixture fx;
+
+/* op_begin(), op_end() - the fixture; op_end() gives the exit status. */
+void op_begin(void);
+int op_end(void);
+
+/* ok() - one point; gives @pass back. */
+bool ok(bool pass, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* need() - for calls that are no point of their own: ends the program when one fails. */
+void need(int err, const char *what);
+#define NEED(call) need(call, #call)
+/* refused() - @err is an error, and the message of the handle begins with @argument. */
+bool refused(int err, const char *argument, const char *what);
+#define REFUSED(call, argument) refused(call, argument, #call)
+/* sync_stream() - what was given to the stream has run, and well. */
+void sync_stream(void);
+
+/* Random numbers, the same in each run. */
+uint32_t rnd(void);
+uint64_t rnd_below(uint64_t n);
+double rnd_uniform(void); /* in [-1, 1) */
+
+/* tensor_new() - zeroed memory with a dense tensor in it; tensor_free() - of that memory. */
+npuop_tensor tensor_new(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
+void tensor_free(npuop_tensor *tensor);
+/* tensor_random() - the same, with random elements: floats in [-1, 1), integers of any value */
+npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
+
+/* tensor_get(), tensor_set() - element by its index in row-major order of the view. */
+double tensor_get(const npuop_tensor *tensor, uint64_t index);
+void tensor_set(const npuop_tensor *tensor, uint64_t index, double value);
+
+/* round_to() - @value as @dtype holds it. */
+double round_to(enum npuop_dtype dtype, double value);
+
+/*
+ * close_to() - is each element of @tensor within absolute + relative * |want| of @want? NaN
+ * equals NaN, and an infinity only itself. One point, which names the first that is not.
+ */
+bool close_to(const npuop_tensor *tensor, const double *want, double absolute, double relative,
+	      const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* same_bits() - are all elements of two tensors of a type and shape the same bits? No point. */
+bool same_bits(const npuop_tensor *a, const npuop_tensor *b);
+
+#endif /* OP_TEST_H */
