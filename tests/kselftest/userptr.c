@@ -304,7 +304,7 @@ TEST_F_TIMEOUT(userptr, invalidation_under_load, 300)
 	unsigned int faults = 0;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, churn, &arg));
-	for (uint64_t i = 1; i <= 150; i++) {
+	for (uint64_t i = 1; i <= 60; i++) {
 		for (unsigned int j = 0; j < 16; j++)
 			cmd_fill(npu_ctx_cmd(ctx, j), VA + (48 + j) * PAGE, PAGE, i * 16 + j);
 		cmd_copy(npu_ctx_cmd(ctx, 16), ctx->data.va, VA, 48 * PAGE);
