@@ -40,7 +40,7 @@ static void query_info(const struct null_file *file, struct drm_npu_dev_info *in
 	*info = (struct drm_npu_dev_info){
 		.name = "null device",
 		.serial = file->device + 1,
-		.hw_version = 0x10001,
+		.hw_version = 0x10002,
 		.num_cores = NULL_CORES,
 		.va_start = NULL_VA_START,
 		.va_end = NULL_VA_END,

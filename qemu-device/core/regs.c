@@ -86,7 +86,7 @@ static void write_irq_cause(struct npu_core *core, uint32_t value)
 
 static const struct reg regs[NPU_REG_SPACE / 4] = {
 	[NPU_REG_MAGIC / 4] = { .flags = R, .reset = NPU_MAGIC },
-	[NPU_REG_HW_VERSION / 4] = { .flags = R, .reset = NPU_HW_VERSION_1_1 },
+	[NPU_REG_HW_VERSION / 4] = { .flags = R, .reset = NPU_HW_VERSION_1_2 },
 	[NPU_REG_FEATURES / 4] = RO,
 	[NPU_REG_NUM_QUEUES / 4] = RO,
 	[NPU_REG_NUM_CONTEXTS / 4] = { .flags = R, .reset = NPU_MAX_CONTEXTS },

@@ -71,7 +71,7 @@ static void bad_version_string(struct fw_image *image)
 
 static void bad_hardware(struct fw_image *image)
 {
-	fw_image_header(image)->hw_version = NPU_HW_VERSION_1_1 + 1;
+	fw_image_header(image)->hw_version = NPU_HW_VERSION_1_2 + 1;
 }
 
 static void bad_payload_empty(struct fw_image *image)
