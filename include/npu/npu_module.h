@@ -7,7 +7,8 @@
  * to any page-aligned device address and mapped readable and executable. Its
  * section .npu_kernels is an array of descriptors, one a kernel. A section .npu_args,
  * which is not loaded, may tell the layout of kernels' arguments: for each kernel a
- * descriptor of type NPU_ARG_KERNEL, and then one for each field.
+ * descriptor of type NPU_ARG_KERNEL, and then one for each field. What kernels print is
+ * in a section .npu_log, see npu_log.h; their assertions are texts of the segment.
  */
 #ifndef NPU_MODULE_H
 #define NPU_MODULE_H
@@ -75,5 +76,13 @@ struct npu_arg_desc {
 };
 
 NPU_ASSERT_SIZE(struct npu_arg_desc, 64);
+
+/*
+ * Codes of a kernel's trap. Those with bits in NPU_TRAP_KIND are the SDK's: of a failed
+ * assertion NPU_TRAP_ADDRESS is that of its text, "scale.c:12: assertion 'n < 8' failed".
+ */
+#define NPU_TRAP_KIND NPU_MASK(63, 56)
+#define NPU_TRAP_ASSERT 0xa5
+#define NPU_TRAP_ADDRESS NPU_MASK(55, 0)
 
 #endif /* NPU_MODULE_H */

@@ -62,6 +62,8 @@ int npurt_context_create(npurt_device *device, const npurt_context_attr *attr,
 	rt_list_init(&context->streams);
 	rt_list_init(&context->unreadable);
 	rt_list_init(&context->communicators);
+	rt_list_init(&context->prints);
+	context->print_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 	pthread_mutex_lock(&device->lock);
 	rt_list_add(&device->context_list, &context->link);
 	pthread_mutex_unlock(&device->lock);
@@ -119,6 +121,7 @@ int npurt_context_destroy(npurt_context *context)
 	rt_va_fini(&context->va);
 	rt_tags_fini(context);
 	pthread_mutex_destroy(&context->lock);
+	pthread_mutex_destroy(&context->print_lock);
 	rt_diag_fini(&context->diag);
 	rt_object_free(context);
 	atomic_fetch_sub(&device->contexts, 1);

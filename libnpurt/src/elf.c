@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <npu/npu_log.h>
 #include <npu/npu_module.h>
 
 #define MAX_KERNELS 4096
@@ -235,6 +236,20 @@ static int read_args(struct file *file, struct rt_elf *elf)
 	return err;
 }
 
+/* Its places are looked at when a record names them. */
+static int read_log(struct file *file, struct rt_elf *elf)
+{
+	Elf64_Shdr section;
+
+	if (!find_section(file, NPU_LOG_SECTION, &section))
+		return 0;
+	elf->log = at(file, section.sh_offset, section.sh_size, 1);
+	if (section.sh_type != SHT_PROGBITS || !elf->log)
+		return reject(file, "malformed section " NPU_LOG_SECTION);
+	elf->log_bytes = section.sh_size;
+	return 0;
+}
+
 static int compare_symbols(const void *a, const void *b)
 {
 	const struct rt_elf_symbol *x = a, *y = b;
@@ -290,7 +305,9 @@ static int read_sections(struct file *file, struct rt_elf *elf)
 			return err;
 	}
 	err = read_kernels(file, elf);
-	return err ? err : read_args(file, elf);
+	if (!err)
+		err = read_args(file, elf);
+	return err ? err : read_log(file, elf);
 }
 
 int rt_elf_parse(const void *image, size_t bytes, struct rt_elf *elf, const char **why)

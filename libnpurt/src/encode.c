@@ -54,6 +54,7 @@ static void encode_kernel(struct rt_encoder *e, const struct rt_op *op)
 		.args = k->args_bytes ? e->args_va : 0,
 		.blocks = k->blocks,
 		.max_cores = k->max_cores,
+		.log = rt_unlikely(k->kernel->log) ? rt_print_log(k->kernel, e->task[-1].label) : 0,
 	};
 }
 

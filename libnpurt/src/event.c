@@ -321,7 +321,7 @@ static int wait_event(npurt_event *event, int64_t deadline)
 			event->label, record.stream->id, text);
 	}
 	rt_record_put(&record);
-	return err;
+	return rt_print_waited(event->context, err);
 }
 
 int npurt_event_query(npurt_event *event)

@@ -118,12 +118,23 @@ static void say_command(const struct rt_task *task, const char *graph, npurt_fau
 		append(fault, ", launched at %s", fault->site);
 }
 
-static void say_place(npurt_fault *fault)
+/* A failed assertion says what, and where it stands; else there is only a number. */
+static void say_trap(npurt_context *context, npurt_fault *fault)
+{
+	char text[256];
+
+	if (rt_module_describe_trap(context, fault->address, text, sizeof(text)))
+		append(fault, ": %s", text);
+	else
+		append(fault, " %" PRIu64, fault->address);
+}
+
+static void say_place(npurt_context *context, npurt_fault *fault)
 {
 	static const char *const accesses[] = { "", "read", "write", "fetch" };
 
 	if (fault->status == NPU_ST_KERNEL_TRAP)
-		append(fault, " %" PRIu64, fault->address);
+		say_trap(context, fault);
 	else if (fault->access && fault->access < RT_ARRAY_SIZE(accesses))
 		append(fault, ", %s at 0x%" PRIx64, accesses[fault->access], fault->address);
 	if (fault->nearest[0])
@@ -150,7 +161,7 @@ static void say(const npurt_stream *stream, const struct rt_task *task, const ch
 	append(fault, ": ");
 	say_command(task, graph, fault);
 	append(fault, ": %s", rt_status_text(fault->status));
-	say_place(fault);
+	say_place(stream->context, fault);
 }
 
 static void name_place(npurt_context *context, npurt_fault *fault)

@@ -3,7 +3,7 @@
  * What the files of the library share. Names begin with rt_; none of them is
  * visible outside of it.
  *
- * Locks, in the order in which they are taken: an executable's, a stream's, an event's, a
+ * Locks, in the order in which they are taken: that of what kernels print, an executable's, a stream's, an event's, a
  * capture's, a pool's, that of imports, that of host functions, a device's, a context's,
  * that of a stream's queue. No two of one kind are held together.
  */
@@ -425,6 +425,13 @@ struct npurt_context {
 	unsigned int next_grave;
 	_Atomic int error; /* sticky: NPURT_ERROR_CONTEXT_LOST */
 	char reason[512]; /* of it */
+	pthread_mutex_t print_lock; /* recursive; of what follows up to the next empty line */
+	struct rt_list prints;
+	atomic_uint num_prints; /* of modules whose kernels print */
+	bool printing;
+	npurt_print_fn print;
+	void *print_data;
+
 	struct rt_list unreadable; /* memory that was lost and destroyed: for nobody else to get */
 	unsigned int num_memory, num_streams, num_events, num_modules, num_pools; /* the caller's */
 };
@@ -803,6 +810,8 @@ struct rt_elf {
 	unsigned int num_kernels;
 	struct rt_elf_symbol *symbols; /* functions, by address */
 	unsigned int num_symbols;
+	const uint8_t *log; /* section .npu_log */
+	uint64_t log_bytes; /* 0: no kernel prints */
 };
 
 /* On failure *@why tells what is wrong; names point into @image. */
@@ -818,6 +827,7 @@ struct npurt_kernel {
 	uint32_t args_bytes;
 	const struct npu_arg_desc *args; /* NULL: layout not known */
 	unsigned int num_args;
+	uint64_t log; /* address of its struct npu_log; 0: its module does not print */
 };
 
 /* Where a stream stood when a module was unloaded. */
@@ -838,6 +848,7 @@ struct npurt_module {
 	npurt_memory *code;
 	npurt_kernel *kernels;
 	unsigned int num_kernels;
+	struct rt_print *print; /* NULL: its kernels do not */
 };
 
 /* Frees what all streams have passed; with @all the others too, when no stream is left. */
@@ -846,9 +857,53 @@ void rt_module_reap(npurt_context *context, bool all);
 void rt_module_describe(npurt_context *context, uint64_t pc, char *text, size_t size);
 /* "kernel.c:12" of the module's debug information, or empty. */
 void rt_module_describe_source(npurt_context *context, uint64_t pc, char *text, size_t size);
+/* The text at an address in the module's segment; NULL if there is none. */
+const char *rt_module_string(const npurt_module *module, uint64_t address);
+/* Of the assertion that a kernel's trap with @code is for; false if it is for none. */
+bool rt_module_describe_trap(npurt_context *context, uint64_t code, char *text, size_t size);
 /* False if @kernel's module is gone. */
 bool rt_kernel_name(npurt_context *context, const npurt_kernel *kernel, char *name, size_t size);
 /* By its number. False also if it is unloaded, and there only for what is in flight. */
 bool rt_module_loaded(npurt_context *context, uint64_t number);
+
+/* print.c: no lock of the library's may be held. */
+
+/* If its kernels print. */
+int rt_print_create(npurt_module *module);
+/* No kernel of it runs any more. */
+void rt_print_destroy(npurt_module *module);
+/* For the command of a launch: address of the struct npu_log of a kernel that has one. */
+uint64_t rt_print_log(const npurt_kernel *kernel, const char label[NPURT_LABEL_SIZE]);
+/* Between two launches, if half of the module's log is full. */
+void rt_print_make_room(const npurt_module *module);
+void rt_print_drain_all(npurt_context *context, bool ended);
+
+/* Shows what was printed so far. With @ended nobody is about to write: something has failed. */
+static inline void rt_print_drain(npurt_context *context, bool ended)
+{
+	if (atomic_load_explicit(&context->num_prints, memory_order_relaxed))
+		rt_print_drain_all(context, ended);
+}
+
+/* What a wait that gives @error has to show; gives it back. */
+static inline int rt_print_waited(npurt_context *context, int error)
+{
+	rt_print_drain(context, error && error != NPURT_ERROR_TIMED_OUT &&
+					error != NPURT_ERROR_NOT_READY);
+	return error;
+}
+
+/* print_format.c */
+
+struct npu_log_site;
+
+struct rt_print_strings {
+	const char *(*find)(const void *data, uint64_t address); /* NULL: none there */
+	const void *data;
+};
+
+/* As printf(), with "<?>" for what is wrong, and without newlines at the end. */
+void rt_print_format(char *to, size_t size, const char *format, const struct npu_log_site *site,
+		     const uint64_t *args, const struct rt_print_strings *strings);
 
 #endif /* NPURT_INTERNAL_H */

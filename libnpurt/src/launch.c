@@ -65,5 +65,7 @@ int npurt_launch(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks, co
 	if (!err)
 		err = launch(stream, kernel, blocks, args, args_size, attr ? &own : &none);
 	rt_stream_leave(stream);
+	if (!err && rt_unlikely(kernel->log))
+		rt_print_make_room(kernel->module);
 	return err;
 }

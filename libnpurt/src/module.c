@@ -95,6 +95,8 @@ static int load(npurt_context *context, void *image, size_t bytes, const char *l
 	if (err)
 		goto fail;
 	err = make_kernels(module);
+	if (!err)
+		err = rt_print_create(module);
 	if (err) {
 		rt_memory_destroy(module->code);
 		goto fail;
@@ -239,6 +241,7 @@ static void destroy_module(npurt_module *module)
 {
 	for (unsigned int i = 0; i < module->num_marks; i++)
 		rt_stream_put(module->marks[i].stream);
+	rt_print_destroy(module);
 	rt_memory_destroy(module->code);
 	free_module(module);
 }
@@ -371,7 +374,7 @@ static bool search(npurt_context *context, bool (*found)(const npurt_module *, v
 }
 
 struct place {
-	uint64_t pc;
+	uint64_t pc; /* or address */
 	const npurt_kernel *kernel;
 	char *text;
 	size_t size;
@@ -423,6 +426,41 @@ static bool name_kernel(const npurt_module *module, void *data)
 		return false;
 	snprintf(p->text, p->size, "%s", p->kernel->name);
 	return true;
+}
+
+const char *rt_module_string(const npurt_module *module, uint64_t address)
+{
+	const uint64_t offset = address - module->code->va;
+	const char *text = (const char *)module->elf.segment + offset;
+
+	if (offset >= module->elf.file_bytes ||
+	    !memchr(text, '\0', module->elf.file_bytes - offset))
+		return NULL;
+	return text;
+}
+
+static bool describe_trap(const npurt_module *module, void *data)
+{
+	const struct place *p = data;
+	const char *text = rt_module_string(module, p->pc);
+
+	if (!text)
+		return false;
+	snprintf(p->text, p->size, "%s", text);
+	return true;
+}
+
+bool rt_module_describe_trap(npurt_context *context, uint64_t code, char *text, size_t size)
+{
+	struct place place = { .pc = NPU_GET(NPU_TRAP_ADDRESS, code), .text = text, .size = size };
+	bool found;
+
+	if (NPU_GET(NPU_TRAP_KIND, code) != NPU_TRAP_ASSERT)
+		return false;
+	pthread_mutex_lock(&context->lock);
+	found = search(context, describe_trap, &place);
+	pthread_mutex_unlock(&context->lock);
+	return found;
 }
 
 void rt_module_describe(npurt_context *context, uint64_t pc, char *text, size_t size)

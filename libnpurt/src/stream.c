@@ -850,6 +850,7 @@ int npurt_stream_destroy(npurt_stream *stream)
 	rt_list_del(&stream->link);
 	context->num_streams--;
 	pthread_mutex_unlock(&context->lock);
+	rt_print_drain(context, true);
 	rt_stream_put(stream);
 	return 0;
 }
@@ -902,6 +903,15 @@ static int first_error(npurt_stream *stream, const struct goal *goal)
 	return err;
 }
 
+static int wait_until(npurt_stream *stream, struct goal *goal, int64_t deadline)
+{
+	int err = rt_stream_wait_until(stream, goal->point, deadline);
+
+	if (!err)
+		err = first_error(stream, goal);
+	return rt_print_waited(stream->context, err);
+}
+
 int npurt_stream_query(npurt_stream *stream)
 {
 	struct goal goal;
@@ -909,9 +919,7 @@ int npurt_stream_query(npurt_stream *stream)
 
 	if (err)
 		return err;
-	err = rt_stream_wait_until(stream, goal.point, 0);
-	if (!err)
-		err = first_error(stream, &goal);
+	err = wait_until(stream, &goal, 0);
 	return err == NPURT_ERROR_TIMED_OUT ? NPURT_ERROR_NOT_READY : err;
 }
 
@@ -923,9 +931,7 @@ int npurt_stream_wait(npurt_stream *stream, uint64_t timeout_ns)
 
 	if (err)
 		return err;
-	err = rt_stream_wait_until(stream, goal.point, rt_deadline(timeout_ns));
-	if (!err)
-		return first_error(stream, &goal);
+	err = wait_until(stream, &goal, rt_deadline(timeout_ns));
 	if (err != NPURT_ERROR_TIMED_OUT)
 		return err;
 	rt_hang_describe(stream, text, sizeof(text));
@@ -963,5 +969,6 @@ int npurt_stream_get_fault(npurt_stream *stream, npurt_fault *fault)
 	else if (!err)
 		err = NPURT_ERROR_NOT_READY;
 	pthread_mutex_unlock(&stream->lock);
+	rt_print_drain(stream->context, !err);
 	return err;
 }

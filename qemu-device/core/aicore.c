@@ -310,7 +310,7 @@ static void start_block(struct npu_aicore *ac, uint32_t block)
 	ac->cpu.x[10] = k->args;
 	ac->cpu.x[11] = block;
 	ac->cpu.x[12] = k->blocks;
-	npu_tile_start(&ac->tile, block, k->blocks, ac->id, core->cfg.cores);
+	npu_tile_start(&ac->tile, block, k->blocks, ac->id, core->cfg.cores, k->log);
 }
 
 /* The error of a stop that is one; false if the block has ended well. */

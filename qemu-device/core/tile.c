@@ -97,7 +97,7 @@ int npu_tile_init(struct npu_tile *tile, const struct npu_tile_ops *ops, void *o
 	tile->l0b = tile->l0a + NPU_L0A_SIZE;
 	tile->l0c = tile->l0b + NPU_L0B_SIZE;
 	npu_tile_clear(tile);
-	npu_tile_start(tile, 0, 1, 0, 1);
+	npu_tile_start(tile, 0, 1, 0, 1, 0);
 	return 0;
 }
 
@@ -114,12 +114,13 @@ void npu_tile_clear(struct npu_tile *tile)
 }
 
 void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint32_t core,
-		    uint32_t cores)
+		    uint32_t cores, uint64_t log)
 {
 	tile->block = block;
 	tile->blocks = blocks;
 	tile->core = core;
 	tile->cores = cores;
+	tile->log = log;
 	tile->rows = 1;
 	tile->dst_pitch = 0;
 	tile->src0_pitch = 0;
@@ -272,6 +273,9 @@ static enum npu_status tile_info(struct npu_tile *tile, uint64_t info, uint64_t 
 		return NPU_ST_OK;
 	case NPU_INFO_TIME:
 		*value = tile->ops->timestamp(tile->opaque);
+		return NPU_ST_OK;
+	case NPU_INFO_LOG:
+		*value = tile->log;
 		return NPU_ST_OK;
 	default:
 		return tile_bad_shape(tile, NPU_UNIT_SCALAR, info);

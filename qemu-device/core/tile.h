@@ -78,6 +78,7 @@ struct npu_tile {
 	uint8_t *memory;
 	struct tile_scratch *scratch;
 	uint32_t block, blocks, core, cores;
+	uint64_t log;
 	uint64_t rows, dst_pitch, src0_pitch, src1_pitch;
 	uint64_t mask, mask_pitch;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];
@@ -103,11 +104,12 @@ void npu_tile_fini(struct npu_tile *tile);
  * @blocks: number of blocks
  * @core: index of the core that runs it; may differ from call to call
  * @cores: number of cores
+ * @log: value of NPU_INFO_LOG
  *
  * Local memory is left as it is: see npu_tile_clear().
  */
 void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint32_t core,
-		    uint32_t cores);
+		    uint32_t cores, uint64_t log);
 
 /* npu_tile_clear() - zero all local memory, so that nothing passes from context to context. */
 void npu_tile_clear(struct npu_tile *tile);

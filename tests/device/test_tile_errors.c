@@ -256,12 +256,12 @@ static void test_vector_state(void)
 	check(&many_rows);
 	vm_repeat(&vm, 3, 1ULL << 63, 0, 0);
 	check(&far_pitch);
-	npu_tile_start(&vm.tile, 0, 1, 0, 1);
+	npu_tile_start(&vm.tile, 0, 1, 0, 1, 0);
 	vm_exec(&vm, VECTOR, NPU_VEC_MASK, 0, UB + NPU_UB_SIZE - 32, 0, 0);
 	check(&short_mask);
 	vm_exec(&vm, VECTOR, NPU_VEC_MASK, 0, UB + 1, 0, 0);
 	check(&unaligned_mask);
-	npu_tile_start(&vm.tile, 0, 1, 0, 1);
+	npu_tile_start(&vm.tile, 0, 1, 0, 1, 0);
 }
 
 /* An empty shape does nothing, wherever it points. */
@@ -275,7 +275,7 @@ static void test_empty(void)
 	pass &= !vm_exec(&vm, VEC, 1, 1, 1, OP(NPU_VADD, NPU_F32, 0));
 	vm_repeat(&vm, 0, 1, 1, 1);
 	pass &= !vm_exec(&vm, VEC, 1, 1, 1, ADD);
-	npu_tile_start(&vm.tile, 0, 1, 0, 1);
+	npu_tile_start(&vm.tile, 0, 1, 0, 1, 0);
 	ok(pass, "empty shapes do nothing");
 }
 
@@ -313,7 +313,7 @@ static void test_flags(void)
 	ok(pass, "a flag is waited for as often as it was set");
 
 	flag(NPU_SYS_SET_FLAG, one);
-	npu_tile_start(&vm.tile, 0, 1, 0, 1);
+	npu_tile_start(&vm.tile, 0, 1, 0, 1, 0);
 	ok(flag(NPU_SYS_WAIT_FLAG, one) == NPU_ST_FLAG_DEADLOCK, "flags are reset at start");
 
 	pass = true;
@@ -328,10 +328,12 @@ static void test_flags(void)
 
 static void test_info(void)
 {
-	static const uint64_t values[] = { 5, 9, 2, 24, 0x123456789abcdefULL };
+	static const uint64_t values[] = {
+		5, 9, 2, 24, 0x123456789abcdefULL, 0x4200000040,
+	};
 	bool pass = true;
 
-	npu_tile_start(&vm.tile, 5, 9, 2, 24);
+	npu_tile_start(&vm.tile, 5, 9, 2, 24, 0x4200000040);
 	for (unsigned int i = 0; i < REF_COUNT(values); i++)
 		pass &= !vm_exec(&vm, SYSTEM, NPU_SYS_GETINFO, 0, i, 0, 0) &&
 			vm.cpu.x[10] == values[i];

@@ -299,7 +299,7 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		if (core->race)
 			race_begin(core->race);
 		rv64_reset(&core->cpu, module->base + kernel->entry);
-		npu_tile_start(&core->tile, block, blocks, 0, 1);
+		npu_tile_start(&core->tile, block, blocks, 0, 1, 0);
 		core->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
 		core->cpu.x[10] = args_address;
 		core->cpu.x[11] = block;

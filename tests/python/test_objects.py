@@ -481,6 +481,19 @@ class Modules(OnDevice):
             self.assertIn(f"test_objects.py:{line}", str(caught.exception))
             self.stream.reset()
 
+    def test_print(self):
+        """what kernels print comes to a function"""
+        module = self.context.module(MODULE.replace("rt_kernels", "print_kernels"))
+        heard = []
+        self.context.on_print(heard.append)
+        module["talk"].launch(self.stream, 3, struct.pack("<dfiQ", 1.5, 0.25, -7, 0xab))
+        self.stream.synchronize()
+        if not self.is_null:
+            self.assertEqual({(h["kernel"], h["block"], h["text"]) for h in heard},
+                             {("talk", i, "x is 1.5, 0.25, -7, 0xab, " + parity)
+                              for i, parity in enumerate(("even", "odd", "even"))})
+        self.context.on_print(None)
+
     def test_arguments(self):
         """a kernel tells its arguments, and is launched with them by name"""
         module = self.context.module(MODULE)

@@ -900,6 +900,7 @@ static npurt_kernel_info kernel_info = { .size = sizeof(kernel_info) };
 static npurt_kernel_arg kernel_arg = { .size = sizeof(kernel_arg) };
 static npurt_occupancy occupancy = { .size = sizeof(occupancy) };
 
+CASE_ONE(npurt_context_set_print, npurt_context_set_print(w->context, NULL, NULL))
 CASE_ONE(npurt_kernel_get_info, npurt_kernel_get_info(w->kernel, &kernel_info))
 CASE_ONE(npurt_kernel_get_arg, npurt_kernel_get_arg(w->kernel, 0, &kernel_arg))
 CASE_ONE(npurt_kernel_get_occupancy, npurt_kernel_get_occupancy(w->kernel, 9, 0, 0, &occupancy))

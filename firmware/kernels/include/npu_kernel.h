@@ -455,4 +455,6 @@ static inline struct npu_span npu_split(uint64_t count, uint64_t unit, uint32_t 
 	};
 }
 
+#include "npu_print.h"
+
 #endif /* NPU_KERNEL_H */

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define NPURT_VERSION_MAJOR 1
-#define NPURT_VERSION_MINOR 1
+#define NPURT_VERSION_MINOR 2
 #define NPURT_VERSION_PATCH 0
 #define NPURT_VERSION_NUMBER(major, minor, patch) \
 	(((uint32_t)(major) << 16) | ((uint32_t)(minor) << 8) | (uint32_t)(patch))
@@ -746,6 +746,27 @@ typedef struct npurt_occupancy {
 /* @core_mask as in npurt_stream_attr, @max_cores as in npurt_launch_attr; 0: all. */
 int npurt_kernel_get_occupancy(npurt_kernel *kernel, uint32_t blocks, uint64_t core_mask,
 			       uint32_t max_cores, npurt_occupancy *occupancy);
+
+/* What a kernel printed. */
+typedef struct npurt_print {
+	uint32_t size;
+	uint32_t flags;
+	char kernel[64]; /* name; empty if this is the library's own word about a module's log */
+	char module[NPURT_LABEL_SIZE]; /* name of its file */
+	char label[NPURT_LABEL_SIZE]; /* of the launch */
+	char file[64]; /* of its source, with the line */
+	uint32_t line;
+	uint32_t block;
+	uint32_t core;
+	uint32_t reserved;
+	uint64_t time_ns; /* device time */
+	char text[512]; /* formatted, without a newline at the end; longer ones are cut */
+} npurt_print;
+
+typedef void (*npurt_print_fn)(const npurt_print *print, void *data);
+
+/* NULL: to the device's log function, else to stderr. */
+int npurt_context_set_print(npurt_context *context, npurt_print_fn fn, void *data);
 
 #define NPURT_MAX_BLOCKS 65535
 #define NPURT_MAX_ARGS_SIZE 4096

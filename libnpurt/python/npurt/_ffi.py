@@ -121,6 +121,12 @@ kernel_arg = structure(
 occupancy = structure(
     "occupancy", ("cores", c_uint32), ("resident_blocks", c_uint32), ("rounds", c_uint32),
     ("idle_cores", c_uint32))
+kernel_print = structure(
+    "print", ("kernel", c_char * 64), ("module", c_char * LABEL_SIZE),
+    ("label", c_char * LABEL_SIZE), ("file", c_char * 64),
+    *((name, c_uint32) for name in ("line", "block", "core", "reserved")),
+    ("time_ns", c_uint64), ("text", c_char * 512))
+print_fn = ctypes.CFUNCTYPE(None, POINTER(kernel_print), c_void_p)
 fault = structure(
     "fault", ("error", c_int32),
     *((name, c_uint32) for name in (
@@ -161,7 +167,7 @@ STRUCTURES = (device_attr, device_properties, memory_info, firmware_info, teleme
               pool_info, stream_attr, stream_info, event_attr, launch_attr, graph_attr,
               graph_conditional, graph_loop, graph_node_info, graph_exec_info, kernel_info,
               kernel_arg, occupancy, fault, communicator_attr, communicator_info, trace_record,
-              trace_attr, copy)
+              trace_attr, copy, kernel_print)
 
 memory_report_fn = ctypes.CFUNCTYPE(None, POINTER(memory_holder), c_void_p)
 hang_fn = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
@@ -195,6 +201,7 @@ FUNCTIONS = {
     "context_destroy": (handle,),
     "context_get_status": (handle, POINTER(context_status)),
     "context_recover": (handle, POINTER(recovery)),
+    "context_set_print": (handle, print_fn, c_void_p),
     "memory_create": (handle, c_uint64, POINTER(memory_attr), out_handle),
     "memory_destroy": (handle,),
     "memory_register": (handle, c_void_p, c_uint64, POINTER(memory_attr), out_handle),

@@ -115,7 +115,7 @@ class Owner:
 def values(structure):
     """The fields of a structure but size and flags, as a dictionary."""
     fields = {name: getattr(structure, name) for name, *_ in structure._fields_[2:]}
-    return {name: v.decode() if isinstance(v, bytes) else v for name, v in fields.items()}
+    return {name: v.decode(errors="replace") if isinstance(v, bytes) else v for name, v in fields.items()}
 
 
 def encode(label):

@@ -172,6 +172,16 @@ class Context(Owner):
         check_context(lib.context_recover(self.pointer, ctypes.byref(recovery)), self.pointer)
         return lost
 
+    def on_print(self, function):
+        """
+        Calls function with a dictionary, as struct npurt_print, for what kernels print; None: as
+        without it, to the device's log or to stderr. It must not use the library.
+        """
+        print_fn = callback(_ffi.print_fn, lambda found, _: function(
+            values(found.contents))) if function else _ffi.print_fn()
+        check_context(lib.context_set_print(self.pointer, print_fn, None), self.pointer)
+        self._handle.kept = print_fn
+
     def stream(self, **attributes):
         """A stream; the attributes are those of Stream."""
         return Stream(self, **attributes)
