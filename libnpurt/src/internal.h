@@ -712,6 +712,9 @@ void rt_coll_watch(npurt_context *context);
 /* kmd_syncobj_wait() of the stream's, and watches meanwhile. */
 int rt_coll_syncobj_wait(npurt_stream *stream, uint64_t point, int64_t deadline);
 
+/* args.c: may it be left out, and is zero? */
+bool rt_arg_reserved(const struct npu_arg_desc *arg);
+
 /* launch.c */
 int rt_launch_check(struct rt_diag *diag, const npurt_context *context,
 		    const npurt_kernel *kernel, uint32_t blocks, const void *args,

@@ -280,7 +280,7 @@ static void wait_for_stream(const struct rt_user *user, uint32_t id)
 
 static int check_op(struct rt_user *user, const struct rt_op *op)
 {
-	int err;
+	int err = 0;
 
 	if (op->kind == NPURT_COMMAND_EVENT_WAIT) {
 		/* Of the program's own waits rt_race_after() knows which record they are for. */
@@ -291,9 +291,12 @@ static int check_op(struct rt_user *user, const struct rt_op *op)
 	/* A launch may tell its line. */
 	if (op->site.file)
 		user->site = op->site;
-	if (op->kind == NPURT_COMMAND_KERNEL)
+	if (op->kind == NPURT_COMMAND_KERNEL) {
 		snprintf(user->who, sizeof(user->who), "kernel '%s'", op->kernel.kernel->name);
-	err = rt_race_check(user, op);
+		err = rt_validate_args(user, &op->kernel);
+	}
+	if (!err)
+		err = rt_race_check(user, op);
 	if (err)
 		return err;
 	rt_race_add(user, op);

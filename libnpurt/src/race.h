@@ -29,6 +29,9 @@ int rt_race_check(struct rt_user *user, const struct rt_op *op);
 /* Then it is in flight itself. */
 void rt_race_add(struct rt_user *user, const struct rt_op *op);
 
+/* validate_args.c: likewise if the kernel's arguments cannot be right. */
+int rt_validate_args(const struct rt_user *user, const struct rt_op_kernel *kernel);
+
 /* From the paths of commands. */
 
 int rt_race_check_op(npurt_stream *stream, const struct rt_op *op);

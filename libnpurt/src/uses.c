@@ -10,13 +10,13 @@ bool rt_find_memory(npurt_context *context, uint64_t address, struct rt_found *f
 {
 	struct rt_list *node;
 
-	*found = (struct rt_found){ NULL, 0, 0 };
+	*found = (struct rt_found){ NULL, 0, 0, false };
 	pthread_mutex_lock(&context->lock);
 	rt_list_for_each(node, &context->memory) {
 		const npurt_memory *m = rt_container(node, npurt_memory, link);
 
 		if (!m->internal && address >= m->va && address - m->va < m->bytes)
-			*found = (struct rt_found){ m, m->va, m->bytes };
+			*found = (struct rt_found){ m, m->va, m->bytes, m->readonly };
 	}
 	pthread_mutex_unlock(&context->lock);
 	return found->memory;

@@ -44,6 +44,7 @@ bool rt_uses_meet(const struct rt_use *a, const struct rt_use *b);
 struct rt_found {
 	const npurt_memory *memory; /* to be looked up, not at */
 	uint64_t start, bytes;
+	bool readonly; /* for the device */
 };
 
 bool rt_find_memory(npurt_context *context, uint64_t address, struct rt_found *found);

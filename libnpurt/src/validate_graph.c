@@ -116,6 +116,8 @@ static int check_place(struct visit *v, const struct rt_op *op)
 		return err;
 	if (!v->place->conditional)
 		err = rt_uses_of(v->user->stream->context, op, check_memory, v);
+	if (!err && !v->place->conditional && op->kind == NPURT_COMMAND_KERNEL)
+		err = rt_validate_args(v->user, &op->kernel);
 	return err ? err : rt_race_check(v->user, op);
 }
 

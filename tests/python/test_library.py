@@ -25,12 +25,15 @@ HEADER = re.sub(r"/\*.*?\*/", "", read("libnpurt/include/npurt/npurt.h"), flags=
 # What there is no use for in Python, and why.
 NOT_CALLED = {
     "hang_report": "hang_report() reads npurt_hang_write_json(), which tells the same",
+    "kernel_pack": "Kernel.pack() takes Python's types",
+    "launch_named": "a Kernel is called with arguments by name",
     "memcpy": "copy() and synchronize()",
     "memcpy_2d": "copy_box() and synchronize()",
     "memcpy_2d_async": "copy_box() of one slice",
     "stream_synchronize": "synchronize() is npurt_stream_wait(), with a time-out or without",
 }
 NOT_DECLARED = {
+    "arg_value": "of npurt_kernel_pack()",
     "graph_exec_attr": "it has no fields, and NULL stands for it",
     "hang": "of npurt_hang_report()",
 }
@@ -44,6 +47,7 @@ ENUMS = {
 NOT_ENUMS = {
     "activity": "hang_report() has them as words",
     "arg_type": "Argument has formats of the module struct",
+    "value_kind": "of npurt_kernel_pack()",
     "dtype": "array.DTYPES, by numpy's names",
 }
 

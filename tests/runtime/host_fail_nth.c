@@ -905,6 +905,21 @@ CASE_ONE(npurt_kernel_get_info, npurt_kernel_get_info(w->kernel, &kernel_info))
 CASE_ONE(npurt_kernel_get_arg, npurt_kernel_get_arg(w->kernel, 0, &kernel_arg))
 CASE_ONE(npurt_kernel_get_occupancy, npurt_kernel_get_occupancy(w->kernel, 9, 0, 0, &occupancy))
 
+CASE(npurt_kernel_pack)
+{
+	const npurt_arg_value value = { .name = "address", .memory = w->hbm };
+	struct store_args args;
+
+	return TRY(npurt_kernel_pack(w->kernel, &value, 1, &args, sizeof(args)));
+}
+
+CASE(npurt_launch_named)
+{
+	const npurt_arg_value value = { .name = "address", .memory = w->hbm };
+
+	return TRY(npurt_launch_named(w->stream, w->kernel, 1, &value, 1, NULL));
+}
+
 CASE(npurt_launch)
 {
 	const struct store_args args = { npurt_memory_address(w->hbm) };

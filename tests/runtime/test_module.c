@@ -28,7 +28,7 @@ static void test_load(npurt_context *context)
 	char text[256];
 
 	WORKS(npurt_module_load_file(context, MODULES "/rt_kernels.elf", &module));
-	ok(npurt_module_kernel_count(module) == 6, "it has all of its kernels");
+	ok(npurt_module_kernel_count(module) == 7, "it has all of its kernels");
 	WORKS(npurt_module_get_kernel(module, "spin", &kernel));
 	ok(strcmp(npurt_kernel_name(kernel), "spin") == 0, "a kernel knows its name");
 	for (unsigned int i = 0; i < npurt_module_kernel_count(module); i++) {
@@ -36,7 +36,7 @@ static void test_load(npurt_context *context)
 		found += same == kernel;
 	}
 	ok(found == 1, "by index it is found once");
-	GIVES(npurt_module_get_kernel_at(module, 6, &same), NPURT_ERROR_NOT_FOUND);
+	GIVES(npurt_module_get_kernel_at(module, 7, &same), NPURT_ERROR_NOT_FOUND);
 	GIVES(npurt_module_get_kernel(module, "spi", &kernel), NPURT_ERROR_NOT_FOUND);
 	WORKS(npurt_context_error_message(context, text, sizeof(text)));
 	ok(strstr(text, "'spi'") && strstr(text, "rt_kernels.elf"), "the message has both: %s",

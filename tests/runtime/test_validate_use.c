@@ -66,6 +66,50 @@ static void test_kernel(struct fixture *f)
 	NEED(npurt_stream_destroy(b));
 }
 
+static void test_arguments(struct fixture *f)
+{
+	const npurt_memory_attr attr = { .size = sizeof(attr), .flags = NPURT_MEMORY_READONLY,
+					 .label = "table" };
+	npurt_memory *m = memory(f->context, NPURT_PLACE_HOST, BYTES, "weights"), *table = NULL;
+	npurt_stream *stream = rt_lazy_stream(f->context);
+	npurt_module *module;
+	npurt_kernel *kernel = load(f->context, &module);
+	npurt_graph_exec *exec = NULL;
+	npurt_graph *graph = NULL;
+	struct stamp_args args = { .words = npurt_memory_address(m) + BYTES + 1 };
+
+	NEED(npurt_memory_create(f->context, BYTES, &attr, &table));
+	REFUSED(npurt_launch(f->stream, kernel, 1, &args, sizeof(args), NULL),
+		"argument 'words' of kernel 'stamp' is 0x", "in no memory of the context",
+		"1 bytes past the end of 'weights'");
+	NEED(npurt_graph_create(f->context, NULL, &graph));
+	NEED(npurt_graph_add_kernel(graph, NULL, 0, kernel, 1, &args, sizeof(args), NULL, NULL));
+	NEED(npurt_graph_instantiate(graph, NULL, &exec));
+	REFUSED(npurt_graph_launch(exec, f->stream), "argument 'words' of node 0 'stamp'",
+		"in no memory of the context");
+	args.words = npurt_memory_address(table);
+	REFUSED(npurt_launch(f->stream, kernel, 1, &args, sizeof(args), NULL),
+		"which the kernel writes, and the device may only read", "0 bytes into 'table'",
+		MADE);
+	args.words = npurt_memory_address(m);
+	args.pad = 1;
+	REFUSED(npurt_launch(f->stream, kernel, 1, &args, sizeof(args), NULL),
+		"argument 'pad' of kernel 'stamp' is reserved, and not zero");
+	args.pad = 0;
+	WORKS(npurt_launch(stream, kernel, 1, &args, sizeof(args), NULL));
+	/* A kernel may have nothing to do there. */
+	args.words = 0;
+	WORKS(npurt_launch(stream, kernel, 1, &args, sizeof(args), NULL));
+	args.words = npurt_memory_address(m) + BYTES;
+	WORKS(npurt_launch(stream, kernel, 1, &args, sizeof(args), NULL));
+	NEED(npurt_stream_destroy(stream));
+	NEED(npurt_graph_exec_destroy(exec));
+	NEED(npurt_graph_destroy(graph));
+	NEED(npurt_memory_destroy(table));
+	NEED(npurt_memory_destroy(m));
+	NEED(npurt_module_unload(module));
+}
+
 static void test_kernel_host(struct fixture *f)
 {
 	static uint8_t host[BYTES] __attribute__((aligned(4096)));
@@ -345,8 +389,8 @@ static void test_address(struct fixture *f)
 int main(void)
 {
 	static void (*const tests[])(struct fixture *f) = {
-		test_kernel, test_kernel_host, test_graph, test_stale_graph, test_stale_kernel,
-		test_collective, test_pool, test_values, test_address,
+		test_kernel, test_arguments, test_kernel_host, test_graph, test_stale_graph,
+		test_stale_kernel, test_collective, test_pool, test_values, test_address,
 	};
 	struct fixture f = findings_open();
 

@@ -791,6 +791,37 @@ typedef struct npurt_launch_attr {
 int npurt_launch(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks,
 		 const void *args, size_t args_size, const npurt_launch_attr *attr);
 
+/* Arguments by name, for kernels that tell theirs. */
+enum npurt_value_kind {
+	NPURT_VALUE_MEMORY = 0, /* with an offset in bytes; NULL is address 0 */
+	NPURT_VALUE_ADDRESS = 1, /* on the device */
+	NPURT_VALUE_INTEGER = 2, /* for a field of an integer type that it fits into */
+	NPURT_VALUE_REAL = 3, /* for f32 and f64 */
+	NPURT_VALUE_DATA = 4, /* as it is, of the field's size: arrays, and any other */
+};
+
+typedef struct npurt_arg_value {
+	const char *name;
+	uint32_t kind; /* enum npurt_value_kind */
+	uint32_t reserved;
+	uint64_t bytes; /* offset into memory, or size of data */
+	union {
+		npurt_memory *memory;
+		uint64_t address;
+		int64_t integer;
+		double real;
+		const void *data;
+	};
+} npurt_arg_value;
+
+/* Writes the argument structure; each field is given once, but reserved ones need not be. */
+int npurt_kernel_pack(npurt_kernel *kernel, const npurt_arg_value *values, unsigned int count,
+		      void *args, size_t args_size);
+/* npurt_launch() with it. */
+int npurt_launch_named(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks,
+		       const npurt_arg_value *values, unsigned int count,
+		       const npurt_launch_attr *attr);
+
 /* Graphs: npurt_graph(3). Commands that are put together once, and launched as one. */
 
 typedef struct npurt_graph_attr {

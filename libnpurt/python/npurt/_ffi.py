@@ -276,6 +276,8 @@ FUNCTIONS = {
     "kernel_name": (handle,),
     "kernel_get_info": (handle, POINTER(kernel_info)),
     "kernel_get_arg": (handle, c_uint, POINTER(kernel_arg)),
+    "kernel_pack": (handle, c_void_p, c_uint, c_void_p, c_size_t),
+    "launch_named": (handle, handle, c_uint32, c_void_p, c_uint, POINTER(launch_attr)),
     "kernel_get_occupancy": (handle, c_uint32, c_uint64, c_uint32, POINTER(occupancy)),
     "hang_report": (handle, hang_fn, c_void_p),
     "hang_write": (handle, write_fn, c_void_p),

@@ -32,6 +32,15 @@ NPU_KERNEL(echo, struct echo_args)
 		npu_store_s32(args->address + 4 * i, (int32_t)args->values[i]);
 }
 
+NPU_ARGS(types, struct types_args, out(out), value(real), value(single), value(tiny), value(small),
+	 array(list), value(reserved));
+
+NPU_KERNEL(types, struct types_args)
+{
+	npu_store_f32(args->out, args->single + (float)args->real);
+	npu_store_s32(args->out + 4, args->tiny + args->small + args->list[2]);
+}
+
 NPU_ARGS(raise, struct raise_args, value(code));
 
 NPU_KERNEL(raise, struct raise_args)

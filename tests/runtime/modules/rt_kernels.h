@@ -31,6 +31,17 @@ struct echo_args {
 	uint32_t values[ECHO_WORDS];
 };
 
+/* "types": stores single + real as a float, and tiny + small + list[2]. */
+struct types_args {
+	uint64_t out;
+	double real;
+	float single;
+	int8_t tiny;
+	uint8_t small;
+	uint16_t list[3];
+	uint32_t reserved;
+};
+
 /* "raise": ends with an error of that code. */
 struct raise_args {
 	uint64_t code;
