@@ -174,9 +174,21 @@ static inline uint16_t npu_f16_bits(float value)
 	return sign | half;
 }
 
-/* npu_scalar() - the bits of @value as a scalar operand of type @dtype, F32 or F16. */
+/* npu_bf16_bits() - convert to bf16, round to nearest even. */
+static inline uint16_t npu_bf16_bits(float value)
+{
+	const uint32_t bits = npu_f32_bits(value);
+
+	if ((bits & 0x7fffffff) > 0x7f800000)
+		return 0x7fc0;
+	return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+/* npu_scalar() - the bits of @value as a scalar operand of type @dtype, F32, F16 or BF16. */
 static inline uint32_t npu_scalar(float value, unsigned int dtype)
 {
+	if (dtype == NPU_BF16)
+		return npu_bf16_bits(value);
 	return dtype == NPU_F16 ? npu_f16_bits(value) : npu_f32_bits(value);
 }
 

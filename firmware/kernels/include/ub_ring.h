@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two slots of UB through which data stream: MTE2 fills a slot, the vector engine works
- * in it, MTE3 stores from it. The flags let each engine run ahead in the other slot.
+ * The usual ring (npu_ring.h): two slots of UB, that MTE2 fills, the vector engine works in, and
+ * MTE3 stores from. It takes the flags 0 and 1, and 2 for ub_sync().
  *
  *	ub_begin();
  *	for each chunk:
@@ -15,49 +15,46 @@
 #ifndef UB_RING_H
 #define UB_RING_H
 
-#include "npu_kernel.h"
+#include "npu_ring.h"
 
 #define UB_SLOTS 2
 
+static const struct npu_ring ub_ring = NPU_RING_UB(0, UB_SLOTS);
+
 static inline void ub_begin(void)
 {
-	for (unsigned int slot = 0; slot < UB_SLOTS; slot++)
-		npu_set_flag(NPU_PIPE_MTE3, NPU_PIPE_MTE2, slot);
+	npu_ring_begin(&ub_ring);
 }
 
 static inline void ub_acquire(unsigned int slot)
 {
-	npu_wait_flag(NPU_PIPE_MTE3, NPU_PIPE_MTE2, slot);
+	npu_ring_acquire(&ub_ring, slot);
 }
 
 static inline void ub_loaded(unsigned int slot)
 {
-	npu_set_flag(NPU_PIPE_MTE2, NPU_PIPE_V, slot);
-	npu_wait_flag(NPU_PIPE_MTE2, NPU_PIPE_V, slot);
+	npu_ring_filled(&ub_ring, slot);
 }
 
 static inline void ub_computed(unsigned int slot)
 {
-	npu_set_flag(NPU_PIPE_V, NPU_PIPE_MTE3, slot);
-	npu_wait_flag(NPU_PIPE_V, NPU_PIPE_MTE3, slot);
+	npu_ring_worked(&ub_ring, slot);
 }
 
 static inline void ub_release(unsigned int slot)
 {
-	npu_set_flag(NPU_PIPE_MTE3, NPU_PIPE_MTE2, slot);
+	npu_ring_release(&ub_ring, slot);
 }
 
 static inline void ub_end(void)
 {
-	for (unsigned int slot = 0; slot < UB_SLOTS; slot++)
-		npu_wait_flag(NPU_PIPE_MTE3, NPU_PIPE_MTE2, slot);
+	npu_ring_end(&ub_ring);
 }
 
 /* ub_sync() - @dst, the scalar unit often, goes on when @src has done all before this. */
 static inline void ub_sync(enum npu_pipe src, enum npu_pipe dst)
 {
-	npu_set_flag(src, dst, UB_SLOTS);
-	npu_wait_flag(src, dst, UB_SLOTS);
+	npu_sync(src, dst, UB_SLOTS);
 }
 
 #endif /* UB_RING_H */
