@@ -44,6 +44,9 @@ int main(int argc, char **argv)
 		{ &modules.bias_relu, "bias_relu" }, { &modules.softmax_xent, "softmax_xent" },
 		{ &modules.reduce, "reduce" }, { &modules.sgd, "sgd" }, { &modules.cast, "cast" },
 		{ &modules.vector_add, "vector_add" },
+		{ &modules.scale, "examples/scale" }, { &modules.row_sum, "examples/row_sum" },
+		{ &modules.matmul, "examples/matmul" },
+		{ &modules.flash_attention, "examples/flash_attention" },
 	};
 
 	if (argc != 2) {
@@ -55,6 +58,7 @@ int main(int argc, char **argv)
 	test_gemm(core, &modules);
 	test_elementwise(core, &modules);
 	test_rows(core, &modules);
+	test_examples(core, &modules);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		kernel_module_free(*table[i].module);
 	core_free(core);

@@ -18,13 +18,14 @@ typedef _Float16 ref_f16;
 
 struct modules {
 	struct kernel_module *gemm, *elementwise, *bias_relu, *softmax_xent, *reduce, *sgd, *cast,
-		*vector_add;
+		*vector_add, *scale, *row_sum, *matmul, *flash_attention;
 };
 
 /* The tests, a file each; they allocate global memory and leave its release to the caller. */
 void test_gemm(struct core *core, const struct modules *modules);
 void test_elementwise(struct core *core, const struct modules *modules);
 void test_rows(struct core *core, const struct modules *modules);
+void test_examples(struct core *core, const struct modules *modules);
 
 /* One point of the TAP plan. */
 void ok(bool pass, const char *format, ...) __attribute__((format(printf, 2, 3)));

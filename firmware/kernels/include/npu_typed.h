@@ -103,6 +103,20 @@ NPU_ALL(NPU_DEFINE_COPY, l1)
 #define npu_tstore_2d(dst, src, rows, cols, dst_stride, src_stride)                                \
 	NPU_SELECT_LOCAL(src, tstore_2d)(dst, src, rows, cols, dst_stride, src_stride)
 
+/* npu_tmove_2d() - UB to L1, where a result becomes an operand of the cube. */
+#define NPU_DEFINE_MOVE(type, dtype, c_type, memory)                                               \
+	static inline void npu_tmove_2d_##memory##_##type(                                         \
+		npu_l1_##type dst, npu_##memory##_##type src, uint32_t rows, uint32_t cols,        \
+		uint32_t dst_stride, uint32_t src_stride)                                          \
+	{                                                                                          \
+		npu_copy_2d(dst.at, src.at, cols * sizeof(c_type), rows,                           \
+			    dst_stride * sizeof(c_type), src_stride * sizeof(c_type));             \
+	}
+NPU_ALL(NPU_DEFINE_MOVE, ub)
+
+#define npu_tmove_2d(dst, src, rows, cols, dst_stride, src_stride)                                 \
+	NPU_SELECT(src, NPU_ALL, ub, tmove_2d)(dst, src, rows, cols, dst_stride, src_stride)
+
 /*
  * L1 to the cube's inputs, whose rows are dense and padded to 32 bytes: npu_tload0() of
  * @rows x @cols, and npu_tload0_transposed(), which makes @cols x @rows of it.
