@@ -52,8 +52,9 @@ struct areas {
 	npu_ub_f32 max, new_max, sum, shrink; /* one of each row */
 };
 
-_Static_assert(ROWS * KEYS * 4 + 2 * ROWS * WIDTH * 4 + ROWS * KEYS * 2 + 4 * ROWS * STAT * 4 <=
-		       NPU_UB_SIZE, "UB overflows");
+_Static_assert(ROWS *KEYS * 4 + 2 * ROWS * WIDTH * 4 + ROWS * KEYS * 2 + 4 * ROWS * STAT * 4 <=
+		       NPU_UB_SIZE,
+	       "UB overflows");
 
 static struct areas lay_out(void)
 {
@@ -91,8 +92,7 @@ static void load_queries(const struct flash_attention_args *args, uint64_t first
 	const npu_gm_f16 q = { args->q };
 
 	npu_ring_acquire(&q_in, 0);
-	npu_tload_2d(q_tile, npu_at(q, first * args->width), rows, args->width, WIDTH,
-		     args->width);
+	npu_tload_2d(q_tile, npu_at(q, first * args->width), rows, args->width, WIDTH, args->width);
 	npu_ring_filled(&q_in, 0);
 }
 

@@ -78,8 +78,8 @@ static void compute(const struct matmul_args *args, const struct tile *t, struct
 		s->l0 = npu_ring_next(&l0_ring, s->l0);
 	}
 	npu_ring_filled(&l0c_ring, s->l0c);
-	npu_tfixpipe(npu_at(c, (uint64_t)t->row * args->n + t->col),
-		     npu_at(l0c, s->l0c * AREA), t->rows, t->cols, args->n, 0);
+	npu_tfixpipe(npu_at(c, (uint64_t)t->row * args->n + t->col), npu_at(l0c, s->l0c * AREA),
+		     t->rows, t->cols, args->n, 0);
 	npu_ring_release(&l0c_ring, s->l0c);
 	s->l0c = npu_ring_next(&l0c_ring, s->l0c);
 }

@@ -25,12 +25,10 @@
 #define NPU_SIGNED_INTEGERS(X, ...)                                                                \
 	X(s32, NPU_S32, int32_t, __VA_ARGS__)                                                      \
 	X(s16, NPU_S16, int16_t, __VA_ARGS__) X(s8, NPU_S8, int8_t, __VA_ARGS__)
-#define NPU_INTEGERS(X, ...)                                                                       \
-	NPU_SIGNED_INTEGERS(X, __VA_ARGS__) X(u8, NPU_U8, uint8_t, __VA_ARGS__)
+#define NPU_INTEGERS(X, ...) NPU_SIGNED_INTEGERS(X, __VA_ARGS__) X(u8, NPU_U8, uint8_t, __VA_ARGS__)
 #define NPU_SIGNED(X, ...) NPU_FLOATS(X, __VA_ARGS__) NPU_SIGNED_INTEGERS(X, __VA_ARGS__)
 #define NPU_ALL(X, ...) NPU_FLOATS(X, __VA_ARGS__) NPU_INTEGERS(X, __VA_ARGS__)
-#define NPU_SUMMABLE(X, ...)                                                                       \
-	NPU_FLOATS(X, __VA_ARGS__) X(s32, NPU_S32, int32_t, __VA_ARGS__)
+#define NPU_SUMMABLE(X, ...) NPU_FLOATS(X, __VA_ARGS__) X(s32, NPU_S32, int32_t, __VA_ARGS__)
 #define NPU_INDEXABLE(X, ...)                                                                      \
 	X(f32, NPU_F32, float, __VA_ARGS__) X(s32, NPU_S32, int32_t, __VA_ARGS__)
 
@@ -51,12 +49,12 @@ NPU_INDEXABLE(NPU_DEFINE_TYPE, l0c)
 
 /* npu_at() - the buffer from element @index on. */
 #define npu_at(buffer, index)                                                                      \
-	((__typeof__(buffer)){ (buffer).at + (uint64_t)(index) * NPU_SIZE(buffer) })
+	((__typeof__(buffer)){ (buffer).at + (uint64_t)(index)*NPU_SIZE(buffer) })
 
 /* NPU_AFTER() - the address behind @count elements of a local buffer, aligned; in braces. */
 #define NPU_AFTER(buffer, count)                                                                   \
 	{                                                                                          \
-		(buffer).at + npu_align((uint64_t)(count) * NPU_SIZE(buffer))                      \
+		(buffer).at + npu_align((uint64_t)(count)*NPU_SIZE(buffer))                        \
 	}
 
 /* The function for the type of @x: npu_<name>_<memory>_<element>. */
@@ -74,14 +72,15 @@ NPU_INDEXABLE(NPU_DEFINE_TYPE, l0c)
 	{                                                                                          \
 		npu_copy(dst.at, src.at, count * sizeof(c_type));                                  \
 	}                                                                                          \
-	static inline void npu_tstore_##memory##_##type(                                           \
-		npu_gm_##type dst, npu_##memory##_##type src, uint32_t count)                      \
+	static inline void npu_tstore_##memory##_##type(npu_gm_##type dst,                         \
+							npu_##memory##_##type src, uint32_t count) \
 	{                                                                                          \
 		npu_copy(dst.at, src.at, count * sizeof(c_type));                                  \
 	}                                                                                          \
-	static inline void npu_tload_2d_##memory##_##type(                                         \
-		npu_##memory##_##type dst, npu_gm_##type src, uint32_t rows, uint32_t cols,        \
-		uint32_t dst_stride, uint32_t src_stride)                                          \
+	static inline void npu_tload_2d_##memory##_##type(npu_##memory##_##type dst,               \
+							  npu_gm_##type src, uint32_t rows,        \
+							  uint32_t cols, uint32_t dst_stride,      \
+							  uint32_t src_stride)                     \
 	{                                                                                          \
 		npu_copy_2d(dst.at, src.at, cols * sizeof(c_type), rows,                           \
 			    dst_stride * sizeof(c_type), src_stride * sizeof(c_type));             \
@@ -129,9 +128,10 @@ NPU_ALL(NPU_DEFINE_MOVE, ub)
 		npu_load0(dst.at, src.at, rows, cols, npu_align(cols * sizeof(c_type)),            \
 			  src_stride * sizeof(c_type), dtype, 0);                                  \
 	}                                                                                          \
-	static inline void npu_tload0_transposed_##memory##_##type(                                \
-		npu_##memory##_##type dst, npu_l1_##type src, uint32_t rows, uint32_t cols,        \
-		uint32_t src_stride)                                                               \
+	static inline void npu_tload0_transposed_##memory##_##type(npu_##memory##_##type dst,      \
+								   npu_l1_##type src,              \
+								   uint32_t rows, uint32_t cols,   \
+								   uint32_t src_stride)            \
 	{                                                                                          \
 		npu_load0(dst.at, src.at, rows, cols, npu_align(rows * sizeof(c_type)),            \
 			  src_stride * sizeof(c_type), dtype, 1);                                  \
@@ -139,7 +139,8 @@ NPU_ALL(NPU_DEFINE_MOVE, ub)
 NPU_ALL(NPU_DEFINE_LOAD0, l0a)
 NPU_ALL(NPU_DEFINE_LOAD0, l0b)
 
-#define NPU_SELECT_L0(x, name) _Generic((x)NPU_ALL(NPU_CASE, l0a, name) NPU_ALL(NPU_CASE, l0b, name))
+#define NPU_SELECT_L0(x, name)                                                                     \
+	_Generic((x)NPU_ALL(NPU_CASE, l0a, name) NPU_ALL(NPU_CASE, l0b, name))
 #define npu_tload0(dst, src, rows, cols, src_stride)                                               \
 	NPU_SELECT_L0(dst, tload0)(dst, src, rows, cols, src_stride)
 #define npu_tload0_transposed(dst, src, rows, cols, src_stride)                                    \
@@ -160,8 +161,8 @@ NPU_DEFINE_MMAD(bf16, NPU_BF16, f32)
 NPU_DEFINE_MMAD(s8, NPU_S8, s32)
 
 #define npu_tmmad(c, a, b, m, n, k, init)                                                          \
-	_Generic((a)NPU_FLOATS(NPU_CASE, l0a, tmmad), npu_l0a_s8: npu_tmmad_l0a_s8)(c, a, b, m, n, \
-										    k, init)
+	_Generic((a)NPU_FLOATS(NPU_CASE, l0a, tmmad), npu_l0a_s8                                   \
+		 : npu_tmmad_l0a_s8)(c, a, b, m, n, k, init)
 
 /* npu_tfixpipe() - f32 sums to GM, L1 or UB; sums of s8 go by npu_fixpipe(). */
 #define NPU_DEFINE_FIXPIPE(type, dtype, c_type, memory)                                            \
@@ -179,7 +180,8 @@ NPU_FLOATS(NPU_DEFINE_FIXPIPE, ub)
 
 #define npu_tfixpipe(dst, src, rows, cols, dst_stride, flags)                                      \
 	_Generic((dst)NPU_FLOATS(NPU_CASE, gm, tfixpipe) NPU_FLOATS(NPU_CASE, l1, tfixpipe)        \
-			 NPU_FLOATS(NPU_CASE, ub, tfixpipe))(dst, src, rows, cols, dst_stride, flags)
+			 NPU_FLOATS(NPU_CASE, ub, tfixpipe))(dst, src, rows, cols, dst_stride,     \
+							     flags)
 
 /* Vectors, all in UB. */
 
