@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* A step of stochastic gradient descent, with momentum and an fp16 copy if asked for. */
-#include "npu_kernel.h"
+#include "npu_typed.h"
 #include "npu_kernels.h"
 #include "ub_ring.h"
 
 #define CHUNK 6144
-#define AREA (CHUNK * 4)
-#define SLOT (4 * AREA)
+#define SLOT (4 * CHUNK * 4)
 _Static_assert(UB_SLOTS * SLOT <= NPU_UB_SIZE, "UB overflows");
 
 /* One chunk's operands in UB. */
 struct areas {
-	npu_addr w, g, v, w16;
+	npu_ub_f32 w, g, v;
+	npu_ub_f16 w16;
 };
 
-/* v = momentum * v + g; w -= rate * v */
-static void update(const struct areas *at, int momentum, uint32_t momentum_bits,
-		   uint32_t minus_rate, uint32_t n)
+static struct areas lay_out(unsigned int slot)
 {
-	if (momentum) {
-		npu_vmlas(at->g, at->v, momentum_bits, n, NPU_F32);
-		npu_vmov(at->v, at->g, n, NPU_F32);
+	struct areas at = { .w = { NPU_UB_BASE + slot * SLOT } };
+
+	at.g = (npu_ub_f32)NPU_AFTER(at.w, CHUNK);
+	at.v = (npu_ub_f32)NPU_AFTER(at.g, CHUNK);
+	at.w16 = (npu_ub_f16)NPU_AFTER(at.v, CHUNK);
+	return at;
+}
+
+/* v = momentum * v + g; w -= rate * v */
+static void update(const struct areas *at, const struct npu_sgd_args *args, uint32_t n)
+{
+	if (args->v) {
+		npu_tvmlas(at->g, at->v, args->momentum, n);
+		npu_tvmov(at->v, at->g, n);
 	}
-	npu_vmlas(at->w, at->g, minus_rate, n, NPU_F32);
+	npu_tvmlas(at->w, at->g, -args->rate, n);
 }
 
 NPU_ARGS(sgd, struct npu_sgd_args, inout(w), in(g), inout(v), out(w16), value(count), value(rate),
@@ -30,34 +39,31 @@ NPU_ARGS(sgd, struct npu_sgd_args, inout(w), in(g), inout(v), out(w16), value(co
 
 NPU_KERNEL(sgd, struct npu_sgd_args)
 {
-	const uint32_t minus_rate = npu_f32_bits(-args->rate);
-	const uint32_t momentum = npu_f32_bits(args->momentum);
+	const npu_gm_f32 w = { args->w }, g = { args->g }, v = { args->v };
+	const npu_gm_f16 w16 = { args->w16 };
 	const struct npu_span mine = npu_split(args->count, CHUNK / 8, block, blocks);
 	unsigned int slot = 0;
 
 	ub_begin();
 	for (uint64_t i = mine.begin; i < mine.end; i += CHUNK, slot = !slot) {
-		const uint32_t n = npu_min(CHUNK, mine.end - i), bytes = n * 4;
-		const npu_addr base = NPU_UB_BASE + slot * SLOT;
-		const struct areas at = {
-			base, base + AREA, base + 2 * AREA, base + 3 * AREA
-		};
+		const uint32_t n = npu_min(CHUNK, mine.end - i);
+		const struct areas at = lay_out(slot);
 
 		ub_acquire(slot);
-		npu_copy(at.w, args->w + i * 4, bytes);
-		npu_copy(at.g, args->g + i * 4, bytes);
+		npu_tload(at.w, npu_at(w, i), n);
+		npu_tload(at.g, npu_at(g, i), n);
 		if (args->v)
-			npu_copy(at.v, args->v + i * 4, bytes);
+			npu_tload(at.v, npu_at(v, i), n);
 		ub_loaded(slot);
-		update(&at, args->v != 0, momentum, minus_rate, n);
+		update(&at, args, n);
 		if (args->w16)
-			npu_vcast(at.w16, at.w, n, NPU_F32, NPU_F16, 0);
+			npu_tvcast(at.w16, at.w, n, 0);
 		ub_computed(slot);
-		npu_copy(args->w + i * 4, at.w, bytes);
+		npu_tstore(npu_at(w, i), at.w, n);
 		if (args->v)
-			npu_copy(args->v + i * 4, at.v, bytes);
+			npu_tstore(npu_at(v, i), at.v, n);
 		if (args->w16)
-			npu_copy(args->w16 + i * 2, at.w16, n * 2);
+			npu_tstore(npu_at(w16, i), at.w16, n);
 		ub_release(slot);
 	}
 	ub_end();
