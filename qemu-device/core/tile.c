@@ -141,7 +141,6 @@ unsigned int tile_dtype_size(uint64_t dtype)
 	return dtype < NPU_DTYPE_COUNT ? size[dtype] : 0;
 }
 
-/* The buffer that holds an address, or 0. */
 enum tile_buffer tile_buffer_of(uint64_t address)
 {
 	for (unsigned int i = 0; i < TILE_BUFFER_COUNT; i++)

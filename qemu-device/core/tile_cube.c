@@ -7,16 +7,22 @@
 #include "tile_internal.h"
 
 /* A matrix in L0: rows dense, each padded to NPU_TILE_ALIGN. */
-static enum npu_status tile_matrix(struct npu_tile *tile, enum npu_unit unit,
-				   enum tile_buffer buffer, uint64_t address, uint64_t rows,
-				   uint64_t row_bytes, uint8_t **host, size_t *pitch)
+static struct tile_rect tile_matrix_rect(enum npu_unit unit, enum tile_buffer buffer,
+					 uint64_t address, uint64_t rows, uint64_t row_bytes)
 {
-	struct tile_rect rect = {
+	return (struct tile_rect) {
 		.unit = unit, .buffers = buffer, .address = address,
 		.access = buffer == TILE_L0C && unit == NPU_UNIT_CUBE ? NPU_ACCESS_WRITE :
 									NPU_ACCESS_READ,
 		.pitch = tile_round_up(row_bytes), .row_bytes = row_bytes, .rows = rows,
 	};
+}
+
+static enum npu_status tile_matrix(struct npu_tile *tile, enum npu_unit unit,
+				   enum tile_buffer buffer, uint64_t address, uint64_t rows,
+				   uint64_t row_bytes, uint8_t **host, size_t *pitch)
+{
+	struct tile_rect rect = tile_matrix_rect(unit, buffer, address, rows, row_bytes);
 
 	*pitch = rect.pitch;
 	return tile_local(tile, &rect, host);
@@ -80,6 +86,17 @@ static bool tile_fixpipe_valid(const struct tile_fixpipe *args, uint64_t rs3)
 	return dst == NPU_F32 || dst == NPU_F16 || dst == NPU_S8;
 }
 
+static struct tile_rect tile_fixpipe_dst(const struct tile_operands *op)
+{
+	return (struct tile_rect) {
+		.unit = NPU_UNIT_FIXPIPE, .access = NPU_ACCESS_WRITE, .buffers = TILE_UB | TILE_L1,
+		.address = op->rd, .pitch = NPU_GET(NPU_FIXPIPE_DST_PITCH, op->rs2),
+		.row_bytes = NPU_GET(NPU_FIXPIPE_COLS, op->rs2) *
+			     tile_dtype_size(NPU_GET(NPU_FIXPIPE_DST_DTYPE, op->rs3)),
+		.rows = NPU_GET(NPU_FIXPIPE_ROWS, op->rs2),
+	};
+}
+
 static enum npu_status tile_fixpipe(struct npu_tile *tile, const struct tile_operands *op)
 {
 	uint32_t scale = NPU_GET(NPU_FIXPIPE_SCALE, op->rs3);
@@ -91,12 +108,7 @@ static enum npu_status tile_fixpipe(struct npu_tile *tile, const struct tile_ope
 		.dst_dtype = NPU_GET(NPU_FIXPIPE_DST_DTYPE, op->rs3),
 		.relu = op->rs3 & NPU_FIXPIPE_RELU,
 	};
-	struct tile_rect dst = {
-		.unit = NPU_UNIT_FIXPIPE, .access = NPU_ACCESS_WRITE, .buffers = TILE_UB | TILE_L1,
-		.address = op->rd, .pitch = NPU_GET(NPU_FIXPIPE_DST_PITCH, op->rs2),
-		.row_bytes = (uint64_t)args.cols * tile_dtype_size(args.dst_dtype),
-		.rows = args.rows,
-	};
+	struct tile_rect dst = tile_fixpipe_dst(op);
 	enum npu_status status;
 	uint8_t *src;
 
@@ -126,4 +138,58 @@ enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,
 			  const struct tile_operands *op)
 {
 	return funct3 == NPU_CUBE_MMAD ? tile_mmad(tile, op) : tile_fixpipe(tile, op);
+}
+
+static void tile_mmad_access(const struct tile_operands *op, struct tile_access *access)
+{
+	uint64_t m = NPU_GET(NPU_MMAD_M, op->rs3), n = NPU_GET(NPU_MMAD_N, op->rs3);
+	uint64_t k = NPU_GET(NPU_MMAD_K, op->rs3);
+	unsigned int dtype = NPU_GET(NPU_MMAD_DTYPE, op->rs3);
+	unsigned int size = tile_dtype_size(dtype);
+	struct tile_rect a = tile_matrix_rect(NPU_UNIT_CUBE, TILE_L0A, op->rs1, m, k * size);
+	struct tile_rect b = tile_matrix_rect(NPU_UNIT_CUBE, TILE_L0B, op->rs2, k, n * size);
+	struct tile_rect c = tile_matrix_rect(NPU_UNIT_CUBE, TILE_L0C, op->rd, m, n * 4);
+	bool init = op->rs3 & NPU_MMAD_INIT;
+
+	access->pipe = NPU_PIPE_M;
+	access->dtype = dtype;
+	access->m = m;
+	access->n = n;
+	access->k = k;
+	if (!m || !n || (!k && !init))
+		return;
+	if (k) {
+		tile_access_add(access, &a);
+		tile_access_add(access, &b);
+	}
+	if (!init) {
+		tile_access_add(access, &c);
+		access->rects[access->count - 1].access = NPU_ACCESS_READ;
+	}
+	tile_access_add(access, &c);
+}
+
+static void tile_fixpipe_access(const struct tile_operands *op, struct tile_access *access)
+{
+	struct tile_rect dst = tile_fixpipe_dst(op);
+	struct tile_rect src;
+
+	access->pipe = NPU_PIPE_FIX;
+	access->dtype = NPU_GET(NPU_FIXPIPE_SRC_DTYPE, op->rs3);
+	access->m = dst.rows;
+	access->n = NPU_GET(NPU_FIXPIPE_COLS, op->rs2);
+	if (!access->m || !access->n)
+		return;
+	src = tile_matrix_rect(NPU_UNIT_FIXPIPE, TILE_L0C, op->rs1, access->m, access->n * 4);
+	tile_access_add(access, &src);
+	tile_access_add(access, &dst);
+}
+
+void tile_cube_access(unsigned int funct3, const struct tile_operands *op,
+		      struct tile_access *access)
+{
+	if (funct3 == NPU_CUBE_MMAD)
+		tile_mmad_access(op, access);
+	else
+		tile_fixpipe_access(op, access);
 }

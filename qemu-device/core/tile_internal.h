@@ -3,36 +3,15 @@
 #ifndef TILE_INTERNAL_H
 #define TILE_INTERNAL_H
 
+#include <npu/npu_mmu.h>
+
 #include "tile.h"
+#include "tile_access.h"
 #include "tile_isa.h"
 
 /* Values of the four registers that an instruction names. */
 struct tile_operands {
 	uint64_t rd, rs1, rs2, rs3;
-};
-
-/* Local buffers, as bits: an operand has to be in one of a set of them. */
-enum tile_buffer {
-	TILE_SMEM = 1 << 0,
-	TILE_UB = 1 << 1,
-	TILE_L1 = 1 << 2,
-	TILE_L0A = 1 << 3,
-	TILE_L0B = 1 << 4,
-	TILE_L0C = 1 << 5,
-	TILE_ANY = (1 << 6) - 1,
-};
-
-/**
- * struct tile_rect - an operand in memory: @rows rows of @row_bytes, @pitch bytes apart
- * @unit: for the error
- * @access: for the error
- * @buffers: set of enum tile_buffer that it may be in
- */
-struct tile_rect {
-	enum npu_unit unit;
-	enum npu_access access;
-	unsigned int buffers;
-	uint64_t address, pitch, row_bytes, rows;
 };
 
 static inline enum npu_status tile_fail(struct npu_tile *tile, enum npu_status status,
@@ -62,8 +41,12 @@ static inline bool tile_rect_dense(const struct tile_rect *rect)
 	return rect->rows <= 1 || rect->pitch >= rect->row_bytes;
 }
 
+static inline bool tile_is_global(uint64_t address)
+{
+	return address >= NPU_VA_START;
+}
+
 uint8_t *tile_buffer_host(const struct npu_tile *tile, enum tile_buffer buffer);
-enum tile_buffer tile_buffer_of(uint64_t address);
 
 /* Check a rectangle that is not empty; its host address goes to @host. */
 enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host);
@@ -80,5 +63,19 @@ enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,
 			  const struct tile_operands *op);
 enum npu_status tile_vector(struct npu_tile *tile, unsigned int funct3,
 			    const struct tile_operands *op);
+
+/* What instructions of an engine access, for tile_access_decode(): pipe, sizes and rectangles. */
+void tile_mte_access(unsigned int funct3, const struct tile_operands *op,
+		     struct tile_access *access);
+void tile_cube_access(unsigned int funct3, const struct tile_operands *op,
+		      struct tile_access *access);
+void tile_vector_access(const struct npu_tile *tile, const struct tile_operands *op,
+			struct tile_access *access);
+
+/* For these: one operand more. */
+static inline void tile_access_add(struct tile_access *access, const struct tile_rect *rect)
+{
+	access->rects[access->count++] = *rect;
+}
 
 #endif /* TILE_INTERNAL_H */

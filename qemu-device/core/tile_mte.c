@@ -6,11 +6,6 @@
 
 #include "tile_internal.h"
 
-static bool tile_is_global(uint64_t address)
-{
-	return address >= NPU_VA_START;
-}
-
 static void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t src_pitch,
 			   size_t row_bytes, size_t rows)
 {
@@ -22,21 +17,29 @@ static void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, s
 		memcpy(dst, src, row_bytes);
 }
 
-static enum npu_status tile_copy(struct npu_tile *tile, const struct tile_operands *op)
+static void tile_copy_rects(const struct tile_operands *op, struct tile_rect *dst,
+			    struct tile_rect *src)
 {
-	struct tile_rect dst = {
+	*dst = (struct tile_rect) {
 		.unit = NPU_UNIT_MTE, .access = NPU_ACCESS_WRITE, .buffers = TILE_UB | TILE_L1,
 		.address = op->rd, .pitch = NPU_GET(NPU_COPY_DST_PITCH, op->rs3),
 		.row_bytes = NPU_GET(NPU_COPY_ROW_BYTES, op->rs2),
 		.rows = NPU_GET(NPU_COPY_ROWS, op->rs2),
-	}, src = dst;
+	};
+	*src = *dst;
+	src->access = NPU_ACCESS_READ;
+	src->address = op->rs1;
+	src->pitch = NPU_GET(NPU_COPY_SRC_PITCH, op->rs3);
+}
+
+static enum npu_status tile_copy(struct npu_tile *tile, const struct tile_operands *op)
+{
 	bool to_gm = tile_is_global(op->rd), from_gm = tile_is_global(op->rs1);
 	uint8_t *host_dst = NULL, *host_src = NULL;
+	struct tile_rect dst, src;
 	enum npu_status status;
 
-	src.access = NPU_ACCESS_READ;
-	src.address = op->rs1;
-	src.pitch = NPU_GET(NPU_COPY_SRC_PITCH, op->rs3);
+	tile_copy_rects(op, &dst, &src);
 	if (!dst.rows || !dst.row_bytes)
 		return NPU_ST_OK;
 	if (!to_gm && !tile_rect_dense(&dst))
@@ -64,21 +67,31 @@ static enum npu_status tile_copy(struct npu_tile *tile, const struct tile_operan
 	return NPU_ST_OK;
 }
 
+static void tile_load0_rects(const struct tile_operands *op, struct tile_rect *dst,
+			     struct tile_rect *src)
+{
+	uint64_t rows = NPU_GET(NPU_LOAD0_ROWS, op->rs2), cols = NPU_GET(NPU_LOAD0_COLS, op->rs2);
+	unsigned int size = tile_dtype_size(NPU_GET(NPU_LOAD0_DTYPE, op->rs3));
+	bool transpose = op->rs3 & NPU_LOAD0_TRANSPOSE;
+
+	*src = (struct tile_rect) {
+		.unit = NPU_UNIT_MTE, .access = NPU_ACCESS_READ, .buffers = TILE_L1,
+		.address = op->rs1, .pitch = NPU_GET(NPU_LOAD0_SRC_PITCH, op->rs2),
+		.row_bytes = cols * size, .rows = rows,
+	};
+	*dst = (struct tile_rect) {
+		.unit = NPU_UNIT_MTE, .access = NPU_ACCESS_WRITE, .buffers = TILE_L0A | TILE_L0B,
+		.address = op->rd, .pitch = NPU_GET(NPU_LOAD0_DST_PITCH, op->rs3),
+		.row_bytes = (transpose ? rows : cols) * size, .rows = transpose ? cols : rows,
+	};
+}
+
 static enum npu_status tile_load0(struct npu_tile *tile, const struct tile_operands *op)
 {
 	uint64_t rows = NPU_GET(NPU_LOAD0_ROWS, op->rs2), cols = NPU_GET(NPU_LOAD0_COLS, op->rs2);
 	unsigned int size = tile_dtype_size(NPU_GET(NPU_LOAD0_DTYPE, op->rs3));
 	bool transpose = op->rs3 & NPU_LOAD0_TRANSPOSE;
-	struct tile_rect src = {
-		.unit = NPU_UNIT_MTE, .access = NPU_ACCESS_READ, .buffers = TILE_L1,
-		.address = op->rs1, .pitch = NPU_GET(NPU_LOAD0_SRC_PITCH, op->rs2),
-		.row_bytes = cols * size, .rows = rows,
-	};
-	struct tile_rect dst = {
-		.unit = NPU_UNIT_MTE, .access = NPU_ACCESS_WRITE, .buffers = TILE_L0A | TILE_L0B,
-		.address = op->rd, .pitch = NPU_GET(NPU_LOAD0_DST_PITCH, op->rs3),
-		.row_bytes = (transpose ? rows : cols) * size, .rows = transpose ? cols : rows,
-	};
+	struct tile_rect dst, src;
 	uint8_t *host_dst, *host_src;
 	enum npu_status status;
 
@@ -86,6 +99,7 @@ static enum npu_status tile_load0(struct npu_tile *tile, const struct tile_opera
 		return tile_bad_shape(tile, NPU_UNIT_MTE, op->rs3);
 	if (!rows || !cols)
 		return NPU_ST_OK;
+	tile_load0_rects(op, &dst, &src);
 	if (!tile_rect_dense(&dst))
 		return tile_bad_shape(tile, NPU_UNIT_MTE, op->rs3);
 	status = tile_local(tile, &dst, &host_dst);
@@ -105,12 +119,17 @@ static enum npu_status tile_load0(struct npu_tile *tile, const struct tile_opera
 	return NPU_ST_OK;
 }
 
-static enum npu_status tile_set(struct npu_tile *tile, const struct tile_operands *op)
+static struct tile_rect tile_set_rect(const struct tile_operands *op)
 {
-	struct tile_rect dst = {
+	return (struct tile_rect) {
 		.unit = NPU_UNIT_MTE, .access = NPU_ACCESS_WRITE, .buffers = TILE_ANY,
 		.address = op->rd, .row_bytes = op->rs2, .rows = 1,
 	};
+}
+
+static enum npu_status tile_set(struct npu_tile *tile, const struct tile_operands *op)
+{
+	struct tile_rect dst = tile_set_rect(op);
 	uint64_t pattern = op->rs1;
 	enum npu_status status;
 	uint8_t *host;
@@ -146,4 +165,48 @@ enum npu_status tile_mte(struct npu_tile *tile, unsigned int funct3,
 	default:
 		return tile_set(tile, op);
 	}
+}
+
+static enum npu_pipe tile_copy_pipe(const struct tile_operands *op)
+{
+	if (tile_is_global(op->rs1))
+		return NPU_PIPE_MTE2;
+	return tile_is_global(op->rd) || tile_buffer_of(op->rs1) == TILE_UB ? NPU_PIPE_MTE3 :
+									       NPU_PIPE_MTE1;
+}
+
+static enum npu_pipe tile_set_pipe(const struct tile_operands *op)
+{
+	const unsigned int l0 = TILE_L0A | TILE_L0B | TILE_L0C;
+
+	return tile_buffer_of(op->rd) & l0 ? NPU_PIPE_MTE1 : NPU_PIPE_MTE2;
+}
+
+void tile_mte_access(unsigned int funct3, const struct tile_operands *op,
+		     struct tile_access *access)
+{
+	struct tile_rect dst, src;
+
+	access->dtype = NPU_U8;
+	switch (funct3) {
+	case NPU_MTE_COPY:
+		tile_copy_rects(op, &dst, &src);
+		access->pipe = tile_copy_pipe(op);
+		break;
+	case NPU_MTE_LOAD0:
+		tile_load0_rects(op, &dst, &src);
+		access->pipe = NPU_PIPE_MTE1;
+		access->dtype = NPU_GET(NPU_LOAD0_DTYPE, op->rs3);
+		break;
+	default:
+		src = dst = tile_set_rect(op);
+		access->pipe = tile_set_pipe(op);
+	}
+	access->m = src.rows;
+	access->n = src.row_bytes ? src.row_bytes / tile_dtype_size(access->dtype) : 0;
+	if (!access->m || !access->n)
+		return;
+	if (funct3 != NPU_MTE_SET)
+		tile_access_add(access, &src);
+	tile_access_add(access, &dst);
 }

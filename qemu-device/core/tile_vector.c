@@ -19,6 +19,7 @@ enum {
 	INDEX_OUT = 1 << 6, /* and of S32 */
 	CONVERT = 1 << 7, /* dst is of DST_DTYPE */
 	BY_ROW = 1 << 8, /* rows are not just elements in another place */
+	DST_IN = 1 << 9, /* dst is read, too */
 };
 
 #define UNARY SRC0
@@ -50,7 +51,7 @@ static const struct vec_rule {
 	[NPU_VDIV] = { FLOATS, BINARY },
 	[NPU_VMAX] = { ALL, BINARY },
 	[NPU_VMIN] = { ALL, BINARY },
-	[NPU_VMLA] = { ALL, BINARY },
+	[NPU_VMLA] = { ALL, BINARY | DST_IN },
 	[NPU_VAND] = { INTS, BINARY },
 	[NPU_VOR] = { INTS, BINARY },
 	[NPU_VXOR] = { INTS, BINARY },
@@ -106,14 +107,60 @@ static uint64_t vec_dst_bytes(const struct tile_vec *args, unsigned int operands
 	       tile_dtype_size(operands & CONVERT ? args->dst_dtype : args->dtype);
 }
 
-static enum npu_status vec_operand(struct npu_tile *tile, enum npu_access access,
-				   uint64_t address, uint64_t pitch, uint64_t row_bytes,
-				   uint8_t **host)
+static struct tile_vec vec_args(const struct npu_tile *tile, const struct tile_operands *op)
 {
-	return tile_local(tile, &(struct tile_rect) {
+	return (struct tile_vec) {
+		.opcode = NPU_GET(NPU_VEC_OPCODE, op->rs3),
+		.dtype = NPU_GET(NPU_VEC_DTYPE, op->rs3),
+		.dst_dtype = NPU_GET(NPU_VEC_DST_DTYPE, op->rs3),
+		.count = NPU_GET(NPU_VEC_COUNT, op->rs3), .trunc = op->rs3 & NPU_VEC_TRUNC,
+		.dst_pitch = tile->dst_pitch, .src0_pitch = tile->src0_pitch,
+		.src1_pitch = tile->src1_pitch, .mask_pitch = tile->mask_pitch,
+	};
+}
+
+static struct tile_rect vec_rect(const struct npu_tile *tile, enum npu_access access,
+				 uint64_t address, uint64_t pitch, uint64_t row_bytes)
+{
+	return (struct tile_rect) {
 		.unit = NPU_UNIT_VECTOR, .access = access, .buffers = TILE_UB,
 		.address = address, .pitch = pitch, .row_bytes = row_bytes, .rows = tile->rows,
-	}, host);
+	};
+}
+
+static struct tile_rect vec_dst(const struct npu_tile *tile, const struct tile_operands *op,
+				const struct tile_vec *args, unsigned int operands)
+{
+	return vec_rect(tile, NPU_ACCESS_WRITE, op->rd, tile->dst_pitch,
+			vec_dst_bytes(args, operands));
+}
+
+static struct tile_rect vec_src0(const struct npu_tile *tile, const struct tile_operands *op,
+				 const struct tile_vec *args)
+{
+	return vec_rect(tile, NPU_ACCESS_READ, op->rs1, tile->src0_pitch,
+			(uint64_t)args->count * tile_dtype_size(args->dtype));
+}
+
+static struct tile_rect vec_src1(const struct npu_tile *tile, const struct tile_operands *op,
+				 const struct tile_vec *args)
+{
+	uint64_t size = tile_dtype_size(args->dtype);
+
+	return vec_rect(tile, NPU_ACCESS_READ, op->rs2, tile->src1_pitch,
+			op->rs3 & NPU_VEC_PER_ROW ? size : args->count * size);
+}
+
+static struct tile_rect vec_mask(const struct npu_tile *tile, const struct tile_vec *args)
+{
+	return vec_rect(tile, NPU_ACCESS_READ, tile->mask, tile->mask_pitch,
+			(args->count + 7ULL) / 8);
+}
+
+/* Is src1 in memory? */
+static bool vec_loads_src1(const struct tile_operands *op, unsigned int operands)
+{
+	return operands & SRC1 && !(op->rs3 & NPU_VEC_SCALAR);
 }
 
 /* Dense rows are one long row; it saves the start of each. */
@@ -134,18 +181,12 @@ static void vec_join_rows(struct tile_vec *args, unsigned int operands)
 
 static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operands *op)
 {
-	struct tile_vec args = {
-		.opcode = NPU_GET(NPU_VEC_OPCODE, op->rs3),
-		.dtype = NPU_GET(NPU_VEC_DTYPE, op->rs3),
-		.dst_dtype = NPU_GET(NPU_VEC_DST_DTYPE, op->rs3),
-		.count = NPU_GET(NPU_VEC_COUNT, op->rs3), .trunc = op->rs3 & NPU_VEC_TRUNC,
-		.dst_pitch = tile->dst_pitch, .src0_pitch = tile->src0_pitch,
-		.src1_pitch = tile->src1_pitch, .mask_pitch = tile->mask_pitch,
-	};
+	struct tile_vec args = vec_args(tile, op);
 	const struct vec_rule *rule = vec_rule(&args, op->rs3);
-	uint64_t size = tile_dtype_size(args.dtype), elements;
 	uint8_t *src0 = NULL, *src1 = NULL, *mask = NULL;
 	enum npu_status status;
+	struct tile_rect rect;
+	uint64_t elements;
 
 	if (!rule)
 		return tile_bad_shape(tile, NPU_UNIT_VECTOR, op->rs3);
@@ -156,17 +197,20 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 		return NPU_ST_OK;
 	args.rows = tile->rows;
 
-	status = vec_operand(tile, NPU_ACCESS_WRITE, op->rd, tile->dst_pitch,
-			     vec_dst_bytes(&args, rule->operands), &args.dst);
-	if (!status && rule->operands & SRC0)
-		status = vec_operand(tile, NPU_ACCESS_READ, op->rs1, tile->src0_pitch,
-				     args.count * size, &src0);
-	if (!status && rule->operands & SRC1 && !(op->rs3 & NPU_VEC_SCALAR))
-		status = vec_operand(tile, NPU_ACCESS_READ, op->rs2, tile->src1_pitch,
-				     op->rs3 & NPU_VEC_PER_ROW ? size : args.count * size, &src1);
-	if (!status && rule->operands & BITS_IN)
-		status = vec_operand(tile, NPU_ACCESS_READ, tile->mask, tile->mask_pitch,
-				     (args.count + 7ULL) / 8, &mask);
+	rect = vec_dst(tile, op, &args, rule->operands);
+	status = tile_local(tile, &rect, &args.dst);
+	if (!status && rule->operands & SRC0) {
+		rect = vec_src0(tile, op, &args);
+		status = tile_local(tile, &rect, &src0);
+	}
+	if (!status && vec_loads_src1(op, rule->operands)) {
+		rect = vec_src1(tile, op, &args);
+		status = tile_local(tile, &rect, &src1);
+	}
+	if (!status && rule->operands & BITS_IN) {
+		rect = vec_mask(tile, &args);
+		status = tile_local(tile, &rect, &mask);
+	}
 	if (status)
 		return status;
 
@@ -200,4 +244,38 @@ enum npu_status tile_vector(struct npu_tile *tile, unsigned int funct3,
 		tile->mask_pitch = op->rs2;
 		return NPU_ST_OK;
 	}
+}
+
+void tile_vector_access(const struct npu_tile *tile, const struct tile_operands *op,
+			struct tile_access *access)
+{
+	const struct tile_vec args = vec_args(tile, op);
+	const struct vec_rule *rule = vec_rule(&args, op->rs3);
+	struct tile_rect rect;
+
+	access->pipe = NPU_PIPE_V;
+	access->dtype = args.dtype;
+	access->m = tile->rows;
+	access->n = args.count;
+	if (!rule || !access->m || !access->n)
+		return;
+	if (rule->operands & SRC0) {
+		rect = vec_src0(tile, op, &args);
+		tile_access_add(access, &rect);
+	}
+	if (vec_loads_src1(op, rule->operands)) {
+		rect = vec_src1(tile, op, &args);
+		tile_access_add(access, &rect);
+	}
+	if (rule->operands & BITS_IN) {
+		rect = vec_mask(tile, &args);
+		tile_access_add(access, &rect);
+	}
+	rect = vec_dst(tile, op, &args, rule->operands);
+	if (rule->operands & DST_IN) {
+		rect.access = NPU_ACCESS_READ;
+		tile_access_add(access, &rect);
+		rect.access = NPU_ACCESS_WRITE;
+	}
+	tile_access_add(access, &rect);
 }
