@@ -11,7 +11,7 @@
 #include "npu_queue.h"
 #include "npu_vm.h"
 
-static const char * const npu_status_names[NPU_ST_COUNT] = {
+static const char * const npu_status_names[] = {
 	[NPU_ST_OK] = "OK",
 	[NPU_ST_ABORTED] = "ABORTED",
 	[NPU_ST_TIMEOUT] = "TIMEOUT",
@@ -35,6 +35,9 @@ static const char * const npu_status_names[NPU_ST_COUNT] = {
 	[NPU_ST_ADMIN_INVALID] = "ADMIN_INVALID",
 	[NPU_ST_ADMIN_BUSY] = "ADMIN_BUSY",
 	[NPU_ST_ADMIN_NOENT] = "ADMIN_NOENT",
+	[NPU_ST_STRICT_FLAG] = "STRICT_FLAG",
+	[NPU_ST_STRICT_OVERLAP] = "STRICT_OVERLAP",
+	[NPU_ST_STRICT_UNINIT] = "STRICT_UNINIT",
 };
 
 static const char * const npu_unit_names[] = {
