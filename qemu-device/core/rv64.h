@@ -20,6 +20,7 @@
 
 #define RV64_TLB_ENTRIES	256
 #define RV64_XTLB_ENTRIES	64
+#define RV64_WATCHED_ENTRIES	16	/* pages of RV64_XLATE_WATCH */
 #define RV64_CODE_PAGES		32	/* default of rv64_config::code_pages */
 
 /* Interrupt lines of rv64_set_irq(): bit numbers of mip and mie. */
@@ -129,10 +130,27 @@ struct rv64_custom {
 
 /* Flags of rv64_ops::translate. */
 #define RV64_XLATE_NOCACHE	0x1	/* ask again at the next access to this page */
+#define RV64_XLATE_WATCH	0x2	/* tell of each access to it by rv64_ops::watch */
 
 /* Results of rv64_ops::custom. Anything else stops the run with RV64_STOP_CUSTOM_ERR. */
 #define RV64_CUSTOM_OK		0
 #define RV64_CUSTOM_WAIT	1
+
+/**
+ * struct rv64_watch - an access that is about to be made
+ * @addr: address
+ * @size: bytes, all in one page: one that crosses two is told as two
+ * @access: RV64_ACCESS_READ, or RV64_ACCESS_WRITE, as for atomics other than lr
+ * @atomic: an instruction of the A extension
+ * @host: where the bytes are; NULL if that is MMIO
+ */
+struct rv64_watch {
+	uint64_t addr;
+	unsigned int size;
+	enum rv64_access access;
+	bool atomic;
+	const void *host;
+};
 
 /**
  * struct rv64_ops - what a hart needs of its embedder
@@ -148,6 +166,8 @@ struct rv64_custom {
  * @csr_read: read a CSR that the hart does not implement; nonzero makes it illegal
  * @csr_write: write a CSR that the hart does not implement; nonzero makes it illegal
  * @time: value of the time CSR; if absent, time counts retired instructions
+ * @watch: told of loads, stores and atomics on pages with RV64_XLATE_WATCH, and of others when it
+ *	pleases the hart; nonzero is a fault, and nothing is accessed. Optional.
  *
  * cpu->pc and cpu->instret are exact in all callbacks.
  */
@@ -160,6 +180,7 @@ struct rv64_ops {
 	int (*csr_read)(void *opaque, struct rv64_cpu *cpu, unsigned int csr, uint64_t *val);
 	int (*csr_write)(void *opaque, struct rv64_cpu *cpu, unsigned int csr, uint64_t val);
 	uint64_t (*time)(void *opaque);
+	int (*watch)(void *opaque, const struct rv64_watch *watch);
 };
 
 /* Flags of rv64_config. */
@@ -249,6 +270,7 @@ struct rv64_cpu {
 	struct rv64_xtlb_entry xtlb[RV64_XTLB_ENTRIES];
 	struct rv64_tlb_entry rtlb[RV64_TLB_ENTRIES];
 	struct rv64_tlb_entry wtlb[RV64_TLB_ENTRIES];
+	struct rv64_tlb_entry watched[2][RV64_WATCHED_ENTRIES]; /* by access */
 };
 
 /**

@@ -14,6 +14,10 @@ void rv64_tlb_drop(struct rv64_cpu *cpu)
 		cpu->rtlb[i].tag = RV64_TLB_INVALID;
 		cpu->wtlb[i].tag = RV64_TLB_INVALID;
 	}
+	for (i = 0; i < RV64_WATCHED_ENTRIES; i++) {
+		cpu->watched[RV64_ACCESS_READ][i].tag = RV64_TLB_INVALID;
+		cpu->watched[RV64_ACCESS_WRITE][i].tag = RV64_TLB_INVALID;
+	}
 	for (i = 0; i < RV64_XTLB_ENTRIES; i++)
 		cpu->xtlb[i].tag = RV64_TLB_INVALID;
 }
@@ -23,15 +27,21 @@ static int translate(struct rv64_cpu *cpu, uint64_t addr, enum rv64_access acces
 {
 	struct rv64_tlb_entry *tlb = access == RV64_ACCESS_READ ? cpu->rtlb : cpu->wtlb;
 	struct rv64_tlb_entry *e = &tlb[addr >> RV64_PAGE_SHIFT & (RV64_TLB_ENTRIES - 1)];
+	struct rv64_tlb_entry *watched = &cpu->watched[access][addr >> RV64_PAGE_SHIFT &
+							       (RV64_WATCHED_ENTRIES - 1)];
 	uint64_t va = addr & RV64_PAGE_MASK;
 	unsigned int flags = 0;
 	void *page = NULL;
 	int ret;
 
+	if (watched->tag == va)
+		e = watched;
 	if (e->tag != va) {
 		ret = cpu->ops->translate(cpu->opaque, addr, access, &page, &flags);
 		if (ret != RV64_XLATE_RAM)
 			return ret;
+		if (flags & RV64_XLATE_WATCH)
+			e = watched;
 		if (!(flags & RV64_XLATE_NOCACHE)) {
 			e->tag = va;
 			e->page = page;
@@ -41,6 +51,20 @@ static int translate(struct rv64_cpu *cpu, uint64_t addr, enum rv64_access acces
 	}
 	*host = (uint8_t *)page + (addr - va);
 	return RV64_XLATE_RAM;
+}
+
+/* Tell of an access; @host is NULL for MMIO. */
+static enum rv64_status watch(struct rv64_cpu *cpu, uint64_t addr, unsigned int size,
+			      enum rv64_access access, bool atomic, const void *host)
+{
+	int ret;
+
+	if (!cpu->ops->watch)
+		return RV64_NEXT;
+	ret = cpu->ops->watch(cpu->opaque, &(struct rv64_watch) {
+		.addr = addr, .size = size, .access = access, .atomic = atomic, .host = host,
+	});
+	return ret ? rv64_fault(cpu, addr, access, ret) : RV64_NEXT;
 }
 
 static void ram_read(const uint8_t *host, unsigned int size, uint64_t *val)
@@ -130,6 +154,7 @@ static enum rv64_status locate(struct rv64_cpu *cpu, uint64_t addr, unsigned int
 	*mmio = false;
 	for (i = 0; i < 2; i++) {
 		uint64_t part = addr + (i ? head : 0);
+		enum rv64_status st;
 		int ret;
 
 		if (i && head == size)
@@ -141,6 +166,10 @@ static enum rv64_status locate(struct rv64_cpu *cpu, uint64_t addr, unsigned int
 			return rv64_misaligned(cpu, addr, access);
 		else if (ret)
 			return rv64_fault(cpu, part, access, ret);
+		st = watch(cpu, part, i ? size - head : head, access, false,
+			   *mmio ? NULL : host[i]);
+		if (st)
+			return st;
 	}
 	return RV64_NEXT;
 }
@@ -225,5 +254,5 @@ enum rv64_status rv64_atomic_page(struct rv64_cpu *cpu, uint64_t addr, unsigned 
 	if (cpu->sink && p == cpu->sink + (addr & ~RV64_PAGE_MASK))
 		memset(p, 0, size);
 	*host = p;
-	return RV64_NEXT;
+	return watch(cpu, addr, size, access, true, p);
 }
