@@ -153,7 +153,8 @@ struct npu_cmd_kernel {
  * struct npu_strict - what strict mode is to look for, and what it found
  * @canary: 64 bits that memory holds which has not been written since it was allocated: a kernel
  *	that reads them at a multiple of 8 fails with NPU_ST_STRICT_UNINIT; 0: do not look
- * @status: out: enum npu_status of the finding, NPU_ST_STRICT_*; written last
+ * @status: out: enum npu_status of the finding, NPU_ST_STRICT_*, or why a tile instruction was
+ *	refused that has accessed @address; written last
  * @pipe: out: enum npu_pipe of the access that was found
  * @access: out: enum npu_access of it
  * @other_pipe: out: pipe of the access that it collides with
@@ -163,7 +164,9 @@ struct npu_cmd_kernel {
  * @pc: out: address of the instruction
  * @other_pc: out: address of the other one; 0: not known
  * @address: out: first byte at which they meet, in a local buffer or in global memory
- * @bytes: out: how many there are
+ * @bytes: out: how many there are; 0: @address is a flag that @pipe has set at @pc for
+ *	@other_pipe, which has not waited for it when the block ended, or that of a refused access
+ * @flags: out: NPU_STRICT_*
  * @rsvd: zero
  *
  * In memory of the context, which the runtime sets to zero but for @canary. The first finding of
@@ -182,10 +185,14 @@ struct npu_strict {
 	npu_le64 other_pc;
 	npu_le64 address;
 	npu_le64 bytes;
-	npu_le64 rsvd;
+	npu_le32 flags;
+	npu_le32 rsvd;
 };
 
 NPU_ASSERT_SIZE(struct npu_strict, 64);
+
+/* The device's memory for the check was used up: not all that blocks write was compared. */
+#define NPU_STRICT_INCOMPLETE NPU_BIT(0)
 
 /**
  * struct npu_cmd_copy - copy @rows rows of @row_bytes

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "npu_internal.h"
+#include "strict.h"
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
@@ -30,8 +31,8 @@ static enum npu_access npu_access_of(enum rv64_access access)
 	}
 }
 
-static int fault(struct npu_aicore *ac, enum npu_status status, enum npu_access access,
-		 uint64_t addr)
+int npu_aicore_fault(struct npu_aicore *ac, enum npu_status status, enum npu_access access,
+		     uint64_t addr)
 {
 	ac->error.status = status;
 	ac->error.access = access;
@@ -46,7 +47,7 @@ static int translate_local(struct npu_aicore *ac, uint64_t addr, enum npu_access
 	uint64_t va = addr & ~(NPU_PAGE_SIZE - 1);
 
 	if (access == NPU_ACCESS_EXEC)
-		return fault(ac, NPU_ST_MMU_EXEC, access, addr);
+		return npu_aicore_fault(ac, NPU_ST_MMU_EXEC, access, addr);
 	if (in_local(addr, NPU_SMEM_BASE, NPU_SMEM_SIZE))
 		*page = ac->tile.smem + (va - NPU_SMEM_BASE);
 	else if (in_local(addr, NPU_UB_BASE, NPU_UB_SIZE))
@@ -55,9 +56,9 @@ static int translate_local(struct npu_aicore *ac, uint64_t addr, enum npu_access
 		 in_local(addr, NPU_L0A_BASE, NPU_L0A_SIZE) ||
 		 in_local(addr, NPU_L0B_BASE, NPU_L0B_SIZE) ||
 		 in_local(addr, NPU_L0C_BASE, NPU_L0C_SIZE))
-		return fault(ac, NPU_ST_LOCAL_RANGE, access, addr);
+		return npu_aicore_fault(ac, NPU_ST_LOCAL_RANGE, access, addr);
 	else
-		return fault(ac, npu_mmu_status(access), access, addr);
+		return npu_aicore_fault(ac, npu_mmu_status(access), access, addr);
 	return RV64_XLATE_RAM;
 }
 
@@ -129,8 +130,9 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, vo
 	if (run.host && npu_inject_poison_near(ac->core, run.phys - offset)) {
 		/* Each access is looked at by itself. */
 		*flags |= RV64_XLATE_NOCACHE;
-		return access == NPU_ACCESS_EXEC ? fault(ac, NPU_ST_HBM_ECC, access, addr) :
-						   RV64_XLATE_MMIO;
+		if (access != NPU_ACCESS_EXEC)
+			return RV64_XLATE_MMIO;
+		return npu_aicore_fault(ac, NPU_ST_HBM_ECC, access, addr);
 	}
 	if (run.host) {
 		*page = run.host - offset;
@@ -140,7 +142,9 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, vo
 	if (*page)
 		return RV64_XLATE_RAM;
 	*flags |= RV64_XLATE_NOCACHE;
-	return access == NPU_ACCESS_EXEC ? fault(ac, NPU_ST_BUS, access, addr) : RV64_XLATE_MMIO;
+	if (access != NPU_ACCESS_EXEC)
+		return RV64_XLATE_MMIO;
+	return npu_aicore_fault(ac, NPU_ST_BUS, access, addr);
 }
 
 static int mmio_read(void *opaque, uint64_t addr, unsigned int size, uint64_t *val)
@@ -193,12 +197,12 @@ static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *
 		account_tile(ac, insn->major, start);
 	if (status == NPU_ST_OK)
 		return RV64_CUSTOM_OK;
-	fault(ac, status, ac->tile.error.access, ac->tile.error.address);
+	npu_aicore_fault(ac, status, ac->tile.error.access, ac->tile.error.address);
 	ac->error.unit = ac->tile.error.unit;
 	return FAULTED;
 }
 
-static const struct rv64_ops core_ops = {
+const struct rv64_ops npu_core_ops = {
 	.translate = translate,
 	.mmio_read = mmio_read,
 	.mmio_write = mmio_write,
@@ -268,7 +272,7 @@ static const struct npu_tile_ops tile_ops = {
 static bool make_ready(struct npu_aicore *ac)
 {
 	struct rv64_config cfg = {
-		.ops = &core_ops,
+		.ops = &npu_core_ops,
 		.opaque = ac,
 		.isa = RV64_ISA_FD,
 		.hartid = ac->id,
@@ -325,7 +329,7 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 	case RV64_STOP_FAULT:
 		/* An atomic on what can only be had by DMA. */
 		if (info->code == RV64_XLATE_MMIO)
-			fault(ac, NPU_ST_BUS, npu_access_of(info->access), info->tval);
+			npu_aicore_fault(ac, NPU_ST_BUS, npu_access_of(info->access), info->tval);
 		/* The entry returned: its caller is address zero. */
 		if (e->access == NPU_ACCESS_EXEC && e->address == 0)
 			return false;
@@ -336,19 +340,19 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 			e->address = info->tval;
 		break;
 	case RV64_STOP_ILLEGAL:
-		fault(ac, NPU_ST_ILLEGAL_INSN, NPU_ACCESS_NONE, info->tval);
+		npu_aicore_fault(ac, NPU_ST_ILLEGAL_INSN, NPU_ACCESS_NONE, info->tval);
 		e->unit = NPU_UNIT_SCALAR;
 		break;
 	case RV64_STOP_MISALIGNED:
-		fault(ac, NPU_ST_MISALIGNED, npu_access_of(info->access), info->tval);
+		npu_aicore_fault(ac, NPU_ST_MISALIGNED, npu_access_of(info->access), info->tval);
 		e->unit = NPU_UNIT_SCALAR;
 		break;
 	case RV64_STOP_EBREAK:
-		fault(ac, NPU_ST_KERNEL_TRAP, NPU_ACCESS_NONE, 0);
+		npu_aicore_fault(ac, NPU_ST_KERNEL_TRAP, NPU_ACCESS_NONE, 0);
 		e->unit = NPU_UNIT_SCALAR;
 		break;
 	default:
-		fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, stop);
+		npu_aicore_fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, stop);
 		e->unit = NPU_UNIT_SCALAR;
 		break;
 	}
@@ -415,7 +419,7 @@ static bool quantum_over(struct npu_aicore *ac, uint64_t start)
 
 static void end_with(struct npu_worker *worker, struct npu_aicore *ac, enum npu_status status)
 {
-	fault(ac, status, NPU_ACCESS_NONE, 0);
+	npu_aicore_fault(ac, status, NPU_ACCESS_NONE, 0);
 	ac->error.unit = NPU_UNIT_SCALAR;
 	ac->error.pc = ac->cpu.pc;
 	end_block(worker, ac, true);
@@ -469,7 +473,7 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 		}
 		stop = run_slice(worker, ac);
 		if (stop != RV64_STOP_BUDGET && stop != RV64_STOP_EXIT) {
-			end_block(worker, ac, stop_error(ac, stop));
+			end_block(worker, ac, npu_strict_end(worker, ac, stop_error(ac, stop)));
 			return;
 		}
 		if (npu_task_timed_out(core, ac->task)) {
@@ -497,12 +501,15 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 	npu_store(&ac->lost, false);
 	ac->work.priority = ac->task->work.priority;
 	if (!make_ready(ac)) {
-		fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, 0);
+		npu_aicore_fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, 0);
 		end_block(worker, ac, true);
 		return;
 	}
 	start_block(ac, block);
-	npu_aicore_resume(worker, ac);
+	if (npu_strict_start(worker, ac))
+		npu_aicore_resume(worker, ac);
+	else
+		end_block(worker, ac, true);
 }
 
 /* With the lock: the core of @ac works again. Its block goes on, or is @lost. */
@@ -560,6 +567,7 @@ void npu_aicores_init(struct npu_core *core)
 {
 	unsigned int i;
 
+	core->strict_bytes = STRICT_BYTES;
 	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *ac = &core->aicores[i];
 
@@ -599,6 +607,7 @@ void npu_aicores_fini(struct npu_core *core)
 		if (!core->aicores[i].ready)
 			continue;
 		rv64_destroy(&core->aicores[i].cpu);
+		strict_free(core->aicores[i].strict);
 		npu_tile_fini(&core->aicores[i].tile);
 	}
 }

@@ -247,6 +247,8 @@ struct npu_pick {
  * @timeout_ns: longest time from then; NPU_NEVER: none
  * @stop: units are to end early (atomic)
  * @sync_ns: in sync mode, time taken by a model: one ns an instruction
+ * @strict: in strict mode, what its blocks write, or have written; NULL if there was no memory
+ * @strict_found: one of its blocks has a finding (atomic)
  */
 struct npu_task {
 	struct npu_work work;
@@ -266,6 +268,8 @@ struct npu_task {
 	uint64_t timeout_ns;
 	bool stop;
 	uint64_t sync_ns;
+	struct strict_task *strict;
+	bool strict_found;
 };
 
 /**
@@ -457,6 +461,8 @@ struct npu_vector {
  * @busy_ns: time spent on the block
  * @maps: system memory in the hart's translations
  * @error: set by callbacks
+ * @strict: watches the core in strict mode; NULL before the first launch of the kind
+ * @strict_ops: of @cpu in strict mode
  */
 struct npu_aicore {
 	struct npu_work work;
@@ -481,6 +487,8 @@ struct npu_aicore {
 	unsigned int nr_maps;
 	uint8_t sink[NPU_PAGE_SIZE] __attribute__((aligned(8)));
 	struct npu_error error;
+	struct strict *strict;
+	struct rv64_ops strict_ops;
 	struct npu_tile tile;
 	struct rv64_cpu cpu;
 };
@@ -579,6 +587,7 @@ struct npu_injector {
  * @sync_cap_ns: NPU_SYNC_CAP_NS, unless a test wants less
  * @hbm_limit: HBM that contexts may reach; the firmware region lies above
  * @hung_cores: cores that make no progress until they are reset (atomic)
+ * @strict_bytes: memory that is left for what tasks in strict mode write (atomic)
  */
 struct npu_core {
 	struct npu_core_config cfg;
@@ -607,6 +616,7 @@ struct npu_core {
 	struct npu_aicore *aicores;
 	unsigned int nr_aicores;
 	uint64_t hung_cores;
+	size_t strict_bytes;
 	struct npu_worker *workers;
 	unsigned int nr_workers;
 	uint64_t *inv_sections;
@@ -872,6 +882,15 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac);
 void npu_aicores_init(struct npu_core *core);
 void npu_aicores_reset(struct npu_core *core);
 void npu_aicores_fini(struct npu_core *core);
+int npu_aicore_fault(struct npu_aicore *ac, enum npu_status status, enum npu_access access,
+		     uint64_t addr);
+
+extern const struct rv64_ops npu_core_ops;
+
+/* aicore_strict.c: set up a core for its block, be it strict or not; false: ac->error tells why. */
+bool npu_strict_start(struct npu_worker *worker, struct npu_aicore *ac);
+/* The block has ended, as @failed says. Does it fail its task? */
+bool npu_strict_end(struct npu_worker *worker, struct npu_aicore *ac, bool failed);
 
 /*
  * Decoded code is dropped when a kernel starts after something may have changed it: a copy, a

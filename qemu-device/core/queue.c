@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "npu_internal.h"
+#include "strict.h"
 
 static bool power_of_two(uint32_t n, uint32_t min, uint32_t max)
 {
@@ -118,6 +119,15 @@ static void task_init(struct npu_queue *queue, struct npu_task *task)
 	task->core_mask = queue->cfg.core_mask;
 }
 
+static void queue_free(struct npu_queue *queue)
+{
+	unsigned int i;
+
+	for (i = 0; queue && i < NPU_QUEUE_TASKS; i++)
+		strict_task_free(queue->tasks[i].strict);
+	free(queue);
+}
+
 static struct npu_queue *queue_new(struct npu_core *core, uint32_t id,
 				   const struct npu_queue_config *cfg)
 {
@@ -162,7 +172,7 @@ uint32_t npu_queue_create(struct npu_core *core, uint32_t id, const struct npu_q
 	}
 	pthread_mutex_unlock(&core->lock);
 	if (ret != NPU_ST_OK)
-		free(queue);
+		queue_free(queue);
 	else
 		npu_event(core, NPU_CORE_EV_QUEUE_CREATE, id, cfg->context, cfg->entries);
 	return ret;
@@ -177,7 +187,7 @@ void npu_queue_release(struct npu_queue *queue)
 	core->queues[id] = NULL;
 	core->contexts[queue->cfg.context].queues--;
 	core->cqs[queue->cfg.cq].queues--;
-	free(queue);
+	queue_free(queue);
 	npu_event(core, NPU_CORE_EV_QUEUE_DESTROY, id, 0, 0);
 }
 
@@ -557,7 +567,7 @@ void npu_queues_reset(struct npu_core *core)
 	unsigned int i;
 
 	for (i = 0; i < core->cfg.queues; i++) {
-		free(core->queues[i]);
+		queue_free(core->queues[i]);
 		core->queues[i] = NULL;
 	}
 	for (i = 0; i < NPU_MAX_CONTEXTS; i++)

@@ -3,6 +3,7 @@
  * Tasks: commands that several workers may carry out at once, in units.
  */
 #include "npu_internal.h"
+#include "strict.h"
 
 /*
  * Put a command into units that any worker may take. False: all slots are in use. A queue that has
@@ -13,13 +14,17 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	struct npu_core *core = queue->core;
 	struct npu_task *task = queue->tasks;
 	unsigned int max_running = npu_sdma_in_order(cmd) ? 1 : UINT32_MAX;
+	struct strict_task *strict = NULL, *old;
 	bool full;
 
+	if (cmd->opcode == NPU_CMD_KERNEL && cmd->kernel.strict)
+		strict = strict_task_new(&core->strict_bytes);
 	pthread_mutex_lock(&core->lock);
 	queue->tasks_started = true;
 	full = queue->tasks_running == NPU_QUEUE_TASKS;
 	if (full || queue->stop || queue->failed) {
 		pthread_mutex_unlock(&core->lock);
+		strict_task_free(strict);
 		return !full;
 	}
 	while (task->active)
@@ -37,9 +42,13 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	task->timeout_ns = npu_cmd_timeout_ns(queue, cmd);
 	npu_store(&task->stop, false);
 	task->sync_ns = 0;
+	npu_store(&task->strict_found, false);
+	old = task->strict;
+	task->strict = strict;
 	queue->tasks_running++;
 	npu_sched_add(core, &task->work, npu_min(units - 1, core->nr_workers));
 	pthread_mutex_unlock(&core->lock);
+	strict_task_free(old);
 	return true;
 }
 
@@ -119,6 +128,7 @@ void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 {
 	struct npu_queue *queue = task->queue;
 	struct npu_core *core = worker->core;
+	struct strict_task *strict = NULL;
 
 	pthread_mutex_lock(&core->lock);
 	if (aicore) {
@@ -132,7 +142,13 @@ void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 		npu_queue_fail(queue, task->command, task->cmd.tag, error);
 	if (task->active)
 		after_unit(worker, task);
+	if (!task->active) {
+		strict = task->strict;
+		task->strict = NULL;
+	}
 	pthread_mutex_unlock(&core->lock);
+	/* This may take a while. */
+	strict_task_free(strict);
 }
 
 /* Has @task used up its time? */

@@ -167,6 +167,14 @@ uint8_t *tile_buffer_host(const struct npu_tile *tile, enum tile_buffer buffer)
 	}
 }
 
+const uint8_t *tile_local_host(const struct npu_tile *tile, uint64_t address)
+{
+	enum tile_buffer buffer = tile_buffer_of(address);
+
+	return tile_buffer_host(tile, buffer) +
+	       (address - tile_buffers[__builtin_ctz(buffer)].base);
+}
+
 /* Bytes from the first to the last, or UINT64_MAX if that is too many to say. */
 static uint64_t tile_rect_span(const struct tile_rect *rect)
 {

@@ -75,5 +75,7 @@ void tile_access_decode(const struct npu_tile *tile, const struct rv64_cpu *cpu,
 
 /* tile_buffer_of() - the buffer that holds a local address, or 0. */
 enum tile_buffer tile_buffer_of(uint64_t address);
+/* tile_local_host() - host address of one that is in a buffer. */
+const uint8_t *tile_local_host(const struct npu_tile *tile, uint64_t address);
 
 #endif /* TILE_ACCESS_H */

@@ -121,6 +121,8 @@ static struct npu_cmd fuzz_cmd(struct rig *r, struct input *in, unsigned int ctx
 		c.kernel.args = address(in, r, ctx);
 		c.kernel.blocks = 1 + take(in, 1) % 16;
 		c.kernel.max_cores = take(in, 1) % 4;
+		if (take(in, 1) & 1)
+			c.kernel.strict = address(in, r, ctx) & ~(take(in, 1) > 4 ? 63ULL : 0);
 		break;
 	case NPU_CMD_COPY:
 		c.copy.dst = address(in, r, ctx);

@@ -78,6 +78,8 @@ static void write_commands(struct state *s, struct npu_cmd *cmd, unsigned int co
 			break;
 		case 4:
 			cmd_kernel(cmd, LIST_VA + 4096, dst, 1 + below(s, 4));
+			if (chance(s, 50))
+				cmd->kernel.strict = src & ~63;
 			break;
 		default:
 			cmd_nop(cmd);
