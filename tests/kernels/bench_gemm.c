@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* GFLOP/s of the GEMM kernel on one core: bench_gemm DIRECTORY. */
+/* GFLOP/s of the GEMM kernel on one core, and what strict mode costs: bench_gemm DIRECTORY. */
 #include <stdio.h>
 #include <time.h>
 
@@ -48,8 +48,8 @@ static double measure(struct core *core, const struct kernel_module *gemm, uint3
 int main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = { 256, 512, 1024, 2048 };
-	struct core *core = core_new(64u << 20, false);
-	struct kernel_module *gemm;
+	struct core *core = core_new(64u << 20, false), *strict = core_new(64u << 20, true);
+	struct kernel_module *gemm, *strict_gemm;
 	char path[4096];
 
 	if (argc != 2) {
@@ -58,18 +58,23 @@ int main(int argc, char **argv)
 	}
 	snprintf(path, sizeof(path), "%s/gemm.elf", argv[1]);
 	gemm = core_load(core, path);
-	if (!gemm)
+	strict_gemm = core_load(strict, path);
+	if (!gemm || !strict_gemm)
 		return 1;
-	printf("%-6s %-6s %8s %8s %8s %8s\n", "size", "type", "AB", "A'B", "AB'", "A'B'");
+	printf("%-6s %-6s %8s %8s %8s %8s %10s\n", "size", "type", "AB", "A'B", "AB'", "A'B'",
+	       "strict AB");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		for (uint32_t in = NPU_F32; in <= NPU_F16; in++) {
 			printf("%-6u %-6s", sizes[i], in == NPU_F16 ? "fp16" : "fp32");
 			for (uint32_t flags = 0; flags < 4; flags++)
 				printf(" %8.1f", measure(core, gemm, sizes[i], in, flags));
-			printf(" GFLOP/s\n");
+			printf(" %10.1f GFLOP/s\n",
+			       measure(strict, strict_gemm, sizes[i], in, 0));
 		}
 	}
+	kernel_module_free(strict_gemm);
 	kernel_module_free(gemm);
+	core_free(strict);
 	core_free(core);
 	return 0;
 }

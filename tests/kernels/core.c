@@ -8,18 +8,20 @@
 #include <npu/npu_module.h>
 
 #include "core.h"
-#include "race.h"
 #include "rv64.h"
+#include "strict.h"
 #include "tile.h"
 
 #define GM_BASE NPU_VA_START
 #define RUN_INSNS 1000000000ull /* longer than any kernel here */
+#define CANARY 0xc0a1f2e3d4b59687ull /* in strict mode, what nobody has written */
 
 struct core {
 	struct rv64_cpu cpu;
 	struct npu_tile tile;
 	struct core_fault fault;
-	struct race *race; /* NULL: flags are not checked */
+	struct strict *strict; /* NULL: not in strict mode */
+	size_t strict_bytes;
 	uint8_t *gm;
 	size_t size, used, modules_end;
 };
@@ -85,11 +87,10 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access access, void 
 	struct core *core = opaque;
 	const uint64_t start = addr & RV64_PAGE_MASK;
 
-	(void)flags;
+	if (core->strict && access != RV64_ACCESS_EXEC)
+		*flags |= RV64_XLATE_WATCH;
 	if (addr - NPU_SMEM_BASE < NPU_SMEM_SIZE)
 		*page = core->tile.smem + (start - NPU_SMEM_BASE);
-	else if (addr - NPU_UB_BASE < NPU_UB_SIZE && core->race)
-		return RV64_XLATE_MMIO;
 	else if (addr - NPU_UB_BASE < NPU_UB_SIZE)
 		*page = core->tile.ub + (start - NPU_UB_BASE);
 	else
@@ -105,36 +106,25 @@ static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *
 	struct core *core = opaque;
 	const enum npu_status status = npu_tile_exec(&core->tile, cpu, insn);
 
-	if (!status && core->race)
-		race_insn(core->race, cpu, insn);
+	if (!status && core->strict && !strict_insn(core->strict, &core->tile, cpu, insn))
+		return -(int)strict_finding(core->strict)->status;
 	return status ? -(int)status : RV64_CUSTOM_OK;
 }
 
-/* Scalar accesses to UB come here only to be seen. */
-static int ub_read(void *opaque, uint64_t addr, unsigned int size, uint64_t *val)
+static int watch(void *opaque, const struct rv64_watch *watch)
 {
 	struct core *core = opaque;
 
-	*val = 0;
-	memcpy(val, core->tile.ub + (addr - NPU_UB_BASE), size);
-	race_scalar(core->race, core->cpu.pc, addr, size, false);
-	return 0;
-}
-
-static int ub_write(void *opaque, uint64_t addr, unsigned int size, uint64_t val)
-{
-	struct core *core = opaque;
-
-	memcpy(core->tile.ub + (addr - NPU_UB_BASE), &val, size);
-	race_scalar(core->race, core->cpu.pc, addr, size, true);
-	return 0;
+	if (!core->strict || strict_scalar(core->strict, core->cpu.pc, watch))
+		return 0;
+	return -(int)strict_finding(core->strict)->status;
 }
 
 static const struct rv64_ops cpu_ops = {
-	.translate = translate, .mmio_read = ub_read, .mmio_write = ub_write, .custom = custom,
+	.translate = translate, .custom = custom, .watch = watch,
 };
 
-struct core *core_new(size_t bytes, bool check_flags)
+struct core *core_new(size_t bytes, bool strict)
 {
 	struct core *core = calloc(1, sizeof(*core));
 	const struct rv64_config config = {
@@ -149,7 +139,8 @@ struct core *core_new(size_t bytes, bool check_flags)
 		exit(1);
 	}
 	memset(core->gm, 0, core->size);
-	core->race = check_flags ? race_new() : NULL;
+	core->strict = strict ? strict_new() : NULL;
+	core->strict_bytes = STRICT_BYTES;
 	return core;
 }
 
@@ -157,7 +148,7 @@ void core_free(struct core *core)
 {
 	rv64_destroy(&core->cpu);
 	npu_tile_fini(&core->tile);
-	race_free(core->race);
+	strict_free(core->strict);
 	free(core->gm);
 	free(core);
 }
@@ -283,10 +274,9 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 {
 	const struct npu_kernel_desc *kernel = NULL;
 	enum npu_status status = NPU_ST_OK;
+	struct strict_task *task = NULL;
 	uint64_t args_address;
 
-	if (core->race)
-		race_begin(core->race);
 	for (size_t i = 0; i < module->count; i++)
 		if (!strcmp(module->kernels[i].name, name))
 			kernel = &module->kernels[i];
@@ -295,9 +285,14 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		return NPU_ST_CMD_INVALID;
 	}
 	memcpy(core_alloc(core, args_size, &args_address), args, args_size);
-	for (uint32_t block = 0; !status && !core_race(core) && block < blocks; block++) {
-		if (core->race)
-			race_begin(core->race);
+	if (core->strict)
+		task = strict_task_new(&core->strict_bytes);
+	for (uint32_t block = 0; !status && block < blocks; block++) {
+		if (core->strict)
+			strict_start(core->strict, &(struct strict_block) {
+				.task = task, .block = block, .canary = CANARY,
+				.entry = module->base + kernel->entry,
+			});
 		rv64_reset(&core->cpu, module->base + kernel->entry);
 		npu_tile_start(&core->tile, block, blocks, 0, 1, 0);
 		core->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
@@ -306,9 +301,10 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		core->cpu.x[12] = blocks;
 		core->fault.block = block;
 		status = stop_status(core, rv64_run(&core->cpu, RUN_INSNS));
-		if (core->race && !status)
-			race_end(core->race);
+		if (core->strict && !status && !strict_end(core->strict))
+			status = strict_finding(core->strict)->status;
 	}
+	strict_task_free(task);
 	return status;
 }
 
@@ -317,7 +313,22 @@ const struct core_fault *core_fault(const struct core *core)
 	return &core->fault;
 }
 
-const char *core_race(const struct core *core)
+const char *core_finding(const struct core *core)
 {
-	return core->race ? race_found(core->race) : NULL;
+	static const char *const pipes[] = { "S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX" };
+	static const char *const accesses[] = {
+		[NPU_ACCESS_NONE] = "sets for ever", [NPU_ACCESS_READ] = "reads",
+		[NPU_ACCESS_WRITE] = "writes",
+	};
+	const struct npu_strict *f = core->strict ? strict_finding(core->strict) : NULL;
+	static char text[200];
+
+	if (!f || !f->status)
+		return NULL;
+	snprintf(text, sizeof(text),
+		 "status %u: block %u, pc 0x%llx: %s %s 0x%llx, block %u, pc 0x%llx: %s %s",
+		 f->status, f->block, (unsigned long long)f->pc, pipes[f->pipe], accesses[f->access],
+		 (unsigned long long)f->address, f->other_block, (unsigned long long)f->other_pc,
+		 pipes[f->other_pipe], accesses[f->other_access]);
+	return text;
 }

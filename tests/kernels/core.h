@@ -16,10 +16,10 @@ struct core;
 struct kernel_module;
 
 /*
- * core_new() - a core with @bytes of global memory, all zero; with @check_flags it also
- * looks for accesses that a kernel's flags do not order, see race.h.
+ * core_new() - a core with @bytes of global memory, all zero, in the device's strict mode
+ * if it is to be @strict.
  */
-struct core *core_new(size_t bytes, bool check_flags);
+struct core *core_new(size_t bytes, bool strict);
 void core_free(struct core *core);
 
 /* core_load() - put a kernel module into global memory; NULL with a message if it is none. */
@@ -45,7 +45,7 @@ struct core_fault {
 
 const struct core_fault *core_fault(const struct core *core);
 
-/* core_race() - what the flags of the last run do not order, or NULL. */
-const char *core_race(const struct core *core);
+/* core_finding() - what strict mode has found in the last run, or NULL. */
+const char *core_finding(const struct core *core);
 
 #endif /* TEST_CORE_H */

@@ -199,7 +199,7 @@ int npurt_launch(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks, co
 	(void)attr;
 	status = core_run(core, kernel->module->module, kernel->name, args, args_size,
 			  forced_blocks ? forced_blocks : blocks);
-	if (!status && !core_race(core))
+	if (!status)
 		return 0;
 	if (status && shim_expect_fault) {
 		shim_fault = status;
@@ -207,7 +207,7 @@ int npurt_launch(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks, co
 	}
 	printf("Bail out! kernel %s, block %u, pc 0x%llx: status %d, address 0x%llx%s%s\n",
 	       kernel->name, fault->block, (unsigned long long)fault->pc, status,
-	       (unsigned long long)fault->address, core_race(core) ? ": " : "",
-	       core_race(core) ? core_race(core) : "");
+	       (unsigned long long)fault->address, core_finding(core) ? ": " : "",
+	       core_finding(core) ? core_finding(core) : "");
 	exit(1);
 }
