@@ -17,7 +17,8 @@
 #define FUNCTIONS(f)                                                                               \
 	f(elf_version) f(elf_memory) f(elf_end) f(dwarf_begin_elf) f(dwarf_end) f(dwarf_nextcu)    \
 	f(dwarf_offdie) f(dwarf_getsrc_die) f(dwarf_linesrc) f(dwarf_lineno) f(dwarf_getscopes)    \
-	f(dwarf_tag) f(dwarf_attr) f(dwarf_formudata) f(dwarf_getsrcfiles) f(dwarf_filesrc)
+	f(dwarf_getscopes_die) f(dwarf_tag) f(dwarf_attr) f(dwarf_formudata)                       \
+	f(dwarf_getsrcfiles) f(dwarf_filesrc)
 
 struct libdw {
 	void *handle;
@@ -92,6 +93,19 @@ static void add_caller(const struct libdw *dw, Dwarf_Die *unit, Dwarf_Die *scope
 		add(text, size, text[0] ? ", by " : "", path, line);
 }
 
+/* The innermost scope of @address, and all that it was put into: dwarf_getscopes() goes one up. */
+static int find_scopes(const struct libdw *dw, Dwarf_Die *unit, uint64_t address,
+		       Dwarf_Die **scopes)
+{
+	Dwarf_Die *inner = NULL;
+	int count = dw->dwarf_getscopes(unit, address, &inner);
+
+	if (count > 0)
+		count = dw->dwarf_getscopes_die(&inner[0], scopes);
+	free(inner);
+	return count;
+}
+
 /* The kernel's own line comes last: much of what it does is inline functions'. */
 static void describe(const struct libdw *dw, Dwarf *dwarf, uint64_t address, char *text,
 		     size_t size)
@@ -104,7 +118,7 @@ static void describe(const struct libdw *dw, Dwarf *dwarf, uint64_t address, cha
 	if (!path || dw->dwarf_lineno(line, &number) || number <= 0)
 		return;
 	add(text, size, "", path, (uint64_t)number);
-	count = dw->dwarf_getscopes(&unit, address, &scopes);
+	count = find_scopes(dw, &unit, address, &scopes);
 	for (int i = 0; i < count; i++) {
 		if (dw->dwarf_tag(&scopes[i]) == DW_TAG_inlined_subroutine)
 			add_caller(dw, &unit, &scopes[i], text, size);
