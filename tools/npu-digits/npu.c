@@ -424,6 +424,7 @@ static void predict(struct npu *npu, const struct images *images, int32_t *predi
 }
 
 /* Weights as the CPU made them; gradients and velocities start as zero, as new memory does. */
+/* What the first step finds: weights to begin with, and nothing that moves. */
 static void upload_weights(struct npu *npu)
 {
 	struct parameters *weights = npu->staging;
@@ -432,6 +433,10 @@ static void upload_weights(struct npu *npu)
 	check(npu,
 	      npurt_upload(npu->compute, npu->memory[WEIGHTS], 0, weights, sizeof(*weights)),
 	      "upload the weights");
+	check(npu,
+	      npurt_fill_async(npu->compute, npu->memory[VELOCITIES], 0, 0, sizeof(float),
+			       sizeof(*weights)),
+	      "clear the velocities");
 	as_operand(npu, WEIGHTS, WEIGHTS16, PARAMETERS);
 }
 
