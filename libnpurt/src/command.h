@@ -25,6 +25,7 @@ struct rt_op_kernel {
 	const void *args; /* the caller's */
 	uint32_t args_bytes;
 	uint32_t blocks, max_cores;
+	uint64_t canary; /* of strict mode; 0: not in it */
 };
 
 struct rt_op_host {
@@ -86,9 +87,20 @@ static inline uint32_t rt_op_commands(const struct rt_op *op)
 	return op->kind == NPURT_COMMAND_EVENT_RECORD ? 2 : 1;
 }
 
+/* Behind the arguments, in strict mode: where struct npu_strict is. */
+static inline size_t rt_op_strict_offset(const struct rt_op_kernel *kernel)
+{
+	const size_t align = sizeof(struct npu_strict);
+
+	return (kernel->args_bytes + align - 1) / align * align;
+}
+
 static inline size_t rt_op_args_bytes(const struct rt_op *op)
 {
-	return op->kind == NPURT_COMMAND_KERNEL ? op->kernel.args_bytes : 0;
+	if (op->kind != NPURT_COMMAND_KERNEL)
+		return 0;
+	return op->kernel.canary ? rt_op_strict_offset(&op->kernel) + sizeof(struct npu_strict) :
+				   op->kernel.args_bytes;
 }
 
 /* Writes rt_op_commands() commands; there is room for them. */

@@ -32,7 +32,8 @@ int npurt_context_create(npurt_device *device, const npurt_context_attr *attr,
 		return NPURT_ERROR_INVALID;
 	if (rt_forked(device))
 		return NPURT_ERROR_FORKED;
-	err = rt_attr_take(&device->diag, "npurt_context_attr", 0, &a, sizeof(a), attr);
+	err = rt_attr_take(&device->diag, "npurt_context_attr", NPURT_CONTEXT_STRICT, &a, sizeof(a),
+			   attr);
 	if (err)
 		return err;
 
@@ -40,6 +41,11 @@ int npurt_context_create(npurt_device *device, const npurt_context_attr *attr,
 	if (!context)
 		return rt_fail(&device->diag, NPURT_ERROR_HOST_MEMORY, "allocate a context");
 	context->device = device;
+	err = rt_strict_init(context, a.flags);
+	if (err) {
+		free(context);
+		return err;
+	}
 	err = rt_va_init(&context->va, device->info.va_start, device->info.va_end);
 	if (err)
 		rt_fail(&device->diag, err, "allocate the addresses of a context");

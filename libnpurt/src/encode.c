@@ -41,6 +41,16 @@ static inline struct npu_cmd *next(struct rt_encoder *e, const struct rt_op *op,
 	return cmd;
 }
 
+/* The device reads the canary there, and writes what it finds. */
+static uint64_t put_strict(struct rt_encoder *e, const struct rt_op_kernel *k)
+{
+	const size_t offset = rt_op_strict_offset(k);
+	struct npu_strict *strict = (void *)((uint8_t *)e->args + offset);
+
+	*strict = (struct npu_strict){ .canary = k->canary };
+	return e->args_va + offset;
+}
+
 static void encode_kernel(struct rt_encoder *e, const struct rt_op *op)
 {
 	const struct rt_op_kernel *k = &op->kernel;
@@ -55,6 +65,7 @@ static void encode_kernel(struct rt_encoder *e, const struct rt_op *op)
 		.blocks = k->blocks,
 		.max_cores = k->max_cores,
 		.log = rt_unlikely(k->kernel->log) ? rt_print_log(k->kernel, e->task[-1].label) : 0,
+		.strict = k->canary ? put_strict(e, k) : 0,
 	};
 }
 

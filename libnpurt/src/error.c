@@ -66,6 +66,9 @@ static const char *const status_texts[NPU_ST_COUNT] = {
 	[NPU_ST_FLAG_DEADLOCK] = "wait for a flag that nothing sets",
 	[NPU_ST_KERNEL_TRAP] = "the kernel raised an error",
 	[NPU_ST_CORE_LOST] = "an AI core stopped answering",
+	[NPU_ST_STRICT_FLAG] = "two pipes meet without a flag",
+	[NPU_ST_STRICT_OVERLAP] = "two blocks meet in memory",
+	[NPU_ST_STRICT_UNINIT] = "read of what was not written",
 };
 
 static const struct error_text *find_text(int error)

@@ -129,11 +129,21 @@ static void say_trap(npurt_context *context, npurt_fault *fault)
 		append(fault, " %" PRIu64, fault->address);
 }
 
+static void say_finding(npurt_fault *fault)
+{
+	char text[256];
+
+	rt_strict_say(fault, text, sizeof(text));
+	append(fault, ": %s", text);
+}
+
 static void say_place(npurt_context *context, npurt_fault *fault)
 {
 	static const char *const accesses[] = { "", "read", "write", "fetch" };
 
-	if (fault->status == NPU_ST_KERNEL_TRAP)
+	if (fault->pipe != NPURT_NO_PIPE)
+		say_finding(fault);
+	else if (fault->status == NPU_ST_KERNEL_TRAP)
 		say_trap(context, fault);
 	else if (fault->access && fault->access < RT_ARRAY_SIZE(accesses))
 		append(fault, ", %s at 0x%" PRIx64, accesses[fault->access], fault->address);
@@ -225,6 +235,7 @@ void rt_fault_collect(npurt_stream *stream, const struct drm_npu_queue_get_state
 		rt_memory_describe_other(context, fault->address, fault->neighbour,
 					 sizeof(fault->neighbour));
 	}
+	rt_strict_explain(context, state, fault);
 	say(stream, task, graph, fault);
 	if (rt_is_collective(state->fault_tag))
 		rt_coll_explain(stream, state->fault_tag, fault);

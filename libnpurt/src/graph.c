@@ -230,7 +230,7 @@ int npurt_graph_add_kernel(npurt_graph *graph, npurt_graph_node *const *deps, un
 		.label = a.label ? a.label : kernel->name,
 		.site = { a.file, a.line },
 		.kernel = { .kernel = kernel, .args_bytes = (uint32_t)args_size, .blocks = blocks,
-			    .max_cores = a.max_cores },
+			    .max_cores = a.max_cores, .canary = graph->context->canary },
 	};
 	n.data = (void *)(uintptr_t)args;
 	n.data_bytes = args_size;

@@ -38,14 +38,15 @@ static void add_reloc(struct writer *w, uint32_t command, uint32_t word)
 	w->relocs++;
 }
 
-/* Where @bytes of a node's data go. */
+/* Where a node's data go, and what the device tells of a launch in strict mode. */
 static uint64_t add_data(struct writer *w, const npurt_graph_node *node)
 {
 	const uint64_t at = w->program->data + w->data;
+	const uint64_t args_bytes = rt_op_args_bytes(&node->op);
 
 	if (w->map && node->data_bytes)
 		memcpy(w->map + at, node->data, node->data_bytes);
-	w->data += rt_align(node->data_bytes, DATA_ALIGN);
+	w->data += rt_align(args_bytes ? args_bytes : node->data_bytes, DATA_ALIGN);
 	return at;
 }
 
@@ -76,6 +77,8 @@ static void add_node_op(struct writer *w, const npurt_graph_node *node)
 
 	if (node->data_bytes)
 		add_reloc(w, index, 1);
+	if (node->op.kind == NPURT_COMMAND_KERNEL && node->op.kernel.canary)
+		add_reloc(w, index, offsetof(struct npu_cmd_kernel, strict) / sizeof(npu_le64));
 	if (upload && w->map)
 		command_at(w, index)->copy.src = w->va + data;
 	if (w->map)

@@ -408,6 +408,8 @@ struct npurt_context {
 	atomic_uint next_stream_id, next_graph_id, next_communicator_id;
 	atomic_ullong modules_loaded; /* so far */
 	atomic_uint num_communicators;
+	uint64_t canary; /* in strict mode, what memory holds that nobody has written; else 0 */
+	atomic_bool strict_incomplete; /* it was told that the device has not looked at all */
 	pthread_mutex_t lock; /* of all that follows */
 	struct rt_va va;
 	struct rt_slot_pool slots;
@@ -435,6 +437,24 @@ struct npurt_context {
 	struct rt_list unreadable; /* memory that was lost and destroyed: for nobody else to get */
 	unsigned int num_memory, num_streams, num_events, num_modules, num_pools; /* the caller's */
 };
+
+/* strict.c */
+
+#define RT_STRICT_ALIGN 64u
+
+/* Of a new context, as @flags of its attributes and the environment have it. */
+int rt_strict_init(npurt_context *context, uint32_t flags);
+/* New memory, if it is the caller's own. */
+int rt_strict_fill(npurt_memory *memory);
+/* A block of a pool, when @stream gets there. */
+int rt_strict_fill_block(npurt_stream *stream, const npurt_memory *memory);
+/* What the device has found, in @fault. */
+void rt_strict_explain(npurt_context *context, const struct drm_npu_queue_get_state *state,
+		       npurt_fault *fault);
+/* And in a sentence; fault->pipe is known. */
+void rt_strict_say(const npurt_fault *fault, char *text, size_t size);
+/* The first @commands in @memory have ended: did the device look at all they did? */
+void rt_strict_review(const npurt_memory *memory, uint32_t commands);
 
 /* stream.c: commands are written into chunks, from the bottom, and arguments from the top. */
 

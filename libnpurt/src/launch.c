@@ -37,6 +37,7 @@ static int launch(npurt_stream *stream, const npurt_kernel *kernel, uint32_t blo
 			.args_bytes = (uint32_t)args_size,
 			.blocks = blocks,
 			.max_cores = attr->max_cores,
+			.canary = stream->context->canary,
 		},
 	};
 	int err = rt_stream_add(stream, &op);

@@ -302,6 +302,11 @@ int rt_memory_create(npurt_context *context, const struct rt_memory_desc *desc,
 	if (err)
 		goto fail_va;
 	add(memory, desc->tag);
+	err = rt_strict_fill(memory);
+	if (err) {
+		rt_memory_destroy(memory);
+		return err;
+	}
 	*result = memory;
 	return 0;
 

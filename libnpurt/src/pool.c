@@ -517,10 +517,15 @@ int npurt_pool_alloc_async(npurt_pool *pool, npurt_stream *stream, uint64_t byte
 	count(pool, (int64_t)class_bytes(block->slab->class));
 	pthread_mutex_unlock(&pool->lock);
 	*memory = new_memory(pool, block, bytes, &a);
-	if (*memory)
-		return 0;
-	release(pool, block);
-	return rt_fail(&pool->context->diag, NPURT_ERROR_HOST_MEMORY, "allocate a memory object");
+	if (!*memory) {
+		release(pool, block);
+		return rt_fail(&pool->context->diag, NPURT_ERROR_HOST_MEMORY,
+			       "allocate a memory object");
+	}
+	err = rt_strict_fill_block(stream, *memory);
+	if (err)
+		rt_pool_free(*memory);
+	return err;
 }
 
 void rt_pool_free(npurt_memory *memory)

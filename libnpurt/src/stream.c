@@ -61,6 +61,7 @@ fail_tasks:
 static void destroy_chunks(npurt_stream *stream)
 {
 	for (unsigned int i = 0; i < stream->num_chunks; i++) {
+		rt_strict_review(stream->chunks[i].memory, stream->chunks[i].next);
 		rt_memory_destroy(stream->chunks[i].memory);
 		free(stream->chunks[i].tasks);
 	}
@@ -106,6 +107,7 @@ static int open_chunk(npurt_stream *stream)
 	/* The timestamps in it are about to be overwritten. */
 	if (stream->spans)
 		rt_spans_harvest(stream, false);
+	rt_strict_review(chunk->memory, chunk->next);
 	chunk->first = chunk->cut = chunk->next = 0;
 	chunk->args = RT_CHUNK_BYTES;
 	stream->chunk = chunk;

@@ -49,6 +49,13 @@ same_as_graph()
 		  "$(python3 -c "import json; print(json.load(open('$again'))['loss'])")" ]
 }
 
+strict_trains()
+{
+	for type in '' --fp16; do
+		NPURT_STRICT=1 "$digits" --json --epochs 1 $type >"$report" || return 1
+	done
+}
+
 refuses()
 {
 	"$digits" "$@"
@@ -64,6 +71,7 @@ check 'a last mini-batch of one image' trains --epochs 1 --batch 1437
 check 'a seed gives the same losses each time' same_losses
 check 'a graph of an epoch gives the same losses' same_as_graph
 check 'in fp16, too' same_as_graph --fp16
+check 'strict mode finds nothing' strict_trains
 check 'a device that is not there is an error' refuses --device 99
 check 'a directory without kernels is an error' refuses --kernels /nowhere
 done_testing

@@ -205,9 +205,12 @@ int npurt_device_get_time(npurt_device *device, uint64_t *device_ns, uint64_t *m
 
 /* Contexts: npurt_context(3). An address space and all that lives in it. */
 
+/* Flags of npurt_context_attr. */
+#define NPURT_CONTEXT_STRICT (1U << 0) /* launches are in strict mode: see npurt_strict(7) */
+
 typedef struct npurt_context_attr {
 	uint32_t size;
-	uint32_t flags; /* none defined */
+	uint32_t flags;
 } npurt_context_attr;
 
 int npurt_context_create(npurt_device *device, const npurt_context_attr *attr,
@@ -460,7 +463,18 @@ typedef struct npurt_fault {
 	char source[96]; /* line of the kernel, "kernel.c:12", if its module has debug information */
 	char site[128]; /* where the program launched it: see npurt_stream(3), "Launch sites" */
 	char neighbour[128]; /* the allocation on the other side of the address */
+	/* What strict mode tells, see npurt_strict(7). */
+	uint32_t pipe; /* enum npu_pipe of the access; NPURT_NO_PIPE: not known */
+	uint32_t other_pipe; /* of the one that it meets; NPURT_NO_PIPE: none */
+	uint32_t other_access; /* enum npu_access */
+	uint32_t other_block;
+	uint64_t other_pc; /* 0: not known */
+	uint64_t bytes; /* from address on, where they meet */
+	char buffer[8]; /* the local buffer of the address, "UB"; empty: global memory */
+	char other_source[96]; /* line of other_pc, or its symbol+offset */
 } npurt_fault;
+
+#define NPURT_NO_PIPE 0xffffffffu
 
 /* Why the stream stopped; NPURT_ERROR_NOT_READY if it has not. */
 int npurt_stream_get_fault(npurt_stream *stream, npurt_fault *fault);

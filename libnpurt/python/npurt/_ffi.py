@@ -134,7 +134,10 @@ fault = structure(
     *((name, c_uint64) for name in ("sequence", "tag", "pc", "address", "time_ns")),
     ("kernel", c_char * 64), ("label", c_char * LABEL_SIZE), ("location", c_char * 96),
     ("nearest", c_char * 128), ("message", c_char * 512), ("time_monotonic_ns", c_uint64),
-    ("source", c_char * 96), ("site", c_char * 128), ("neighbour", c_char * 128))
+    ("source", c_char * 96), ("site", c_char * 128), ("neighbour", c_char * 128),
+    *((name, c_uint32) for name in ("pipe", "other_pipe", "other_access", "other_block")),
+    ("other_pc", c_uint64), ("bytes", c_uint64), ("buffer", c_char * 8),
+    ("other_source", c_char * 96))
 
 communicator_attr = structure(
     "communicator_attr", ("timeout_ms", c_uint32), ("reserved", c_uint32),
