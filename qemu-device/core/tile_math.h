@@ -6,6 +6,7 @@
 #ifndef TILE_MATH_H
 #define TILE_MATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -115,11 +116,13 @@ TILE_INLINE int32_t tile_f32_to_int(float x, int32_t low, int32_t high)
 /* exp for any x; the result for NaN is a NaN. */
 TILE_INLINE float tile_exp_raw(float x)
 {
+	/* Below, the result is zero. Its underflow would be slow, and is common: of masked scores. */
+	const bool zero = x < -104.0f;
 	float n, r, p, shifted;
 	uint32_t i, half;
 
 	x = x > 89.0f ? 89.0f : x;
-	x = x < -104.0f ? -104.0f : x;
+	x = zero ? 0.0f : x;
 	shifted = tile_fma(x, TILE_LOG2E, TILE_ROUNDER);
 	n = shifted - TILE_ROUNDER;
 	r = tile_fma(-n, TILE_LN2_HIGH, x);
@@ -133,7 +136,8 @@ TILE_INLINE float tile_exp_raw(float x)
 	/* 2^n in two steps: neither overflows, and only the last one can round. */
 	i = tile_bits(shifted) - tile_bits(TILE_ROUNDER);
 	half = (uint32_t)((int32_t)i >> 1);
-	return p * tile_from_bits((half + 127) << 23) * tile_from_bits((i - half + 127) << 23);
+	p = p * tile_from_bits((half + 127) << 23) * tile_from_bits((i - half + 127) << 23);
+	return zero ? 0.0f : p;
 }
 
 TILE_INLINE float tile_exp(float x)
