@@ -45,6 +45,10 @@ static const struct tile_isa *tile_isa_find(const char *name)
 	bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 
+	bool vnni = v4 && __builtin_cpu_supports("avx512vnni");
+
+	if (vnni && (!name || !strcmp(name, tile_isa_vnni.name)))
+		return &tile_isa_vnni;
 	if (v4 && (!name || !strcmp(name, tile_isa_v4.name)))
 		return &tile_isa_v4;
 	if (v3 && (!name || !strcmp(name, tile_isa_v3.name)))

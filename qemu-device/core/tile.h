@@ -131,7 +131,8 @@ enum npu_status npu_tile_exec(struct npu_tile *tile, struct rv64_cpu *cpu,
 /**
  * npu_tile_set_isa() - use the code of another CPU level than the one chosen; for tests
  * @tile: the tile
- * @name: "v1", "v3" or "v4", after the x86-64 levels; "v1" is portable C
+ * @name: "v1", "v3" or "v4", after the x86-64 levels; "v1" is portable C; "vnni" is v4 with
+ *	AVX512_VNNI
  *
  * Return: false if it is not built in, or the host's CPU cannot run it.
  */

@@ -6,10 +6,11 @@ tile_isas := v1
 tile_flags := -O3 -fno-math-errno -fno-trapping-math
 
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-tile_isas += v3 v4
+tile_isas += v3 v4 vnni
 tile_flags_v3 := -mavx2 -mfma -mf16c -mbmi2
 tile_flags_v4 := $(tile_flags_v3) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mprefer-vector-width=512
+tile_flags_vnni := $(tile_flags_v4) -mavx512vnni
 endif
 
 tile_objs := $(foreach isa,$(tile_isas),$(tile_src:%.c=$(obj)/%.$(isa).o))

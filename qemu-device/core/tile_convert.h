@@ -90,6 +90,7 @@ TILE_INLINE void tile_store_f16(uint16_t *dst, const float *src, size_t n)
 TILE_INLINE void tile_load_f32(float *dst, const void *src, size_t n, unsigned int dtype)
 {
 	const uint16_t *half = src;
+	const float *single = src;
 
 	switch (dtype) {
 	case NPU_F16:
@@ -100,7 +101,9 @@ TILE_INLINE void tile_load_f32(float *dst, const void *src, size_t n, unsigned i
 			dst[i] = tile_bf16_to_f32(half[i]);
 		break;
 	default:
-		memcpy(dst, src, n * sizeof(*dst));
+		/* Rows are short: no call of memcpy(). */
+		for (size_t i = 0; i < n; i++)
+			dst[i] = single[i];
 		break;
 	}
 }

@@ -13,9 +13,12 @@
 
 #include <npu/npu_tile.h>
 
-/* Blocking of MMAD: rows of A and steps of k that are converted at a time. */
+/*
+ * Blocking of MMAD: rows of A and steps of k that are converted at a time. A step is an element, or
+ * some of S8.
+ */
 #define TILE_MC 128
-#define TILE_KC 128
+#define TILE_KC 256
 /* Rows of converted A are this many floats apart: not a power of two, for the cache's sake. */
 #define TILE_LDA (TILE_KC + 16)
 #define TILE_NR_MAX 32
@@ -25,6 +28,7 @@ struct tile_scratch {
 		struct {
 			float a[TILE_MC * TILE_LDA];
 			float b[TILE_KC * TILE_NR_MAX];
+			int32_t bias[TILE_MC];
 		};
 		uint8_t out[NPU_L0C_SIZE]; /* of FIXPIPE to global memory */
 	};
@@ -77,6 +81,7 @@ extern const struct tile_isa tile_isa_v1;
 #ifdef __x86_64__
 extern const struct tile_isa tile_isa_v3;
 extern const struct tile_isa tile_isa_v4;
+extern const struct tile_isa tile_isa_vnni;
 #endif
 
 /* Inside the tile_isa_*.c files: the name of this level's instance of a function. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * MMAD. Blocks of A and panels of B are converted to fp32 (S8 to pairs of s16) and multiplied by
- * register-blocked kernels. Each element of C is one lane that takes its products in k order, so
+ * MMAD. Blocks of A and panels of B are converted to fp32 (S8 to what tile_vi_dot() takes) and
+ * multiplied by register-blocked kernels. Each element of C is one lane that takes its products in k order, so
  * how it is blocked does not show in the result.
  */
 #include "tile_convert.h"
@@ -9,12 +9,12 @@
 #include "tile_simd.h"
 
 _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch memory");
-_Static_assert(TILE_KC % 2 == 0, "S8 goes in pairs");
 
-/* A step of k: a pair for S8. c_pitch in elements. */
+/* c_pitch in elements; bias is added to rows of S8. */
 struct kernel {
 	void *c;
 	const void *a, *b;
+	const int32_t *bias;
 	size_t c_pitch;
 	unsigned int steps;
 	bool init;
@@ -23,8 +23,16 @@ struct kernel {
 enum arithmetic {
 	FUSED,
 	EXACT, /* the product of two fp16 fits fp32 */
-	PAIRS,
+	INTEGER,
 };
+
+/* C that the next kernel begins with. A hint: it may be beyond the end. */
+TILE_INLINE void prefetch_rows(const float *c, size_t c_pitch, unsigned int rows)
+{
+	for (unsigned int i = 0; i < rows; i++)
+		for (unsigned int j = 0; j < TILE_NR; j += 64 / sizeof(*c))
+			__builtin_prefetch(c + i * c_pitch + j, 1);
+}
 
 TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
 {
@@ -32,7 +40,9 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 	float *c = args->c;
 	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 
-#pragma GCC unroll 8
+	prefetch_rows(c + rows * args->c_pitch, args->c_pitch, rows);
+
+#pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
@@ -42,7 +52,7 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			bv[j] = tile_vf_load(b + j * TILE_VL);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 		for (unsigned int i = 0; i < rows; i++) {
 			av = tile_vf_set(a[i * TILE_LDA]);
 #pragma GCC unroll 2
@@ -51,7 +61,7 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 						    tile_vf_fma(av, bv[j], acc[i][j]);
 		}
 	}
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
@@ -59,23 +69,26 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 				      tile_vf_canonical(acc[i][j]));
 }
 
-TILE_INLINE void kernel_pairs(const struct kernel *args, unsigned int rows)
+TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 {
 	const int32_t *a = args->a, *b = args->b;
 	int32_t *c = args->c;
 	tile_vi acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 
-#pragma GCC unroll 8
-	for (unsigned int i = 0; i < rows; i++)
+#pragma GCC unroll 12
+	for (unsigned int i = 0; i < rows; i++) {
+		av = tile_vi_set(args->bias[i]);
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
-			acc[i][j] = args->init ? tile_vi_set(0) :
-						 tile_vi_load(c + i * args->c_pitch + j * TILE_VL);
+			acc[i][j] = args->init ? av :
+						 tile_vi_add(av, tile_vi_load(c + i * args->c_pitch +
+									      j * TILE_VL));
+	}
 	for (unsigned int k = args->steps; k; k--, a++, b += TILE_NR) {
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			bv[j] = tile_vi_load(b + j * TILE_VL);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 		for (unsigned int i = 0; i < rows; i++) {
 			av = tile_vi_set(a[i * TILE_LDA]);
 #pragma GCC unroll 2
@@ -83,7 +96,7 @@ TILE_INLINE void kernel_pairs(const struct kernel *args, unsigned int rows)
 				acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
 		}
 	}
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
@@ -100,11 +113,11 @@ TILE_INLINE void kernel_pairs(const struct kernel *args, unsigned int rows)
 	{									\
 		kernel_float(args, rows, true);					\
 	}									\
-	static void pairs_##rows(const struct kernel *args)			\
+	static void s8_##rows(const struct kernel *args)			\
 	{									\
-		kernel_pairs(args, rows);					\
+		kernel_s8(args, rows);					\
 	}
-#define INSTANCES(rows) { fused_##rows, exact_##rows, pairs_##rows }
+#define INSTANCES(rows) { fused_##rows, exact_##rows, s8_##rows }
 
 KERNELS(1)
 KERNELS(2)
@@ -117,6 +130,10 @@ KERNELS(6)
 #if TILE_MR > 6
 KERNELS(7)
 KERNELS(8)
+KERNELS(9)
+KERNELS(10)
+KERNELS(11)
+KERNELS(12)
 #endif
 
 static void (*const kernels[TILE_MR][3])(const struct kernel *args) = {
@@ -125,7 +142,7 @@ static void (*const kernels[TILE_MR][3])(const struct kernel *args) = {
 	INSTANCES(5), INSTANCES(6),
 #endif
 #if TILE_MR > 6
-	INSTANCES(7), INSTANCES(8),
+	INSTANCES(7), INSTANCES(8), INSTANCES(9), INSTANCES(10), INSTANCES(11), INSTANCES(12),
 #endif
 };
 
@@ -133,7 +150,7 @@ static enum arithmetic arithmetic_of(unsigned int dtype)
 {
 	switch (dtype) {
 	case NPU_S8:
-		return PAIRS;
+		return INTEGER;
 	case NPU_F16:
 		return EXACT;
 	default:
@@ -149,36 +166,30 @@ static void pack_a(const struct tile_mmad *args, unsigned int m, unsigned int ro
 			     (size_t)k * tile_element_size(args->dtype);
 	float *dst = args->scratch->a;
 
-	for (; rows; rows--, src += args->a_pitch, dst += TILE_LDA) {
+	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += TILE_LDA) {
 		if (args->dtype != NPU_S8) {
 			tile_load_f32(dst, src, depth, args->dtype);
 			continue;
 		}
-		int16_t *pairs = (int16_t *)dst;
-
-		for (unsigned int i = 0; i < depth; i++)
-			pairs[i] = (int8_t)src[i];
-		if (depth % 2)
-			pairs[depth] = 0;
+		memset((uint32_t *)dst + (depth - 1) / TILE_S8_K, 0, sizeof(*dst));
+		args->scratch->bias[i] = tile_s8_pack_a(dst, (const int8_t *)src, depth);
 	}
 }
 
-static void pack_b_pairs(const struct tile_mmad *args, const uint8_t *src, unsigned int cols,
-			 unsigned int depth)
+static void pack_b_s8(const struct tile_mmad *args, const uint8_t *src, unsigned int cols,
+		      unsigned int depth)
 {
-	static const int8_t zeros[TILE_NR];
-	int8_t row0[TILE_NR] = { 0 }, row1[TILE_NR] = { 0 };
-	int16_t *dst = (int16_t *)args->scratch->b;
+	int8_t rows[TILE_S8_K][TILE_NR] = { 0 };
+	uint32_t *dst = (uint32_t *)args->scratch->b;
 
-	for (unsigned int i = 0; i < depth; i += 2, dst += 2 * TILE_NR) {
-		memcpy(row0, src, cols);
-		src += args->b_pitch;
-		memcpy(row1, i + 1 < depth ? (const void *)src : zeros, cols);
-		src += args->b_pitch;
-		for (unsigned int j = 0; j < TILE_NR; j++) {
-			dst[2 * j] = row0[j];
-			dst[2 * j + 1] = row1[j];
+	for (unsigned int k = 0; k < depth; dst += TILE_NR) {
+		for (unsigned int i = 0; i < TILE_S8_K; i++, k++, src += args->b_pitch) {
+			if (k < depth && cols == TILE_NR)
+				memcpy(rows[i], src, TILE_NR);
+			else if (k < depth)
+				memcpy(rows[i], src, cols);
 		}
+		tile_s8_pack_b(dst, rows);
 	}
 }
 
@@ -191,7 +202,7 @@ static void pack_b(const struct tile_mmad *args, unsigned int n, unsigned int co
 	float *dst = args->scratch->b;
 
 	if (args->dtype == NPU_S8) {
-		pack_b_pairs(args, src, cols, depth);
+		pack_b_s8(args, src, cols, depth);
 		return;
 	}
 	if (cols == TILE_NR) {
@@ -234,11 +245,12 @@ static void multiply_panel(const struct tile_mmad *args, unsigned int m, unsigne
 	struct kernel kernel = {
 		.a = args->scratch->a, .b = args->scratch->b, .init = init,
 		.c_pitch = args->c_pitch / sizeof(float),
-		.steps = arithmetic == PAIRS ? (depth + 1) / 2 : depth,
+		.steps = arithmetic == INTEGER ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth,
 	};
 
 	for (unsigned int i = 0; i < rows; i += TILE_MR) {
 		kernel.a = args->scratch->a + (size_t)i * TILE_LDA;
+		kernel.bias = args->scratch->bias + i;
 		kernel.c = args->c + (size_t)(m + i) * args->c_pitch + n * sizeof(float);
 		run_kernel(&kernel, rows - i < TILE_MR ? rows - i : TILE_MR, cols, arithmetic);
 	}
@@ -246,8 +258,10 @@ static void multiply_panel(const struct tile_mmad *args, unsigned int m, unsigne
 
 void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 {
-	for (unsigned int k = 0; k < args->k; k += TILE_KC) {
-		unsigned int depth = args->k - k < TILE_KC ? args->k - k : TILE_KC;
+	const unsigned int step = args->dtype == NPU_S8 ? TILE_S8_K * TILE_KC : TILE_KC;
+
+	for (unsigned int k = 0; k < args->k; k += step) {
+		unsigned int depth = args->k - k < step ? args->k - k : step;
 
 		for (unsigned int m = 0; m < args->m; m += TILE_MC) {
 			unsigned int rows = args->m - m < TILE_MC ? args->m - m : TILE_MC;

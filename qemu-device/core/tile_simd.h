@@ -2,7 +2,8 @@
 /*
  * Vectors of the cube's kernels at each CPU level, and the shape of its register block: TILE_MR
  * rows of TILE_NV vectors. tile_vf_fma_exact() is for products that fp32 holds exactly, where
- * fused and not fused are the same.
+ * fused and not fused are the same. A step of S8 is TILE_S8_K elements of k in the 32 bits of a
+ * lane: two s16, or four bytes where the CPU multiplies those.
  */
 #ifndef TILE_SIMD_H
 #define TILE_SIMD_H
@@ -17,7 +18,7 @@
 
 #define TILE_VL 16
 #define TILE_NV 2
-#define TILE_MR 8
+#define TILE_MR 12
 
 typedef __m512 tile_vf;
 typedef __m512i tile_vi;
@@ -69,10 +70,19 @@ TILE_INLINE tile_vi tile_vi_set(int32_t x)
 	return _mm512_set1_epi32(x);
 }
 
-/* c + the dot products of pairs of s16. */
+TILE_INLINE tile_vi tile_vi_add(tile_vi a, tile_vi b)
+{
+	return _mm512_add_epi32(a, b);
+}
+
+/* c + the dot products of steps of S8: nothing saturates. */
 TILE_INLINE tile_vi tile_vi_dot(tile_vi a, tile_vi b, tile_vi c)
 {
+#ifdef __AVX512VNNI__
+	return _mm512_dpbusd_epi32(c, b, a);
+#else
 	return _mm512_add_epi32(c, _mm512_madd_epi16(a, b));
+#endif
 }
 
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -129,6 +139,11 @@ TILE_INLINE void tile_vi_store(void *p, tile_vi v)
 TILE_INLINE tile_vi tile_vi_set(int32_t x)
 {
 	return _mm256_set1_epi32(x);
+}
+
+TILE_INLINE tile_vi tile_vi_add(tile_vi a, tile_vi b)
+{
+	return _mm256_add_epi32(a, b);
 }
 
 TILE_INLINE tile_vi tile_vi_dot(tile_vi a, tile_vi b, tile_vi c)
@@ -202,20 +217,92 @@ TILE_INLINE tile_vi tile_vi_set(int32_t x)
 	return (tile_vi) { x, x, x, x };
 }
 
+TILE_INLINE tile_vi tile_vi_add(tile_vi a, tile_vi b)
+{
+	typedef uint32_t vu __attribute__((vector_size(16)));
+
+	return (tile_vi)((vu)a + (vu)b);
+}
+
 TILE_INLINE tile_vi tile_vi_dot(tile_vi a, tile_vi b, tile_vi c)
 {
 #ifdef __SSE2__
 	return (tile_vi)_mm_add_epi32((__m128i)c, _mm_madd_epi16((__m128i)a, (__m128i)b));
 #else
-	typedef uint32_t vu __attribute__((vector_size(16)));
 	tile_vi low = ((a << 16) >> 16) * ((b << 16) >> 16), high = (a >> 16) * (b >> 16);
 
-	return (tile_vi)((vu)c + (vu)low + (vu)high);
+	return tile_vi_add(c, tile_vi_add(low, high));
 #endif
 }
 
 #endif
 
 #define TILE_NR (TILE_VL * TILE_NV)
+
+/*
+ * S8 for tile_vi_dot(): n elements of a row of A, which returns what is to be added to the sums,
+ * and a step of B, of TILE_S8_K rows.
+ */
+#ifdef __AVX512VNNI__
+
+/* The product is of signed and unsigned bytes: B goes in with 128 added, which A has to undo. */
+#define TILE_S8_K 4
+
+TILE_INLINE int32_t tile_s8_pack_a(void *dst, const int8_t *src, unsigned int n)
+{
+	int32_t sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		sum += src[i];
+	memcpy(dst, src, n);
+	return sum * -128;
+}
+
+TILE_INLINE void tile_s8_pack_b(void *dst, int8_t rows[TILE_S8_K][TILE_NR])
+{
+	const __m128i offset = _mm_set1_epi8(-128);
+	__m128i *d = dst;
+
+	for (unsigned int i = 0; i < TILE_NR; i += 16, d += 4) {
+		__m128i r0 = _mm_loadu_si128((const void *)(rows[0] + i));
+		__m128i r1 = _mm_loadu_si128((const void *)(rows[1] + i));
+		__m128i r2 = _mm_loadu_si128((const void *)(rows[2] + i));
+		__m128i r3 = _mm_loadu_si128((const void *)(rows[3] + i));
+		__m128i low01 = _mm_xor_si128(_mm_unpacklo_epi8(r0, r1), offset);
+		__m128i low23 = _mm_xor_si128(_mm_unpacklo_epi8(r2, r3), offset);
+		__m128i high01 = _mm_xor_si128(_mm_unpackhi_epi8(r0, r1), offset);
+		__m128i high23 = _mm_xor_si128(_mm_unpackhi_epi8(r2, r3), offset);
+
+		_mm_storeu_si128(d + 0, _mm_unpacklo_epi16(low01, low23));
+		_mm_storeu_si128(d + 1, _mm_unpackhi_epi16(low01, low23));
+		_mm_storeu_si128(d + 2, _mm_unpacklo_epi16(high01, high23));
+		_mm_storeu_si128(d + 3, _mm_unpackhi_epi16(high01, high23));
+	}
+}
+
+#else
+
+#define TILE_S8_K 2
+
+TILE_INLINE int32_t tile_s8_pack_a(void *dst, const int8_t *src, unsigned int n)
+{
+	int16_t *d = dst;
+
+	for (unsigned int i = 0; i < n; i++)
+		d[i] = src[i];
+	return 0;
+}
+
+TILE_INLINE void tile_s8_pack_b(void *dst, int8_t rows[TILE_S8_K][TILE_NR])
+{
+	int16_t *d = dst;
+
+	for (unsigned int j = 0; j < TILE_NR; j++) {
+		d[2 * j] = rows[0][j];
+		d[2 * j + 1] = rows[1][j];
+	}
+}
+
+#endif
 
 #endif /* TILE_SIMD_H */

@@ -92,6 +92,7 @@ static void test_mmad(unsigned int dtype)
 	static const unsigned int shapes[][3] = {
 		{ 1, 1, 1 }, { 16, 16, 16 }, { 128, 64, 128 }, { 131, 5, 9 }, { 9, 33, 129 },
 		{ 64, 64, 64 }, { 3, 100, 2 }, { 40, 24, 257 }, { 2, 3, 1000 },
+		{ 61, 16, 67 },
 	};
 	bool pass = true;
 
@@ -105,6 +106,12 @@ static void test_mmad(unsigned int dtype)
 		fill_l0(dtype, i % 4 == 0);
 		pass = check_mmad(dtype, 1 + ref_below(20), 1 + ref_below(70), 1 + ref_below(40),
 				  ref_random() & 1);
+	}
+	/* More than is converted at a time. */
+	if (dtype == NPU_S8) {
+		fill_l0(dtype, false);
+		pass = pass && check_mmad(dtype, 14, 35, 1023, false) &&
+		       check_mmad(dtype, 13, 32, 2046, true);
 	}
 	ok(pass, "%s: mmad %s", npu_tile_isa_name(&vm.tile), ref_names[dtype]);
 }

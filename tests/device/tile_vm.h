@@ -108,7 +108,7 @@ static inline enum npu_status vm_exec(struct tile_vm *vm, unsigned int major, un
 	return npu_tile_exec(&vm->tile, &vm->cpu, &insn);
 }
 
-static const char *const vm_isas[] = { "v1", "v3", "v4" };
+static const char *const vm_isas[] = { "v1", "v3", "v4", "vnni" };
 
 /* Says so if the host cannot run it. */
 static inline bool vm_use_isa(struct tile_vm *vm, const char *name)
