@@ -298,6 +298,7 @@ static void start_block(struct npu_aicore *ac, uint32_t block)
 	const struct npu_context *ctx = &core->contexts[ac->task->queue->cfg.context];
 	uint64_t epoch = npu_load(&core->code_epoch);
 
+	ac->error = (struct npu_error){};
 	npu_store(&ac->block, block);
 	if (ac->owner != ctx->serial)
 		npu_tile_clear(&ac->tile);
@@ -360,10 +361,10 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 	return true;
 }
 
-/* Run for a while, with translations that hold so long. */
-static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac)
+/* Run for a while, with translations that hold so long. *@now is the time at begin and end. */
+static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac, uint64_t *now)
 {
-	uint64_t insns = ac->cpu.instret, start = npu_host_ns(), ns;
+	uint64_t insns = ac->cpu.instret, start = *now, ns;
 	enum rv64_stop stop;
 
 	__atomic_store_n(&ac->worker, worker, __ATOMIC_SEQ_CST);
@@ -377,8 +378,9 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	npu_store(&ac->pc, ac->cpu.pc);
 	__atomic_store_n(&ac->worker, NULL, __ATOMIC_RELEASE);
 
+	*now = npu_host_ns();
 	insns = ac->cpu.instret - insns;
-	ns = worker->core->cfg.sync ? insns : npu_host_ns() - start;
+	ns = worker->core->cfg.sync ? insns : *now - start;
 	if (worker->core->cfg.sync)
 		ac->task->sync_ns += insns + 1;
 	ac->busy_ns += ns;
@@ -386,6 +388,7 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	return stop;
 }
 
+/* The last of the blocks on @ac, or one that has @failed. */
 static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool failed)
 {
 	ac->error.core = ac->id;
@@ -393,20 +396,25 @@ static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool fai
 	npu_task_unit_end(worker, ac->task, ac, ac->busy_ns, failed ? &ac->error : NULL);
 }
 
+/* A block has ended well: true if there is another one to go on with. */
+static bool next_block(struct npu_aicore *ac)
+{
+	if (ac->block + 1 == ac->end)
+		return false;
+	start_block(ac, ac->block + 1);
+	return true;
+}
+
 /* Let the worker do something else first. */
 static void interrupt_block(struct npu_aicore *ac)
 {
-	struct npu_core *core = ac->core;
-
-	pthread_mutex_lock(&core->lock);
-	npu_sched_add(core, &ac->work, 0);
-	pthread_mutex_unlock(&core->lock);
+	pthread_mutex_lock(&ac->core->lock);
+	npu_sched_add(ac->core, &ac->work, 0);
 }
 
-static bool quantum_over(struct npu_aicore *ac, uint64_t start)
+static bool quantum_over(struct npu_aicore *ac, uint64_t start, uint64_t now)
 {
 	struct npu_core *core = ac->core;
-	uint64_t now = npu_host_ns();
 
 	if (core->cfg.sync || npu_load(&core->sched.quiesce) || now >= start + OWN_QUANTUM_NS)
 		return npu_sched_should_yield(core, ac->work.priority, NULL, ++ac->slices);
@@ -425,7 +433,10 @@ static void end_with(struct npu_worker *worker, struct npu_aicore *ac, enum npu_
 	end_block(worker, ac, true);
 }
 
-/* Does the core make no progress? Then nobody has the block until it is reset. */
+/*
+ * Does the core make no progress? Then nobody has the block until it is reset, and the lock is
+ * held.
+ */
 static bool core_hangs(struct npu_aicore *ac)
 {
 	struct npu_core *core = ac->core;
@@ -436,7 +447,8 @@ static bool core_hangs(struct npu_aicore *ac)
 		return false;
 	pthread_mutex_lock(&core->lock);
 	ac->hung = npu_load(&core->hung_cores) & 1ULL << ac->id;
-	pthread_mutex_unlock(&core->lock);
+	if (!ac->hung)
+		pthread_mutex_unlock(&core->lock);
 	return ac->hung;
 }
 
@@ -452,12 +464,16 @@ static bool core_lost(struct npu_aicore *ac)
 	return npu_load(&core->sched.dead_cores) >> ac->id & 1;
 }
 
-/* Go on with the block on @ac, to its end or until something else should be done. */
+/*
+ * Go on with the blocks on @ac, to their end or until something else should be done. Returns with
+ * the lock.
+ */
 void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 {
 	struct npu_core *core = worker->core;
-	uint64_t start = npu_host_ns();
+	uint64_t start = npu_host_ns(), now = start;
 	enum rv64_stop stop;
+	bool failed;
 
 	ac->slice_end = start + QUANTUM_NS;
 	for (;;) {
@@ -471,16 +487,19 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 			end_block(worker, ac, false);
 			return;
 		}
-		stop = run_slice(worker, ac);
+		stop = run_slice(worker, ac, &now);
 		if (stop != RV64_STOP_BUDGET && stop != RV64_STOP_EXIT) {
-			end_block(worker, ac, npu_strict_end(worker, ac, stop_error(ac, stop)));
-			return;
+			failed = npu_strict_end(worker, ac, stop_error(ac, stop));
+			if (failed || !next_block(ac)) {
+				end_block(worker, ac, failed);
+				return;
+			}
 		}
 		if (npu_task_timed_out(core, ac->task)) {
 			end_with(worker, ac, NPU_ST_TIMEOUT);
 			return;
 		}
-		if (quantum_over(ac, start)) {
+		if (quantum_over(ac, start, now)) {
 			interrupt_block(ac);
 			return;
 		}
@@ -494,12 +513,17 @@ void npu_aicore_interrupt(struct npu_aicore *ac)
 		rv64_request_exit(&ac->cpu);
 }
 
-void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block)
+/* @count blocks, one after the other. Returns with the lock. */
+void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block,
+		      uint32_t count)
 {
-	ac->error = (struct npu_error){};
 	ac->busy_ns = 0;
+	ac->first = block;
+	ac->end = block + count;
 	npu_store(&ac->lost, false);
 	ac->work.priority = ac->task->work.priority;
+	npu_store(&ac->block, block);
+	ac->error = (struct npu_error){};
 	if (!make_ready(ac)) {
 		npu_aicore_fault(ac, NPU_ST_CORE_LOST, NPU_ACCESS_NONE, 0);
 		end_block(worker, ac, true);

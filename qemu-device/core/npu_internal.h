@@ -217,7 +217,8 @@ struct npu_work {
 
 /**
  * struct npu_pick - what a worker is to do next
- * @unit: of @task, if @kind is NPU_WORK_TASK
+ * @unit: first unit to carry out, of @task, if @kind is NPU_WORK_TASK
+ * @units: how many
  * @aicore: for it, if it is a kernel's; or to go on with
  */
 struct npu_pick {
@@ -225,7 +226,7 @@ struct npu_pick {
 	struct npu_queue *queue;
 	struct npu_task *task;
 	struct npu_aicore *aicore;
-	uint64_t unit;
+	uint64_t unit, units;
 };
 
 /**
@@ -241,7 +242,8 @@ struct npu_pick {
  * @cmd: the command
  * @units: how many units there are
  * @next: first unit that nobody has taken
- * @running: units taken and not ended
+ * @running: takers of units that have not ended them
+ * @unit_ns: what a unit took when last one ended; NPU_NEVER at first
  * @max_running: limit of @running
  * @started: clock when the first unit was taken (atomic)
  * @timeout_ns: longest time from then; NPU_NEVER: none
@@ -264,6 +266,7 @@ struct npu_task {
 	uint64_t next;
 	unsigned int running;
 	unsigned int max_running;
+	uint64_t unit_ns;
 	uint64_t started;
 	uint64_t timeout_ns;
 	bool stop;
@@ -448,6 +451,8 @@ struct npu_vector {
  * @work: queued while a block is interrupted
  * @task: whose block it runs; NULL: free
  * @block: of its kernel (atomic)
+ * @first: the first that it has taken
+ * @end: behind the last
  * @ready: @tile and @cpu are set up (atomic)
  * @worker: who runs it, in a section (atomic)
  * @tag: context that the hart's translations are of
@@ -458,7 +463,7 @@ struct npu_vector {
  * @pc: where the last one ended (atomic)
  * @lost: its block is to end, by a reset of the core (atomic)
  * @hung: its block is on no list, as the core makes no progress
- * @busy_ns: time spent on the block
+ * @busy_ns: time spent on its blocks
  * @maps: system memory in the hart's translations
  * @error: set by callbacks
  * @strict: watches the core in strict mode; NULL before the first launch of the kind
@@ -471,7 +476,7 @@ struct npu_aicore {
 	uint16_t layer;
 	bool ready;
 	struct npu_task *task;
-	uint32_t block;
+	uint32_t block, first, end;
 	struct npu_worker *worker;
 	struct npu_view view;
 	uint64_t tag;
@@ -877,7 +882,8 @@ void npu_sems_reset(struct npu_core *core);
 
 /* aicore.c */
 void npu_aicore_interrupt(struct npu_aicore *ac);
-void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block);
+void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block,
+		      uint32_t count);
 void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac);
 void npu_aicores_init(struct npu_core *core);
 void npu_aicores_reset(struct npu_core *core);

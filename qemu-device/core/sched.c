@@ -6,6 +6,8 @@
 #include "npu_internal.h"
 
 #define LOW_FIRST_PERIOD	16	/* picks, and slices of a core */
+#define SHORT_UNIT_NS		2000	/* taken in runs */
+#define RUN_MAX			16
 
 void npu_sched_init(struct npu_core *core)
 {
@@ -153,7 +155,21 @@ bool npu_task_has_unit(const struct npu_task *task)
 	return !task->stop && task->next < task->units && task->running < task->max_running;
 }
 
-/* Take a unit of @task, which is on no list. False if that is to wait for a core. */
+/*
+ * How many units of @task to take at once. Short blocks go in runs, as taking each by itself would
+ * cost more than running it; and never so many that other workers have to wait for the last.
+ */
+static uint64_t share(const struct npu_core *core, const struct npu_task *task)
+{
+	uint64_t fair = (task->units - task->next) / (2 * core->nr_workers);
+
+	if (task->cmd.opcode != NPU_CMD_KERNEL || task->unit_ns > SHORT_UNIT_NS || core->cfg.sync ||
+	    task->cmd.kernel.strict)
+		return 1;
+	return npu_max(npu_min(fair, RUN_MAX), 1);
+}
+
+/* Take units of @task, which is on no list. False if that is to wait for a core. */
 static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
 {
 	pick->aicore = NULL;
@@ -168,7 +184,9 @@ static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_p
 	}
 	if (!task->started)
 		task->started = npu_max(npu_clock(core), 1);
-	pick->unit = task->next++;
+	pick->unit = task->next;
+	pick->units = share(core, task);
+	task->next += pick->units;
 	task->running++;
 	if (npu_task_has_unit(task))
 		npu_sched_add(core, &task->work, 0);

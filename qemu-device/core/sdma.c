@@ -324,6 +324,7 @@ bool npu_sdma_inline(struct npu_worker *worker, struct npu_queue *queue,
 	return ok;
 }
 
+/* Returns with the lock. */
 void npu_sdma_unit(struct npu_worker *worker, struct npu_task *task, uint64_t unit)
 {
 	struct sdma_part part = part_of(&task->cmd, unit);

@@ -38,6 +38,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	task->next = 0;
 	task->running = 0;
 	task->max_running = max_running;
+	task->unit_ns = NPU_NEVER;
 	task->started = 0;
 	task->timeout_ns = npu_cmd_timeout_ns(queue, cmd);
 	npu_store(&task->stop, false);
@@ -122,17 +123,21 @@ static void after_unit(struct npu_worker *worker, struct npu_task *task)
 	end(task);
 }
 
-/* A unit of @task has ended, after @ns, with an @error or NULL; @aicore is free again. */
+/*
+ * A taker of units of @task has ended them, after @ns, with an @error or NULL; @aicore is free
+ * again. Takes the lock, and leaves it to the caller.
+ */
 void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 		       struct npu_aicore *aicore, uint64_t ns, const struct npu_error *error)
 {
 	struct npu_queue *queue = task->queue;
 	struct npu_core *core = worker->core;
-	struct strict_task *strict = NULL;
+	struct strict_task *strict;
 
 	pthread_mutex_lock(&core->lock);
 	if (aicore) {
 		__atomic_fetch_add(&queue->aicore_ns, ns, __ATOMIC_RELAXED);
+		task->unit_ns = ns / (aicore->block - aicore->first + 1);
 		npu_sched_release_core(core, aicore);
 	} else {
 		__atomic_fetch_add(&queue->sdma_ns, ns, __ATOMIC_RELAXED);
@@ -142,13 +147,14 @@ void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 		npu_queue_fail(queue, task->command, task->cmd.tag, error);
 	if (task->active)
 		after_unit(worker, task);
-	if (!task->active) {
+	if (!task->active && task->strict) {
 		strict = task->strict;
 		task->strict = NULL;
+		/* This may take a while. */
+		pthread_mutex_unlock(&core->lock);
+		strict_task_free(strict);
+		pthread_mutex_lock(&core->lock);
 	}
-	pthread_mutex_unlock(&core->lock);
-	/* This may take a while. */
-	strict_task_free(strict);
 }
 
 /* Has @task used up its time? */

@@ -132,7 +132,10 @@ void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint
 	tile->mask = 0;
 	tile->mask_pitch = 0;
 	tile->error = (struct npu_tile_error) { 0 };
-	memset(tile->flags, 0, sizeof(tile->flags));
+	/* Not for each of many short blocks. */
+	if (tile->flags_used)
+		memset(tile->flags, 0, sizeof(tile->flags));
+	tile->flags_used = false;
 }
 
 unsigned int tile_dtype_size(uint64_t dtype)
@@ -257,6 +260,7 @@ static enum npu_status tile_flag(struct npu_tile *tile, uint64_t flag, bool set)
 		return tile_bad_shape(tile, NPU_UNIT_SCALAR, flag);
 	count = &tile->flags[src][dst][NPU_GET(NPU_FLAG_ID, flag)];
 	if (set) {
+		tile->flags_used = true;
 		*count += *count < UINT32_MAX;
 		return NPU_ST_OK;
 	}

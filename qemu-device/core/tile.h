@@ -81,6 +81,7 @@ struct npu_tile {
 	uint64_t log;
 	uint64_t rows, dst_pitch, src0_pitch, src1_pitch;
 	uint64_t mask, mask_pitch;
+	bool flags_used;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];
 };
 

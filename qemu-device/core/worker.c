@@ -22,15 +22,18 @@ uint64_t npu_host_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* With the lock, which is dropped meanwhile: what has ended is followed by what is next at once. */
 static void run(struct npu_worker *worker, const struct npu_pick *pick)
 {
+	pthread_mutex_unlock(&worker->core->lock);
 	switch (pick->kind) {
 	case NPU_WORK_QUEUE:
 		npu_queue_run(worker, pick->queue);
+		pthread_mutex_lock(&worker->core->lock);
 		break;
 	case NPU_WORK_TASK:
 		if (pick->aicore)
-			npu_aicore_start(worker, pick->aicore, pick->unit);
+			npu_aicore_start(worker, pick->aicore, pick->unit, pick->units);
 		else
 			npu_sdma_unit(worker, pick->task, pick->unit);
 		break;
@@ -101,9 +104,7 @@ static void *worker_main(void *arg)
 			continue;
 		}
 		s->active++;
-		pthread_mutex_unlock(&core->lock);
 		run(worker, &pick);
-		pthread_mutex_lock(&core->lock);
 		leave_active(core);
 	}
 	pthread_mutex_unlock(&core->lock);
@@ -204,10 +205,8 @@ void npu_sync_run(struct npu_core *core)
 		progress = false;
 		pthread_mutex_lock(&core->lock);
 		while (!core->reset_wanted && npu_sched_pick(worker, &pick)) {
-			pthread_mutex_unlock(&core->lock);
 			run(worker, &pick);
 			progress = true;
-			pthread_mutex_lock(&core->lock);
 		}
 		pthread_mutex_unlock(&core->lock);
 		if (mcu_rounds && npu_mcu_run(core)) {
