@@ -291,7 +291,7 @@ static bool make_ready(struct npu_aicore *ac)
 	return true;
 }
 
-static void start_block(struct npu_aicore *ac, uint32_t block)
+static void start_block(struct npu_aicore *ac)
 {
 	struct npu_core *core = ac->core;
 	const struct npu_cmd_kernel *k = &ac->task->cmd.kernel;
@@ -299,7 +299,6 @@ static void start_block(struct npu_aicore *ac, uint32_t block)
 	uint64_t epoch = npu_load(&core->code_epoch);
 
 	ac->error = (struct npu_error){};
-	npu_store(&ac->block, block);
 	if (ac->owner != ctx->serial)
 		npu_tile_clear(&ac->tile);
 	ac->owner = ctx->serial;
@@ -313,9 +312,9 @@ static void start_block(struct npu_aicore *ac, uint32_t block)
 	npu_store(&ac->pc, k->entry);
 	ac->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
 	ac->cpu.x[10] = k->args;
-	ac->cpu.x[11] = block;
+	ac->cpu.x[11] = ac->block;
 	ac->cpu.x[12] = k->blocks;
-	npu_tile_start(&ac->tile, block, k->blocks, ac->id, core->cfg.cores, k->log);
+	npu_tile_start(&ac->tile, ac->block, k->blocks, ac->id, core->cfg.cores, k->log);
 }
 
 /* The error of a stop that is one; false if the block has ended well. */
@@ -399,10 +398,22 @@ static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool fai
 /* A block has ended well: true if there is another one to go on with. */
 static bool next_block(struct npu_aicore *ac)
 {
-	if (ac->block + 1 == ac->end)
-		return false;
-	start_block(ac, ac->block + 1);
-	return true;
+	struct npu_core *core = ac->core;
+	const uint32_t next = ac->block + 1;
+	bool more;
+
+	if (ac->shared)
+		pthread_mutex_lock(&core->lock);
+	more = next < ac->end;
+	if (more)
+		npu_store(&ac->block, next);
+	if (next + 1 == ac->end)
+		npu_list_del(&ac->spare);
+	if (ac->shared)
+		pthread_mutex_unlock(&core->lock);
+	if (more)
+		start_block(ac);
+	return more;
 }
 
 /* Let the worker do something else first. */
@@ -494,6 +505,8 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 				end_block(worker, ac, failed);
 				return;
 			}
+		} else if (ac->block + 1 < ac->end && !ac->shared) {
+			npu_task_spare(ac);
 		}
 		if (npu_task_timed_out(core, ac->task)) {
 			end_with(worker, ac, NPU_ST_TIMEOUT);
@@ -520,6 +533,7 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 	ac->busy_ns = 0;
 	ac->first = block;
 	ac->end = block + count;
+	ac->shared = false;
 	npu_store(&ac->lost, false);
 	ac->work.priority = ac->task->work.priority;
 	npu_store(&ac->block, block);
@@ -529,7 +543,7 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 		end_block(worker, ac, true);
 		return;
 	}
-	start_block(ac, block);
+	start_block(ac);
 	if (npu_strict_start(worker, ac))
 		npu_aicore_resume(worker, ac);
 	else
@@ -600,6 +614,7 @@ void npu_aicores_init(struct npu_core *core)
 		ac->layer = i / core->cfg.cores;
 		ac->work.kind = NPU_WORK_CORE;
 		npu_list_init(&ac->work.node);
+		npu_list_init(&ac->spare);
 	}
 }
 
@@ -613,6 +628,7 @@ void npu_aicores_reset(struct npu_core *core)
 		struct npu_aicore *ac = &core->aicores[i];
 
 		npu_list_init(&ac->work.node);
+		npu_list_init(&ac->spare);
 		ac->hung = false;
 		npu_store(&ac->lost, false);
 		ac->task = NULL;

@@ -242,6 +242,7 @@ struct npu_pick {
  * @cmd: the command
  * @units: how many units there are
  * @next: first unit that nobody has taken
+ * @spares: cores that have taken blocks and do not come to begin them
  * @running: takers of units that have not ended them
  * @unit_ns: what a unit took when last one ended; NPU_NEVER at first
  * @max_running: limit of @running
@@ -264,6 +265,7 @@ struct npu_task {
 	struct npu_cmd cmd;
 	uint64_t units;
 	uint64_t next;
+	struct npu_list spares;
 	unsigned int running;
 	unsigned int max_running;
 	uint64_t unit_ns;
@@ -453,6 +455,8 @@ struct npu_vector {
  * @block: of its kernel (atomic)
  * @first: the first that it has taken
  * @end: behind the last
+ * @shared: others may take its blocks, from the last on: @block and @end change with core->lock
+ * @spare: on @task's list while it is @shared and has some
  * @ready: @tile and @cpu are set up (atomic)
  * @worker: who runs it, in a section (atomic)
  * @tag: context that the hart's translations are of
@@ -477,6 +481,8 @@ struct npu_aicore {
 	bool ready;
 	struct npu_task *task;
 	uint32_t block, first, end;
+	bool shared;
+	struct npu_list spare;
 	struct npu_worker *worker;
 	struct npu_view view;
 	uint64_t tag;
@@ -850,6 +856,7 @@ void npu_branch_restart(struct npu_queue *queue);
 bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units);
 void npu_tasks_stop(struct npu_queue *queue);
 void npu_tasks_kick(struct npu_queue *queue);
+void npu_task_spare(struct npu_aicore *aicore);
 void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 		       struct npu_aicore *aicore, uint64_t ns, const struct npu_error *error);
 bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task);

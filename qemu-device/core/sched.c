@@ -105,6 +105,7 @@ void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore)
 {
 	struct npu_sched *s = &core->sched;
 
+	npu_list_del(&aicore->spare);
 	aicore->task->cores &= ~(1ULL << aicore->id);
 	aicore->task = NULL;
 	s->free_cores[aicore->layer] |= 1ULL << aicore->id;
@@ -152,21 +153,33 @@ static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task
 /* May another unit of @task be taken? */
 bool npu_task_has_unit(const struct npu_task *task)
 {
-	return !task->stop && task->next < task->units && task->running < task->max_running;
+	return !task->stop && task->running < task->max_running &&
+	       (task->next < task->units || !npu_list_empty(&task->spares));
 }
 
 /*
- * How many units of @task to take at once. Short blocks go in runs, as taking each by itself would
- * cost more than running it; and never so many that other workers have to wait for the last.
+ * The units of @task that are next. Short blocks go in runs, as taking each by itself would cost
+ * more than running it; and never so many that other workers have to wait for the last.
  */
-static uint64_t share(const struct npu_core *core, const struct npu_task *task)
+static void take_units(const struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
 {
 	uint64_t fair = (task->units - task->next) / (2 * core->nr_workers);
 
-	if (task->cmd.opcode != NPU_CMD_KERNEL || task->unit_ns > SHORT_UNIT_NS || core->cfg.sync ||
-	    task->cmd.kernel.strict)
-		return 1;
-	return npu_max(npu_min(fair, RUN_MAX), 1);
+	pick->units = 1;
+	if (!npu_list_empty(&task->spares)) {
+		struct npu_aicore *aicore = npu_container(task->spares.next, struct npu_aicore,
+							  spare);
+
+		pick->unit = --aicore->end;
+		if (aicore->end == aicore->block + 1)
+			npu_list_del(&aicore->spare);
+		return;
+	}
+	if (task->cmd.opcode == NPU_CMD_KERNEL && task->unit_ns <= SHORT_UNIT_NS &&
+	    !task->cmd.kernel.strict && !core->cfg.sync)
+		pick->units = npu_max(npu_min(fair, RUN_MAX), 1);
+	pick->unit = task->next;
+	task->next += pick->units;
 }
 
 /* Take units of @task, which is on no list. False if that is to wait for a core. */
@@ -184,9 +197,7 @@ static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_p
 	}
 	if (!task->started)
 		task->started = npu_max(npu_clock(core), 1);
-	pick->unit = task->next;
-	pick->units = share(core, task);
-	task->next += pick->units;
+	take_units(core, task, pick);
 	task->running++;
 	if (npu_task_has_unit(task))
 		npu_sched_add(core, &task->work, 0);

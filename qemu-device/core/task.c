@@ -36,6 +36,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	task->cmd = *cmd;
 	task->units = units;
 	task->next = 0;
+	npu_list_init(&task->spares);
 	task->running = 0;
 	task->max_running = max_running;
 	task->unit_ns = NPU_NEVER;
@@ -91,6 +92,20 @@ void npu_tasks_stop(struct npu_queue *queue)
 		if (!task->running)
 			end(task);
 	}
+}
+
+/* The block on @aicore takes its time, or waits for one behind it: let others take those. */
+void npu_task_spare(struct npu_aicore *aicore)
+{
+	struct npu_core *core = aicore->core;
+	struct npu_task *task = aicore->task;
+
+	pthread_mutex_lock(&core->lock);
+	aicore->shared = true;
+	npu_list_add_tail(&task->spares, &aicore->spare);
+	if (npu_task_has_unit(task) && npu_list_empty(&task->work.node))
+		npu_sched_add(core, &task->work, 1);
+	pthread_mutex_unlock(&core->lock);
 }
 
 /* The owner goes on beside its tasks: somebody else is to take them. */

@@ -390,6 +390,38 @@ static void test_block_barrier(unsigned int workers)
 	rig_free(&r);
 }
 
+/* Likewise where some that are done at once make the others look short. */
+static void test_short_blocks(unsigned int workers)
+{
+	/* amoadd(a0, 1); if (a1 >= 8) while (*a0 != a2) ; */
+	static const uint32_t code[] = {
+		RV_ADDI(RV_T0, 0, 1), RV_AMOADD_D(0, RV_T0, RV_A0), RV_SRLI(RV_T0, RV_A1, 3),
+		RV_BNE(RV_T0, 0, 8), RV_ECALL, RV_LD(RV_T0, RV_A0, 0), RV_BNE(RV_T0, RV_A2, -4),
+		RV_ECALL,
+	};
+	/* a0[a1] += 1, and block 70 fails. */
+	static const uint32_t trap[] = {
+		RV_ADDI(RV_T0, RV_A1, -70), RV_BNE(RV_T0, 0, 8), RV_EBREAK,
+		RV_SLLI(RV_T0, RV_A1, 3), RV_ADD(RV_A0, RV_A0, RV_T0), RV_ADDI(RV_T0, 0, 1),
+		RV_AMOADD_D(0, RV_T0, RV_A0), RV_ECALL,
+	};
+	struct rig r = rig_new(workers, 24);
+	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 8), r.va, 24);
+	unsigned int i, twice = 0;
+
+	cmd.timeout_us = 10000000;
+	ok(th_run(r.q, &cmd, 1) == NPU_ST_OK && r.words[0] == 24,
+	   "%u workers: blocks meet each other behind short ones", workers);
+	r.words[0] = 0;
+	cmd = th_kernel(th_code(r.s, trap, 8), r.va, 100);
+	ok(th_run(r.q, &cmd, 1) == NPU_ST_KERNEL_TRAP && r.q->fault->block == 70,
+	   "block 70 fails");
+	for (i = 0; i < 100; i++)
+		twice += r.words[i] > 1;
+	ok(!twice && !r.words[70], "none has run twice");
+	rig_free(&r);
+}
+
 static void test_suspend(unsigned int workers)
 {
 	struct rig r = rig_new(workers, 4);
@@ -676,6 +708,7 @@ int main(int argc, char **argv)
 		test_kernel_faults(workers);
 		test_cores(workers);
 		test_block_barrier(workers);
+		test_short_blocks(workers);
 		test_suspend(workers);
 		test_moderation(workers);
 		test_many_queues(workers);

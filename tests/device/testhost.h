@@ -121,6 +121,7 @@ uint64_t th_now_ns(void);
 #define RV_NOP			0x00000013u
 #define RV_ADDI(rd, rs, imm)	((uint32_t)(imm) << 20 | (rs) << 15 | (rd) << 7 | 0x13)
 #define RV_SLLI(rd, rs, n)	((n) << 20 | (rs) << 15 | 1 << 12 | (rd) << 7 | 0x13)
+#define RV_SRLI(rd, rs, n)	((n) << 20 | (rs) << 15 | 5 << 12 | (rd) << 7 | 0x13)
 #define RV_ADD(rd, a, b)	((b) << 20 | (a) << 15 | (rd) << 7 | 0x33)
 #define RV_LUI(rd, imm)		((uint32_t)(imm) << 12 | (rd) << 7 | 0x37)
 #define RV_LD(rd, rs, imm)	((uint32_t)(imm) << 20 | (rs) << 15 | 3 << 12 | (rd) << 7 | 0x03)
