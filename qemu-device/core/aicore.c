@@ -505,7 +505,7 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 				end_block(worker, ac, failed);
 				return;
 			}
-		} else if (ac->block + 1 < ac->end && !ac->shared) {
+		} else if (!ac->shared && ac->block + 1 < ac->end) {
 			npu_task_spare(ac);
 		}
 		if (npu_task_timed_out(core, ac->task)) {
