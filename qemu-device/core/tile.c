@@ -115,6 +115,7 @@ void npu_tile_fini(struct npu_tile *tile)
 void npu_tile_clear(struct npu_tile *tile)
 {
 	memset(tile->memory, 0, TILE_MEMORY_SIZE);
+	memset(tile->loads, 0, sizeof(tile->loads));
 }
 
 void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint32_t core,
@@ -193,7 +194,7 @@ static uint64_t tile_rect_span(const struct tile_rect *rect)
 	return span;
 }
 
-enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host)
+enum npu_status tile_check(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host)
 {
 	enum tile_buffer buffer = tile_buffer_of(rect->address);
 	uint64_t offset, size;
@@ -213,6 +214,15 @@ enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, 
 				 tile_buffers[index].base + size);
 	*host = tile_buffer_host(tile, buffer) + offset;
 	return NPU_ST_OK;
+}
+
+enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host)
+{
+	enum npu_status status = tile_check(tile, rect, host);
+
+	if (!status)
+		tile_lazy_touch(tile, *host, tile_rect_span(rect), rect->access != NPU_ACCESS_READ);
+	return status;
 }
 
 enum npu_status tile_global(struct npu_tile *tile, const struct tile_rect *rect)

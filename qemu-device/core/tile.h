@@ -57,13 +57,22 @@ struct npu_tile_error {
 	uint64_t address;
 };
 
+#define TILE_LOADS 4
+
+/* A LOAD0 that has not been carried out; @rows is 0 if there is none. */
+struct tile_load {
+	uint8_t *dst;
+	const uint8_t *src;
+	size_t dst_pitch, src_pitch, row_bytes, rows;
+};
+
 /**
  * struct npu_tile - the tile engines of one core
  * @smem: scalar memory, NPU_SMEM_SIZE bytes; a page-aligned host address, as are the next five
  * @ub: unified buffer, NPU_UB_SIZE bytes
  * @l1: NPU_L1_SIZE bytes
- * @l0a: NPU_L0A_SIZE bytes
- * @l0b: NPU_L0B_SIZE bytes
+ * @l0a: NPU_L0A_SIZE bytes, up to date after npu_tile_settle()
+ * @l0b: NPU_L0B_SIZE bytes, likewise
  * @l0c: NPU_L0C_SIZE bytes
  * @error: valid after npu_tile_exec() has failed
  */
@@ -81,6 +90,8 @@ struct npu_tile {
 	uint64_t log;
 	uint64_t rows, dst_pitch, src0_pitch, src1_pitch;
 	uint64_t mask, mask_pitch;
+	struct tile_load loads[TILE_LOADS];
+	unsigned int next_load;
 	bool flags_used;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];
 };
@@ -114,6 +125,9 @@ void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint
 
 /* npu_tile_clear() - zero all local memory, so that nothing passes from context to context. */
 void npu_tile_clear(struct npu_tile *tile);
+
+/* npu_tile_settle() - copy to L0 what is there for instructions only. */
+void npu_tile_settle(struct npu_tile *tile);
 
 /**
  * npu_tile_exec() - execute one instruction of the custom-0..3 opcodes

@@ -25,7 +25,7 @@ static enum npu_status tile_matrix(struct npu_tile *tile, enum npu_unit unit,
 	struct tile_rect rect = tile_matrix_rect(unit, buffer, address, rows, row_bytes);
 
 	*pitch = rect.pitch;
-	return tile_local(tile, &rect, host);
+	return tile_check(tile, &rect, host);
 }
 
 static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operands *op)
@@ -58,8 +58,8 @@ static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operan
 		return status;
 
 	if (args.k) {
-		args.a = a;
-		args.b = b;
+		args.a = tile_lazy_find(tile, a, &args.a_pitch, (uint64_t)args.k * size, args.m);
+		args.b = tile_lazy_find(tile, b, &args.b_pitch, (uint64_t)args.n * size, args.k);
 		tile->isa->mmad(&args);
 	} else if (args.init) {
 		for (; args.m; args.m--, args.c += args.c_pitch)

@@ -49,6 +49,8 @@ static inline bool tile_is_global(uint64_t address)
 uint8_t *tile_buffer_host(const struct npu_tile *tile, enum tile_buffer buffer);
 
 /* Check a rectangle that is not empty; its host address goes to @host. */
+enum npu_status tile_check(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host);
+/* Likewise, and have there what LOAD0 has left for later, as the rectangle is about to be used. */
 enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host);
 /* Check that one in global memory does not wrap around. */
 enum npu_status tile_global(struct npu_tile *tile, const struct tile_rect *rect);
@@ -56,6 +58,18 @@ enum npu_status tile_gm_read(struct npu_tile *tile, const struct tile_rect *src,
 			     size_t dst_pitch);
 enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst,
 			      const uint8_t *src, size_t src_pitch);
+
+void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t src_pitch,
+		    size_t row_bytes, size_t rows);
+
+/*
+ * tile_lazy.c: what is to be done before memory is used; LOAD0 of what has been checked; where an
+ * operand of MMAD is, with its pitch.
+ */
+void tile_lazy_touch(struct npu_tile *tile, const uint8_t *host, uint64_t span, bool write);
+void tile_lazy_load(struct npu_tile *tile, const struct tile_load *load);
+const uint8_t *tile_lazy_find(struct npu_tile *tile, const uint8_t *host, size_t *pitch,
+			      uint64_t row_bytes, uint64_t rows);
 
 enum npu_status tile_mte(struct npu_tile *tile, unsigned int funct3,
 			 const struct tile_operands *op);

@@ -6,8 +6,8 @@
 
 #include "tile_internal.h"
 
-static void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t src_pitch,
-			   size_t row_bytes, size_t rows)
+void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t src_pitch,
+		    size_t row_bytes, size_t rows)
 {
 	if (dst_pitch == row_bytes && src_pitch == row_bytes) {
 		memcpy(dst, src, row_bytes * rows);
@@ -102,16 +102,20 @@ static enum npu_status tile_load0(struct npu_tile *tile, const struct tile_opera
 	tile_load0_rects(op, &dst, &src);
 	if (!tile_rect_dense(&dst))
 		return tile_bad_shape(tile, NPU_UNIT_MTE, op->rs3);
-	status = tile_local(tile, &dst, &host_dst);
+	status = tile_check(tile, &dst, &host_dst);
 	if (!status)
-		status = tile_local(tile, &src, &host_src);
+		status = tile_check(tile, &src, &host_src);
 	if (status)
 		return status;
 
 	if (!transpose) {
-		tile_copy_rows(host_dst, dst.pitch, host_src, src.pitch, src.row_bytes, rows);
+		tile_lazy_load(tile, &(struct tile_load) {
+			.dst = host_dst, .src = host_src, .dst_pitch = dst.pitch,
+			.src_pitch = src.pitch, .row_bytes = src.row_bytes, .rows = rows,
+		});
 		return NPU_ST_OK;
 	}
+	tile_lazy_touch(tile, host_dst, (dst.rows - 1) * dst.pitch + dst.row_bytes, true);
 	tile->isa->transpose(&(struct tile_transpose) {
 		.dst = host_dst, .src = host_src, .dst_pitch = dst.pitch, .src_pitch = src.pitch,
 		.rows = rows, .cols = cols, .size = size,

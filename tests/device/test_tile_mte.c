@@ -32,8 +32,10 @@ static void list_memories(void)
 /* Memory after an instruction is what it should be, all of it. */
 static bool same(const struct memory *memory, uint8_t *image)
 {
-	bool equal = !memcmp(memory->host, image, memory->size);
+	bool equal;
 
+	npu_tile_settle(&vm.tile);
+	equal = !memcmp(memory->host, image, memory->size);
 	free(image);
 	return equal;
 }
