@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * MMAD. Blocks of A and panels of B are converted to fp32 (S8 to what tile_vi_dot() takes) and
- * multiplied by register-blocked kernels. Each element of C is one lane that takes its products in k order, so
- * how it is blocked does not show in the result.
+ * multiplied by register-blocked kernels. Each element of C is one lane that takes its products in
+ * k order, so how it is blocked does not show in the result.
  */
 #include "tile_convert.h"
 #include "tile_isa.h"

@@ -16,7 +16,7 @@ struct rig {
 
 static void report(const char *name, double value, const char *unit)
 {
-	printf("%-28s %10.2f %s\n", name, value, unit);
+	printf("%-28s %10.3f %s\n", name, value, unit);
 }
 
 /* As a driver does that polls: the interrupt may come later. */
@@ -99,10 +99,13 @@ static void bench_copy(struct rig *r, const char *name, uint64_t dst, uint64_t s
 int main(int argc, char **argv)
 {
 	static const uint32_t code[] = { RV_ECALL };
+	static const uint32_t loop[] = {
+		RV_ADDI(RV_T0, 0, 1000), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4), RV_ECALL,
+	};
 	unsigned int workers = argc > 1 ? atoi(argv[1]) : 2;
 	uint64_t hbm, ram, entry, start;
 	void *ph, *pr;
-	struct npu_cmd copy, small, large;
+	struct npu_cmd copy, small, large, busy;
 	struct rig r;
 
 	r.h = th_new(workers, 24);
@@ -120,12 +123,14 @@ int main(int argc, char **argv)
 	copy = th_copy(hbm, hbm + 4096, 64);
 	small = th_kernel(entry, 0, 1);
 	large = th_kernel(entry, 0, 24);
+	busy = th_kernel(th_code(r.s, loop, 4), 0, 24);
 	bench_list(&r, "no-ops in a list", th_simple(NPU_CMD_NOP), th_simple(NPU_CMD_NOP));
 	bench_list(&r, "64-byte copies", copy, copy);
 	bench_list(&r, "kernels of one block", small, small);
 	bench_list(&r, "  between copies", small, copy);
 	bench_list(&r, "kernels of 24 blocks", large, large);
 	bench_list(&r, "  between copies", large, copy);
+	bench_list(&r, "  of 2000 instructions each", busy, busy);
 	bench_copy(&r, "copy to HBM", hbm, ram);
 	bench_copy(&r, "copy from HBM", ram, hbm);
 	start = th_now_ns();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Speed of the tile engines on one host core, beside OpenBLAS sgemm on one thread (if
- * libopenblas.so.0 is there). An argument limits the run to one CPU level: v1, v3 or v4.
+ * libopenblas.so.0 is there). An argument limits the run to one CPU level: v1, v3, v4 or vnni.
  */
 #include <dlfcn.h>
 #include <time.h>
@@ -146,6 +146,7 @@ static void bench_isa(void)
 		bench_mmad(dtype, 16, 16, 16);
 	}
 	bench_mmad(NPU_S8, 128, 256, 256);
+	bench_mmad(NPU_S8, 64, 64, 64);
 	bench_mmad(NPU_F16, 100, 200, 150);
 	bench_load0(NPU_F32, 4);
 	bench_load0(NPU_F16, 2);
