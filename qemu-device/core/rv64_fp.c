@@ -62,6 +62,12 @@ static uint64_t negate(const struct rv64_fmt *fmt, uint64_t v)
 	return v ^ fmt->sign;
 }
 
+/* Exact for both formats; a NaN for a NaN. */
+static double value(const struct rv64_fmt *fmt, uint64_t v)
+{
+	return is_double(fmt) ? rv64_to_double(v) : (double)rv64_to_float(v);
+}
+
 /* May the host's result stand? If not, its flags are of no more use. */
 static bool host_stands(const struct rv64_cpu *cpu, const struct fp_insn *in, uint64_t res)
 {
@@ -220,17 +226,17 @@ static enum rv64_status exec_cmp(struct rv64_cpu *cpu, const struct fp_insn *in)
 	const struct rv64_fmt *fmt = in->fmt;
 	uint64_t a = get_f(cpu, fmt, rv64_raw_rs1(in->raw));
 	uint64_t b = get_f(cpu, fmt, rv64_raw_rs2(in->raw));
+	double va = value(fmt, a), vb = value(fmt, b);
 	unsigned int f3 = rv64_raw_funct3(in->raw);
-	bool eq, res = false;
+	bool res = false;
 
 	if (f3 > 2)
 		return rv64_illegal(cpu, in->raw);
-	if (rv64_soft_is_nan(fmt, a) || rv64_soft_is_nan(fmt, b)) {
+	if (isunordered(va, vb)) {
 		if (f3 != 2 || rv64_soft_is_snan(fmt, a) || rv64_soft_is_snan(fmt, b))
 			cpu->fcsr |= RV64_FFLAG_NV;
 	} else {
-		eq = a == b || !((a | b) & (fmt->sign - 1));
-		res = f3 == 2 ? eq : f3 == 1 ? less(fmt, a, b) : less(fmt, a, b) || eq;
+		res = f3 == 2 ? va == vb : f3 == 1 ? va < vb : va <= vb;
 	}
 	rv64_set_x(cpu, rv64_raw_rd(in->raw), res);
 	return RV64_NEXT;
@@ -260,7 +266,7 @@ static enum rv64_status exec_cvt_fp(struct rv64_cpu *cpu, const struct fp_insn *
 static bool host_to_int(struct rv64_cpu *cpu, const struct fp_insn *in, uint64_t a, bool is_signed,
 			unsigned int width, uint64_t *res)
 {
-	double v = is_double(in->fmt) ? rv64_to_double(a) : (double)rv64_to_float(a);
+	double v = value(in->fmt, a);
 	double limit = width == 32 ? 0x1p31 : 0x1p63;
 	int64_t i;
 
@@ -374,20 +380,11 @@ static enum rv64_status exec_rounding(struct rv64_cpu *cpu, struct fp_insn *in, 
 	}
 }
 
-/**
- * rv64_fp() - execute a floating-point instruction other than loads and stores
- * @cpu: the hart, which has F and D; cpu->pc is exact
- * @raw: the instruction
- */
-enum rv64_status rv64_fp(struct rv64_cpu *cpu, uint32_t raw)
+static inline enum rv64_status fp(struct rv64_cpu *cpu, uint32_t raw, const struct rv64_fmt *fmt)
 {
-	struct fp_insn in = { .raw = raw };
-	unsigned int fmt = rv64_bits(raw, 25, 2);
+	struct fp_insn in = { .raw = raw, .fmt = fmt };
 	enum fp_op op = raw >> 27;
 
-	if (fmt > 1)
-		return rv64_illegal(cpu, raw);
-	in.fmt = fmt ? &rv64_fmt_d : &rv64_fmt_s;
 	if ((raw & 0x7f) != 0x53)
 		return resolve_rm(cpu, &in) ? exec_fma(cpu, &in) : rv64_illegal(cpu, raw);
 
@@ -413,4 +410,32 @@ enum rv64_status rv64_fp(struct rv64_cpu *cpu, uint32_t raw)
 		return exec_mv_f(cpu, &in);
 	}
 	return rv64_illegal(cpu, raw);
+}
+
+/* For each format, with all that it calls here: then the format is known. */
+static __attribute__((flatten)) enum rv64_status fp_s(struct rv64_cpu *cpu, uint32_t raw)
+{
+	return fp(cpu, raw, &rv64_fmt_s);
+}
+
+static __attribute__((flatten)) enum rv64_status fp_d(struct rv64_cpu *cpu, uint32_t raw)
+{
+	return fp(cpu, raw, &rv64_fmt_d);
+}
+
+/**
+ * rv64_fp() - execute a floating-point instruction other than loads and stores
+ * @cpu: the hart, which has F and D; cpu->pc is exact
+ * @raw: the instruction
+ */
+enum rv64_status rv64_fp(struct rv64_cpu *cpu, uint32_t raw)
+{
+	switch (rv64_bits(raw, 25, 2)) {
+	case 0:
+		return fp_s(cpu, raw);
+	case 1:
+		return fp_d(cpu, raw);
+	default:
+		return rv64_illegal(cpu, raw);
+	}
 }
