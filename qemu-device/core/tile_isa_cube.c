@@ -115,7 +115,7 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 	}									\
 	static void s8_##rows(const struct kernel *args)			\
 	{									\
-		kernel_s8(args, rows);					\
+		kernel_s8(args, rows);						\
 	}
 #define INSTANCES(rows) { fused_##rows, exact_##rows, s8_##rows }
 
