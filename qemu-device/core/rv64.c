@@ -21,6 +21,7 @@ int rv64_init(struct rv64_cpu *cpu, const struct rv64_config *cfg)
 	cpu->isa = cfg->isa;
 	cpu->hartid = cfg->hartid;
 	cpu->sink = cfg->sink;
+	cpu->breakpoints = cfg->breakpoints;
 	cpu->max_pages = cfg->code_pages ? cfg->code_pages : RV64_CODE_PAGES;
 	cpu->pages = calloc(cpu->max_pages, sizeof(cpu->pages[0]));
 	if (!cpu->pages)
@@ -57,6 +58,20 @@ void rv64_reset(struct rv64_cpu *cpu, uint64_t pc)
 	__atomic_store_n(&cpu->attention, 0, __ATOMIC_RELAXED);
 	rv64_tlb_drop(cpu);
 	rv64_code_drop(cpu);
+}
+
+enum rv64_stop rv64_step(struct rv64_cpu *cpu)
+{
+	uint64_t before = cpu->instret;
+	enum rv64_stop stop;
+
+	cpu->irqs_off = true;
+	do
+		stop = rv64_run(cpu, 1);
+	while (stop == RV64_STOP_EXIT && cpu->instret == before);
+	cpu->irqs_off = false;
+	attention(cpu, RV64_ATTN_IRQ);
+	return stop == RV64_STOP_EXIT ? RV64_STOP_BUDGET : stop;
 }
 
 void rv64_request_exit(struct rv64_cpu *cpu)
@@ -106,6 +121,7 @@ const char *rv64_stop_name(enum rv64_stop reason)
 		[RV64_STOP_FAULT] = "access fault",
 		[RV64_STOP_CUSTOM_ERR] = "custom instruction error",
 		[RV64_STOP_CUSTOM_WAIT] = "custom instruction wait",
+		[RV64_STOP_BREAKPOINT] = "breakpoint",
 	};
 
 	if ((unsigned int)reason >= sizeof(names) / sizeof(names[0]))

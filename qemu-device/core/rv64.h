@@ -75,6 +75,7 @@ enum rv64_access {
  * @RV64_STOP_FAULT: translate or MMIO failed; stop.tval, stop.access and stop.code tell
  * @RV64_STOP_CUSTOM_ERR: the custom callback failed; stop.code holds what it returned
  * @RV64_STOP_CUSTOM_WAIT: the custom callback asked to be called again; pc is not advanced
+ * @RV64_STOP_BREAKPOINT: cpu->pc is one of rv64_config::breakpoints
  *
  * A hart in M-mode never stops with ECALL, ILLEGAL, MISALIGNED or FAULT: it traps. EBREAK stops
  * it only if cpu->debug is set. In each of the error stops cpu->pc is that of the instruction.
@@ -90,6 +91,7 @@ enum rv64_stop {
 	RV64_STOP_FAULT,
 	RV64_STOP_CUSTOM_ERR,
 	RV64_STOP_CUSTOM_WAIT,
+	RV64_STOP_BREAKPOINT,
 };
 
 /**
@@ -183,6 +185,20 @@ struct rv64_ops {
 	int (*watch)(void *opaque, const struct rv64_watch *watch);
 };
 
+#define RV64_BREAKPOINTS	128
+
+/**
+ * struct rv64_breakpoints - where a hart stops before it executes
+ * @count: of @pc
+ * @pc: addresses of instructions
+ *
+ * A change takes effect by rv64_flush_code().
+ */
+struct rv64_breakpoints {
+	unsigned int count;
+	uint64_t pc[RV64_BREAKPOINTS];
+};
+
 /* Flags of rv64_config. */
 #define RV64_ISA_FD		0x1	/* F and D extensions */
 #define RV64_ISA_M_MODE		0x2	/* machine mode: CSRs, traps, interrupts */
@@ -195,6 +211,7 @@ struct rv64_ops {
  * @code_pages: decoded 4 KiB pages kept, at 32 KiB each; 0 for RV64_CODE_PAGES
  * @hartid: value of mhartid
  * @sink: page that takes stores of which nothing is ever seen, or NULL: atomics find zero there
+ * @breakpoints: must outlive the hart, changes only while it does not run; or NULL
  */
 struct rv64_config {
 	const struct rv64_ops *ops;
@@ -203,6 +220,7 @@ struct rv64_config {
 	unsigned int code_pages;
 	uint64_t hartid;
 	void *sink;
+	const struct rv64_breakpoints *breakpoints;
 };
 
 struct rv64_tlb_entry {
@@ -262,6 +280,8 @@ struct rv64_cpu {
 	unsigned int nr_pages, max_pages;
 	uint64_t hartid;
 	uint8_t *sink;
+	const struct rv64_breakpoints *breakpoints;
+	bool irqs_off;
 	uint64_t code_clock;
 	struct rv64_page **pages;
 	bool reserved;
@@ -305,6 +325,14 @@ void rv64_reset(struct rv64_cpu *cpu, uint64_t pc);
  * Return: why it stopped; cpu->stop has the details.
  */
 enum rv64_stop rv64_run(struct rv64_cpu *cpu, uint64_t max_insns);
+
+/**
+ * rv64_step() - execute one instruction, and take no interrupt
+ * @cpu: the hart; requests to exit are consumed
+ *
+ * Return: why it stopped, RV64_STOP_BUDGET if for nothing else.
+ */
+enum rv64_stop rv64_step(struct rv64_cpu *cpu);
 
 /**
  * rv64_request_exit() - make rv64_run() return RV64_STOP_EXIT soon

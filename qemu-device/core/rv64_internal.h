@@ -185,7 +185,7 @@
 #define RV64_MISC_LONG(X)					\
 	X(flw) X(fsw) X(jal) X(jal_far) X(fence) X(amo) X(fp) X(custom)
 #define RV64_MISC_INTERNAL(X)					\
-	X(decode) X(straddle) X(page_end)
+	X(decode) X(straddle) X(page_end) X(breakpoint)
 
 enum rv64_op_id {
 #define X_ID(name, ...)		RV64_OP_##name,

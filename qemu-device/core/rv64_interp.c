@@ -62,15 +62,26 @@ static bool attend(struct rv64_cpu *cpu)
 	return false;
 }
 
+static bool has_breakpoint(const struct rv64_cpu *cpu, uint64_t pc)
+{
+	const struct rv64_breakpoints *b = cpu->breakpoints;
+	unsigned int i;
+
+	for (i = 0; b && i < b->count; i++)
+		if (b->pc[i] == pc)
+			return true;
+	return false;
+}
+
 static void decode_into(struct rv64_op *op, const struct rv64_insn *insn)
 {
 	*op = insn->op;
 	op->fn = rv64_label(insn->id, insn->len);
 }
 
-/* Decode what begins at @slot of a page; false if it does not end there. */
-static bool decode_at(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
-		      struct rv64_insn *insn)
+/* Decode what begins at @slot of a page, its jumps being far; false if it does not end there. */
+static bool decode_far(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
+		       struct rv64_insn *insn)
 {
 	uint32_t raw = rv64_code_halfword(page, slot);
 
@@ -80,6 +91,14 @@ static bool decode_at(const struct rv64_cpu *cpu, const struct rv64_page *page, 
 		raw |= (uint32_t)rv64_code_halfword(page, slot + 1) << 16;
 	}
 	rv64_decode(raw, cpu->isa, insn);
+	return true;
+}
+
+static bool decode_at(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
+		      struct rv64_insn *insn)
+{
+	if (!decode_far(cpu, page, slot, insn))
+		return false;
 	rv64_resolve_near(insn, slot * 2);
 	return true;
 }
@@ -99,13 +118,14 @@ static const void *fused_label(const struct rv64_insn *a, const struct rv64_insn
  * handler is for whoever jumps to it, and is found then.
  */
 static void fuse(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
-		 const struct rv64_insn *insn)
+		 uint64_t pc, const struct rv64_insn *insn)
 {
 	unsigned int next = slot + insn->len / 2;
 	struct rv64_insn second;
 	const void *label;
 
-	if (next >= RV64_PAGE_SLOTS || !decode_at(cpu, page, next, &second))
+	if (next >= RV64_PAGE_SLOTS || has_breakpoint(cpu, pc + insn->len) ||
+	    !decode_at(cpu, page, next, &second))
 		return;
 	label = fused_label(insn, &second);
 	if (!label)
@@ -117,17 +137,22 @@ static void fuse(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned in
 	page->ops[slot].fn = label;
 }
 
-/* Decode the op at @slot of a page. */
-static void decode_slot(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot)
+/* Decode the op at @slot of a page, which is at @pc. */
+static void decode_slot(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
+			uint64_t pc)
 {
 	struct rv64_insn insn;
 
+	if (has_breakpoint(cpu, pc)) {
+		page->ops[slot].fn = rv64_label(RV64_OP_breakpoint, 4);
+		return;
+	}
 	if (!decode_at(cpu, page, slot, &insn)) {
 		page->ops[slot].fn = rv64_label(RV64_OP_straddle, 4);
 		return;
 	}
 	decode_into(&page->ops[slot], &insn);
-	fuse(cpu, page, slot, &insn);
+	fuse(cpu, page, slot, pc, &insn);
 }
 
 /* Decode an instruction that crosses into the next page, to run it apart from either. */
@@ -525,8 +550,27 @@ L_jalr_4:
 	goto jump;
 
 L_decode_4:
-	decode_slot(cpu, page, op - page->ops);
+	decode_slot(cpu, page, op - page->ops, PC());
 	DISPATCH();
+
+	/* The page may also be at an address that has none: then its instruction is run apart. */
+L_breakpoint_4: {
+	struct rv64_insn insn;
+
+	target = PC();
+	SYNC();
+	if (has_breakpoint(cpu, target)) {
+		st = rv64_stopped(cpu, RV64_STOP_BREAKPOINT, 0, 0);
+		goto after_call;
+	}
+	if (!decode_far(cpu, page, op - page->ops, &insn))
+		goto L_straddle_4;
+	decode_into(&scratch[0], &insn);
+	scratch[insn.len / 2].fn = rv64_label(RV64_OP_page_end, 4);
+	op = scratch;
+	SET_BASE(scratch, target);
+	DISPATCH();
+}
 
 L_straddle_4:
 	target = PC();

@@ -111,7 +111,8 @@ void rv64_take_irq(struct rv64_cpu *cpu)
 	uint64_t pending;
 	unsigned int i;
 
-	if (!(cpu->isa & RV64_ISA_M_MODE) || !(cpu->csr.mstatus & RV64_MSTATUS_MIE))
+	if (!(cpu->isa & RV64_ISA_M_MODE) || !(cpu->csr.mstatus & RV64_MSTATUS_MIE) ||
+	    cpu->irqs_off)
 		return;
 	pending = __atomic_load_n(&cpu->mip, __ATOMIC_ACQUIRE) & cpu->csr.mie;
 	for (i = 0; i < sizeof(order); i++) {
