@@ -75,6 +75,7 @@
 #define NPU_DEV_STATUS_ROM_READY NPU_BIT(1)
 #define NPU_DEV_STATUS_FW_RUNNING NPU_BIT(2)
 #define NPU_DEV_STATUS_FW_DEAD NPU_BIT(3) /* the MCU took a trap it could not handle */
+#define NPU_DEV_STATUS_DEBUG NPU_BIT(4) /* a debugger holds cores: nothing is late */
 #define NPU_REG_RESET_COUNT 0x0108
 #define NPU_REG_GUEST_ERRORS 0x010c /* accesses to registers that are not there, or not so */
 

@@ -277,6 +277,7 @@ static bool make_ready(struct npu_aicore *ac)
 		.isa = RV64_ISA_FD,
 		.hartid = ac->id,
 		.sink = ac->sink,
+		.breakpoints = &ac->core->debug->breakpoints[NPU_DEBUG_CORES],
 	};
 
 	if (ac->ready)
@@ -371,7 +372,7 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	if (ac->tag != ac->view.tag)
 		rv64_tlb_flush(&ac->cpu);
 	ac->tag = ac->view.tag;
-	stop = rv64_run(&ac->cpu, SLICE_INSNS);
+	stop = npu_debug_steps(ac) ? rv64_step(&ac->cpu) : rv64_run(&ac->cpu, SLICE_INSNS);
 	unmap_pages(ac);
 	npu_section_leave(worker);
 	npu_store(&ac->pc, ac->cpu.pc);
@@ -392,6 +393,7 @@ static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool fai
 {
 	ac->error.core = ac->id;
 	ac->error.block = ac->block;
+	npu_debug_block_ends(ac);
 	npu_task_unit_end(worker, ac->task, ac, ac->busy_ns, failed ? &ac->error : NULL);
 }
 
@@ -414,6 +416,13 @@ static bool next_block(struct npu_aicore *ac)
 	if (more)
 		start_block(ac);
 	return more;
+}
+
+/* A debugger may want to see it first. */
+static void fail_block(struct npu_worker *worker, struct npu_aicore *ac)
+{
+	if (!npu_debug_catches(ac))
+		end_block(worker, ac, true);
 }
 
 /* Let the worker do something else first. */
@@ -441,7 +450,7 @@ static void end_with(struct npu_worker *worker, struct npu_aicore *ac, enum npu_
 	npu_aicore_fault(ac, status, NPU_ACCESS_NONE, 0);
 	ac->error.unit = NPU_UNIT_SCALAR;
 	ac->error.pc = ac->cpu.pc;
-	end_block(worker, ac, true);
+	fail_block(worker, ac);
 }
 
 /*
@@ -458,6 +467,7 @@ static bool core_hangs(struct npu_aicore *ac)
 		return false;
 	pthread_mutex_lock(&core->lock);
 	ac->hung = npu_load(&core->hung_cores) & 1ULL << ac->id;
+	npu_debug_check(core);
 	if (!ac->hung)
 		pthread_mutex_unlock(&core->lock);
 	return ac->hung;
@@ -475,6 +485,23 @@ static bool core_lost(struct npu_aicore *ac)
 	return npu_load(&core->sched.dead_cores) >> ac->id & 1;
 }
 
+static bool stop_is_end(enum rv64_stop stop)
+{
+	return stop != RV64_STOP_BUDGET && stop != RV64_STOP_EXIT && stop != RV64_STOP_BREAKPOINT;
+}
+
+/* A block has come to its end. True: there is nothing to go on with; the lock is held. */
+static bool finish_block(struct npu_worker *worker, struct npu_aicore *ac, enum rv64_stop stop)
+{
+	if (npu_strict_end(worker, ac, stop_error(ac, stop)))
+		fail_block(worker, ac);
+	else if (!next_block(ac))
+		end_block(worker, ac, false);
+	else
+		return false;
+	return true;
+}
+
 /*
  * Go on with the blocks on @ac, to their end or until something else should be done. Returns with
  * the lock.
@@ -484,7 +511,6 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 	struct npu_core *core = worker->core;
 	uint64_t start = npu_host_ns(), now = start;
 	enum rv64_stop stop;
-	bool failed;
 
 	ac->slice_end = start + QUANTUM_NS;
 	for (;;) {
@@ -498,13 +524,18 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 			end_block(worker, ac, false);
 			return;
 		}
+		if (npu_debug_parks(ac))
+			return;
+		if (ac->dbg.failed) {
+			end_block(worker, ac, true);
+			return;
+		}
 		stop = run_slice(worker, ac, &now);
-		if (stop != RV64_STOP_BUDGET && stop != RV64_STOP_EXIT) {
-			failed = npu_strict_end(worker, ac, stop_error(ac, stop));
-			if (failed || !next_block(ac)) {
-				end_block(worker, ac, failed);
+		if (npu_debug_stops(ac, stop))
+			return;
+		if (stop_is_end(stop)) {
+			if (finish_block(worker, ac, stop))
 				return;
-			}
 		} else if (!ac->shared && ac->block + 1 < ac->end) {
 			npu_task_spare(ac);
 		}
@@ -544,6 +575,7 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 		return;
 	}
 	start_block(ac);
+	npu_debug_block_starts(worker, ac);
 	if (npu_strict_start(worker, ac))
 		npu_aicore_resume(worker, ac);
 	else
@@ -556,6 +588,7 @@ static void revive(struct npu_aicore *ac, bool lost)
 	struct npu_core *core = ac->core;
 
 	npu_store(&ac->lost, lost);
+	npu_debug_release(ac);
 	if (!ac->hung) {
 		npu_aicore_interrupt(ac);
 		return;
@@ -563,7 +596,7 @@ static void revive(struct npu_aicore *ac, bool lost)
 	ac->hung = false;
 	/* It did not have this time. */
 	if (!lost)
-		npu_store(&ac->task->started, npu_max(npu_clock(core), 1));
+		npu_store(&ac->task->started, npu_max(npu_run_clock(core), 1));
 	npu_sched_add(core, &ac->work, 1);
 }
 
@@ -630,6 +663,7 @@ void npu_aicores_reset(struct npu_core *core)
 		npu_list_init(&ac->work.node);
 		npu_list_init(&ac->spare);
 		ac->hung = false;
+		ac->dbg.held = false;
 		npu_store(&ac->lost, false);
 		ac->task = NULL;
 		ac->owner = 0;
@@ -637,6 +671,7 @@ void npu_aicores_reset(struct npu_core *core)
 		if (ac->ready)
 			rv64_reset(&ac->cpu, 0);
 	}
+	npu_debug_check(core);
 }
 
 void npu_aicores_fini(struct npu_core *core)

@@ -18,8 +18,8 @@ static bool round_allowed(struct npu_queue *queue, const struct npu_cmd *cmd)
 	if (core->cfg.sync)
 		return ++queue->loop_start * SYNC_BRANCH_NS < npu_min(timeout, core->sync_cap_ns);
 	if (!queue->loop_start)
-		queue->loop_start = npu_max(npu_clock(core), 1);
-	return timeout == NPU_NEVER || npu_clock(core) - queue->loop_start < timeout;
+		queue->loop_start = npu_max(npu_run_clock(core), 1);
+	return timeout == NPU_NEVER || npu_run_clock(core) - queue->loop_start < timeout;
 }
 
 /* Nothing has gone back yet: a new entry, or one whose queue was resumed. */

@@ -67,6 +67,7 @@ static void free_memory(struct npu_core *core)
 
 	for (i = 0; core->workers && i < core->nr_workers; i++)
 		free(core->workers[i].bounce);
+	npu_debug_fini(core);
 	free(core->workers);
 	free(core->aicores);
 	free(core->queues);
@@ -83,20 +84,24 @@ static struct npu_core *alloc_memory(const struct npu_core_config *cfg)
 	if (!core)
 		return NULL;
 	core->nr_workers = cfg->sync ? 1 : cfg->workers;
-	core->workers = calloc(core->nr_workers, sizeof(*core->workers));
+	core->workers = calloc(core->nr_workers + 1, sizeof(*core->workers));
 	core->nr_aicores = cfg->cores * NPU_CORE_LAYERS;
 	core->aicores = calloc(core->nr_aicores, sizeof(*core->aicores));
 	core->queues = calloc(cfg->queues, sizeof(*core->queues));
-	core->inv_sections = calloc(core->nr_workers, sizeof(*core->inv_sections));
-	ok = core->workers && core->aicores && core->queues && core->inv_sections;
+	core->inv_sections = calloc(core->nr_workers + 1, sizeof(*core->inv_sections));
+	ok = core->workers && core->aicores && core->queues && core->inv_sections &&
+	     npu_debug_init(core);
 	for (i = 0; ok && i < core->nr_workers; i++) {
 		core->workers[i].core = core;
 		core->workers[i].spin_ns = SPIN_START_NS;
 		core->workers[i].bounce = malloc(NPU_BOUNCE_SIZE);
 		ok = core->workers[i].bounce;
 	}
-	if (ok)
+	if (ok) {
+		core->debug_worker = &core->workers[core->nr_workers];
+		core->debug_worker->core = core;
 		return core;
+	}
 	free_memory(core);
 	return NULL;
 }

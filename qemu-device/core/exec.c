@@ -230,7 +230,8 @@ void npu_queue_sem_restart(struct npu_queue *queue)
 {
 	uint64_t timeout = npu_cmd_timeout_ns(queue, npu_queue_cmd(queue));
 
-	queue->sem_deadline = timeout == NPU_NEVER ? NPU_NEVER : npu_clock(queue->core) + timeout;
+	queue->sem_deadline = timeout == NPU_NEVER ? NPU_NEVER :
+							  npu_run_clock(queue->core) + timeout;
 }
 
 static void command_done(struct npu_worker *worker, struct npu_queue *queue)
@@ -444,7 +445,7 @@ static bool step_sem(struct npu_worker *worker, struct npu_queue *queue)
 		command_done(worker, queue);
 		return true;
 	}
-	if (npu_clock(worker->core) >= queue->sem_deadline) {
+	if (npu_run_clock(worker->core) >= queue->sem_deadline) {
 		fail_status(queue, cmd, NPU_ST_TIMEOUT, cmd->sem.address);
 		return true;
 	}

@@ -45,6 +45,7 @@ void npu_mcu_die(struct npu_mcu *mcu, uint64_t mcause)
 	npu_event(core, NPU_CORE_EV_FW_DEAD, mcause, 0, 0);
 	npu_dev_status(core, NPU_DEV_STATUS_FW_DEAD, NPU_DEV_STATUS_FW_RUNNING);
 	npu_irq_cause_set(core, NPU_IRQ_CAUSE_FW_DEAD);
+	npu_mcu_debug_stop(mcu, GDB_SIGNAL_SEGV);
 }
 
 void npu_mcu_update_timer(struct npu_mcu *mcu)
@@ -152,6 +153,22 @@ static void inject_faults(struct npu_mcu *mcu)
 		mcu->hung = true;
 }
 
+/* A step for the debugger, which is not to end up in the handler of an interrupt. */
+static enum rv64_stop run_hart(struct npu_mcu *mcu)
+{
+	enum rv64_stop stop;
+
+	if (npu_load(&mcu->debug_step)) {
+		stop = rv64_step(&mcu->cpu);
+		npu_mcu_debug_stop(mcu, GDB_SIGNAL_TRAP);
+		return stop;
+	}
+	stop = rv64_run(&mcu->cpu, SLICE_INSNS);
+	if (stop == RV64_STOP_BREAKPOINT)
+		npu_mcu_debug_stop(mcu, GDB_SIGNAL_TRAP);
+	return stop;
+}
+
 static enum rv64_stop run_slice(struct npu_mcu *mcu)
 {
 	enum rv64_stop stop;
@@ -163,14 +180,14 @@ static enum rv64_stop run_slice(struct npu_mcu *mcu)
 	}
 	npu_mcu_update_timer(mcu);
 	mcu->slice_start = npu_clock(mcu->core);
-	stop = rv64_run(&mcu->cpu, SLICE_INSNS);
+	stop = run_hart(mcu);
 	mcu->busy_ns += npu_clock(mcu->core) - mcu->slice_start;
 	return stop;
 }
 
 static bool may_run(const struct npu_mcu *mcu)
 {
-	return !mcu->exit && !mcu->paused && !mcu->hung &&
+	return !mcu->exit && !mcu->paused && !mcu->hung && !mcu->debug_hold &&
 	       (mcu->state == NPU_MCU_BOOT || mcu->state == NPU_MCU_RUNNING);
 }
 
@@ -216,6 +233,9 @@ static bool stand(struct npu_mcu *mcu)
 	pthread_mutex_lock(&mcu->lock);
 	mcu->standing = true;
 	pthread_cond_broadcast(&mcu->still);
+	pthread_mutex_unlock(&mcu->lock);
+	npu_mcu_debug_stands(mcu);
+	pthread_mutex_lock(&mcu->lock);
 	while (!mcu->exit && !may_run(mcu))
 		pthread_cond_wait(&mcu->wake, &mcu->lock);
 	mcu->standing = false;
@@ -355,7 +375,11 @@ static int start_thread(struct npu_mcu *mcu)
 
 int npu_mcu_init(struct npu_core *core)
 {
-	struct rv64_config config = { .ops = &npu_mcu_bus, .isa = RV64_ISA_M_MODE };
+	struct rv64_config config = {
+		.ops = &npu_mcu_bus,
+		.isa = RV64_ISA_M_MODE,
+		.breakpoints = &core->debug->breakpoints[NPU_DEBUG_MCU],
+	};
 	struct npu_mcu *mcu = calloc(1, sizeof(*mcu));
 	int ret = -ENOMEM;
 

@@ -99,6 +99,10 @@ struct npu_mcu_regs {
  * @busy_ns: time that the hart ran, up to the current slice
  * @slice_start: clock when the current slice began
  * @ras: errors counted since reset (atomic)
+ * @debug_attached: a debugger is there (atomic)
+ * @debug_hold: it wants the hart to stand still; changed under @lock (atomic)
+ * @debug_step: it wants one instruction to be executed; the debugger's while the hart stands
+ * @debug_signal: why it stands, under @lock
  */
 struct npu_mcu {
 	struct npu_core *core;
@@ -128,6 +132,10 @@ struct npu_mcu {
 	struct npu_mcu_console console;
 	struct npu_mcu_sensors sensors;
 	uint64_t ras[NPU_RAS_COUNT];
+	bool debug_attached;
+	bool debug_hold;
+	bool debug_step;
+	enum gdb_signal debug_signal;
 	uint8_t reg_index[NPU_MCU_REG_SPACE / 4];
 };
 
@@ -138,6 +146,12 @@ void npu_mcu_die(struct npu_mcu *mcu, uint64_t mcause);
 /* Drives the hart's interrupt lines after a change of @timecmp or, with the lock held, of int_*. */
 void npu_mcu_update_timer(struct npu_mcu *mcu);
 void npu_mcu_update_mei(struct npu_mcu *mcu);
+
+/* debug_mcu.c */
+/* Have the hart stand still for its debugger, if it has one; from the thread that runs it. */
+void npu_mcu_debug_stop(struct npu_mcu *mcu, enum gdb_signal signal);
+/* The hart stands still; without a lock. */
+void npu_mcu_debug_stands(struct npu_mcu *mcu);
 
 /* mcu_bus.c: what the hart sees at its addresses. Callbacks of struct rv64_ops. */
 extern const struct rv64_ops npu_mcu_bus;

@@ -213,12 +213,12 @@ uint64_t npu_new_tag(struct npu_core *core)
 	return __atomic_add_fetch(&core->next_tag, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Where all workers are; sections that have begun are asked to end soon. */
+/* Where all workers are, and behind them the debugger; sections that have begun are asked to end soon. */
 static void snapshot(struct npu_core *core, uint64_t *sections)
 {
 	unsigned int i;
 
-	for (i = 0; i < core->nr_workers; i++)
+	for (i = 0; i <= core->nr_workers; i++)
 		sections[i] = __atomic_load_n(&core->workers[i].section, __ATOMIC_SEQ_CST);
 	for (i = 0; i < core->nr_aicores; i++)
 		if (npu_load_acquire(&core->aicores[i].worker))
@@ -230,7 +230,7 @@ static bool sections_open(struct npu_core *core, const uint64_t *sections)
 {
 	unsigned int i;
 
-	for (i = 0; i < core->nr_workers; i++)
+	for (i = 0; i <= core->nr_workers; i++)
 		if ((sections[i] & 1) && npu_load_acquire(&core->workers[i].section) == sections[i])
 			return true;
 	return false;

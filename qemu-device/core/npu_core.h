@@ -30,6 +30,13 @@ enum npu_core_event {
 	NPU_CORE_EV_GUEST_ERROR, /* (offset, value, write): no such register, or not so */
 };
 
+/* What a debugger may be for; each has its own. */
+enum npu_debug_unit {
+	NPU_DEBUG_CORES, /* AI cores */
+	NPU_DEBUG_MCU, /* the management core */
+	NPU_DEBUG_UNITS
+};
+
 /**
  * struct npu_host_ops - what the core asks of its host
  * @dma_read: copy @len bytes from bus address @addr; 0, or -1 if the bus refuses
@@ -42,11 +49,14 @@ enum npu_core_event {
  * @clock_ns: monotonic guest time; stands still while the guest is stopped
  * @event: trace hook, optional, called from any thread and under the core's locks
  * @console: text from the MCU, optional
+ * @debug_output: bytes for the debugger of a unit, from npu_core_debug_*() only. Optional.
+ * @debug_stopped: the unit that is debugged has stopped: npu_core_debug_poll() is to be called
+ *	soon, and not from here. From any thread and under the core's locks. Optional.
  * @wait_begin: the calling thread is about to wait for the core's threads, which
  *	may be inside @dma_* or @raise: give up whatever lock these want. Optional.
  * @wait_end: the wait is over; take the lock again. Optional.
  *
- * All but @clock_ns and @event are called without any lock of the core held,
+ * All but @clock_ns, @event and @debug_stopped are called without any lock of the core held,
  * from the core's threads, or in sync mode from the thread that called the core.
  * @raise may also come from inside npu_core_mmio_write().
  *
@@ -66,6 +76,8 @@ struct npu_host_ops {
 	uint64_t (*clock_ns)(void *host);
 	void (*event)(void *host, enum npu_core_event event, uint64_t a, uint64_t b, uint64_t c);
 	void (*console)(void *host, const char *text, size_t len);
+	void (*debug_output)(void *host, enum npu_debug_unit unit, const char *data, size_t len);
+	void (*debug_stopped)(void *host, enum npu_debug_unit unit);
 	void (*wait_begin)(void *host);
 	void (*wait_end)(void *host);
 };
@@ -222,6 +234,19 @@ void npu_core_poison(struct npu_core *core, uint64_t offset, uint64_t size);
  * until they or the device are reset. Any thread.
  */
 void npu_core_hang(struct npu_core *core, uint64_t cores);
+
+/*
+ * A debugger speaks gdb's remote serial protocol with a unit of the device: it has connected, has
+ * sent bytes, or has gone. Once it has connected the unit stands still, until it says otherwise.
+ * For a unit one of these at a time; they never wait for a thread of the core.
+ */
+void npu_core_debug_open(struct npu_core *core, enum npu_debug_unit unit);
+void npu_core_debug_input(struct npu_core *core, enum npu_debug_unit unit, const void *data,
+			  size_t len);
+void npu_core_debug_close(struct npu_core *core, enum npu_debug_unit unit);
+
+/* npu_core_debug_poll() - after npu_host_ops::debug_stopped */
+void npu_core_debug_poll(struct npu_core *core, enum npu_debug_unit unit);
 
 /* npu_core_set_ambient() - temperature around the device, for its sensors. Any thread. */
 void npu_core_set_ambient(struct npu_core *core, uint32_t millidegrees);

@@ -30,6 +30,7 @@
 #include <npu/npu_queue.h>
 #include <npu/npu_regs.h>
 
+#include "debug.h"
 #include "npu_core.h"
 #include "rv64.h"
 #include "tile.h"
@@ -44,6 +45,7 @@
 #define NPU_NS_PER_US		1000ULL
 #define NPU_NS_PER_MS		1000000ULL
 #define NPU_NEVER		UINT64_MAX
+#define NPU_RUN_CLOCK_STOPPED	(1ULL << 63)
 
 #define NPU_REG_SPACE		0x1000	/* offsets that have a register each, without doorbells */
 #define NPU_TLB_ENTRIES		64
@@ -249,6 +251,7 @@ struct npu_pick {
  * @started: clock when the first unit was taken (atomic)
  * @timeout_ns: longest time from then; NPU_NEVER: none
  * @stop: units are to end early (atomic)
+ * @known: a debugger has been told where its code is (atomic)
  * @sync_ns: in sync mode, time taken by a model: one ns an instruction
  * @strict: in strict mode, what its blocks write, or have written; NULL if there was no memory
  * @strict_found: one of its blocks has a finding (atomic)
@@ -272,6 +275,7 @@ struct npu_task {
 	uint64_t started;
 	uint64_t timeout_ns;
 	bool stop;
+	bool known;
 	uint64_t sync_ns;
 	struct strict_task *strict;
 	bool strict_found;
@@ -467,6 +471,7 @@ struct npu_vector {
  * @pc: where the last one ended (atomic)
  * @lost: its block is to end, by a reset of the core (atomic)
  * @hung: its block is on no list, as the core makes no progress
+ * @dbg: what a debugger wants of it
  * @busy_ns: time spent on its blocks
  * @maps: system memory in the hart's translations
  * @error: set by callbacks
@@ -493,6 +498,7 @@ struct npu_aicore {
 	uint64_t pc;
 	bool lost;
 	bool hung;
+	struct npu_debug_slot dbg;
 	uint64_t busy_ns;
 	struct npu_mapping maps[NPU_CORE_MAPS];
 	unsigned int nr_maps;
@@ -599,6 +605,8 @@ struct npu_injector {
  * @hbm_limit: HBM that contexts may reach; the firmware region lies above
  * @hung_cores: cores that make no progress until they are reset (atomic)
  * @strict_bytes: memory that is left for what tasks in strict mode write (atomic)
+ * @debug_worker: not a thread: behind @workers, for a debugger's accesses to contexts
+ * @run_clock: how npu_run_clock() differs from the clock (atomic)
  */
 struct npu_core {
 	struct npu_core_config cfg;
@@ -630,7 +638,11 @@ struct npu_core {
 	size_t strict_bytes;
 	struct npu_worker *workers;
 	unsigned int nr_workers;
+	struct npu_worker *debug_worker;
 	uint64_t *inv_sections;
+
+	struct npu_debug *debug;
+	uint64_t run_clock;
 
 	pthread_t service;
 	unsigned int threads;
@@ -649,6 +661,14 @@ struct npu_core {
 static inline uint64_t npu_clock(struct npu_core *core)
 {
 	return core->ops->clock_ns(core->host);
+}
+
+/* The clock of deadlines: it does not count the time for which a debugger has held AI cores. */
+static inline uint64_t npu_run_clock(struct npu_core *core)
+{
+	uint64_t run = npu_load(&core->run_clock);
+
+	return run & NPU_RUN_CLOCK_STOPPED ? run & ~NPU_RUN_CLOCK_STOPPED : npu_clock(core) - run;
 }
 
 /* Device time: ns since power-on, NPU_REG_TIMESTAMP and NPU_MCU_TIME. */
@@ -883,7 +903,7 @@ void npu_sem_arm(struct npu_queue *queue, const struct npu_sem_place *place);
 bool npu_sem_unpark(struct npu_queue *queue);
 void npu_sem_wake(struct npu_core *core, uint64_t key);
 void npu_sem_wake_run(struct npu_core *core, const struct npu_run *run);
-uint64_t npu_sem_poll(struct npu_core *core, uint64_t now, bool system);
+uint64_t npu_sem_poll(struct npu_core *core, bool system);
 void npu_sem_after_task(struct npu_core *core);
 void npu_sems_reset(struct npu_core *core);
 

@@ -109,6 +109,7 @@ void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore)
 	aicore->task->cores &= ~(1ULL << aicore->id);
 	aicore->task = NULL;
 	s->free_cores[aicore->layer] |= 1ULL << aicore->id;
+	npu_debug_check(core);
 	while (!npu_list_empty(&s->core_waiters)) {
 		struct npu_list *node = s->core_waiters.next;
 		struct npu_task *task = npu_container(node, struct npu_task, work.node);
@@ -176,7 +177,7 @@ static void take_units(const struct npu_core *core, struct npu_task *task, struc
 		return;
 	}
 	if (task->cmd.opcode == NPU_CMD_KERNEL && task->unit_ns <= SHORT_UNIT_NS &&
-	    !task->cmd.kernel.strict && !core->cfg.sync)
+	    !task->cmd.kernel.strict && !core->cfg.sync && !npu_load(&core->debug->attached))
 		pick->units = npu_max(npu_min(fair, RUN_MAX), 1);
 	pick->unit = task->next;
 	task->next += pick->units;
@@ -196,7 +197,7 @@ static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_p
 		pick->aicore->task = task;
 	}
 	if (!task->started)
-		task->started = npu_max(npu_clock(core), 1);
+		task->started = npu_max(npu_run_clock(core), 1);
 	take_units(core, task, pick);
 	task->running++;
 	if (npu_task_has_unit(task))

@@ -199,10 +199,10 @@ static bool worth_waking(struct npu_queue *queue, uint64_t now, bool system)
 					      __ATOMIC_ACQUIRE));
 }
 
-/* With the lock: wake the waiters that may go on. Returns the first deadline of the others. */
-uint64_t npu_sem_poll(struct npu_core *core, uint64_t now, bool system)
+/* With the lock: wake the waiters that may go on. Returns when the others' first deadline is. */
+uint64_t npu_sem_poll(struct npu_core *core, bool system)
 {
-	uint64_t due = NPU_NEVER;
+	uint64_t now = npu_run_clock(core), due = NPU_NEVER;
 	unsigned int i;
 
 	for (i = 0; i < NPU_SEM_BUCKETS && core->sem_waiting; i++) {
@@ -218,14 +218,14 @@ uint64_t npu_sem_poll(struct npu_core *core, uint64_t now, bool system)
 				due = npu_min(due, queue->sem_deadline);
 		}
 	}
-	return due;
+	return due == NPU_NEVER ? NPU_NEVER : npu_clock(core) + npu_max(due, now) - now;
 }
 
 /* A task that may have written semaphores has ended. With the lock. */
 void npu_sem_after_task(struct npu_core *core)
 {
 	if (core->sem_waiting && core->sem_waiting <= POLL_AT_ONCE)
-		npu_sem_poll(core, npu_clock(core), true);
+		npu_sem_poll(core, true);
 }
 
 void npu_sems_reset(struct npu_core *core)

@@ -43,6 +43,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	task->started = 0;
 	task->timeout_ns = npu_cmd_timeout_ns(queue, cmd);
 	npu_store(&task->stop, false);
+	npu_store(&task->known, false);
 	task->sync_ns = 0;
 	npu_store(&task->strict_found, false);
 	old = task->strict;
@@ -80,7 +81,10 @@ void npu_tasks_stop(struct npu_queue *queue)
 	for (i = 0; i < core->nr_aicores; i++) {
 		struct npu_aicore *aicore = &core->aicores[i];
 
-		if (aicore->task && aicore->task->queue == queue && npu_load(&aicore->worker))
+		if (!aicore->task || aicore->task->queue != queue)
+			continue;
+		npu_debug_release(aicore);
+		if (npu_load(&aicore->worker))
 			npu_aicore_interrupt(aicore);
 	}
 	for (i = 0; i < NPU_QUEUE_TASKS; i++) {
@@ -178,5 +182,5 @@ bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task)
 	if (core->cfg.sync)
 		return task->sync_ns >= npu_min(task->timeout_ns, core->sync_cap_ns);
 	return task->timeout_ns != NPU_NEVER &&
-	       npu_clock(core) - npu_load(&task->started) >= task->timeout_ns;
+	       npu_run_clock(core) - npu_load(&task->started) >= task->timeout_ns;
 }

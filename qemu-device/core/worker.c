@@ -133,7 +133,7 @@ static uint64_t service(struct npu_core *core, uint64_t now)
 		return npu_min(due, now + NPU_SEM_POLL_NS);
 	}
 	core->idle_ticks = 0;
-	due = npu_min(due, npu_sem_poll(core, now, true));
+	due = npu_min(due, npu_sem_poll(core, true));
 	if (core->sem_waiting)
 		due = npu_min(due, now + npu_max(NPU_SEM_POLL_NS,
 						 core->sem_waiting * SEM_POLL_EACH_NS));

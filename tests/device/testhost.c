@@ -109,6 +109,23 @@ static void event(void *host, enum npu_core_event ev, uint64_t a, uint64_t b, ui
 	__atomic_fetch_add(&h->events[ev], 1, __ATOMIC_RELAXED);
 }
 
+static void debug_output(void *host, enum npu_debug_unit unit, const char *data, size_t len)
+{
+	struct testhost *h = host;
+	size_t room = sizeof(h->debug_out[unit]) - h->debug_len[unit];
+
+	len = npu_min(len, room);
+	memcpy(h->debug_out[unit] + h->debug_len[unit], data, len);
+	h->debug_len[unit] += len;
+}
+
+static void debug_stopped(void *host, enum npu_debug_unit unit)
+{
+	struct testhost *h = host;
+
+	__atomic_fetch_add(&h->debug_stops[unit], 1, __ATOMIC_RELEASE);
+}
+
 static const struct npu_host_ops ops = {
 	.dma_read = dma_read,
 	.dma_write = dma_write,
@@ -117,6 +134,8 @@ static const struct npu_host_ops ops = {
 	.raise = raise_vector,
 	.clock_ns = clock_ns,
 	.event = event,
+	.debug_output = debug_output,
+	.debug_stopped = debug_stopped,
 };
 
 static void *memory(size_t size)

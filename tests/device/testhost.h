@@ -28,6 +28,9 @@
  * @no_map: dma_map is refused, as for memory behind an IOMMU
  * @bad_lo: bus addresses from here to @bad_hi fail
  * @dmas: accesses to guest memory so far
+ * @debug_out: what was sent to the debugger, by unit
+ * @debug_len: of it
+ * @debug_stops: how often a unit has stopped for it
  */
 struct testhost {
 	struct npu_core *core;
@@ -43,6 +46,9 @@ struct testhost {
 	unsigned long dmas;
 	unsigned int events[NPU_CORE_EV_GUEST_ERROR + 1];
 	unsigned int mapped;
+	char debug_out[NPU_DEBUG_UNITS][0x10000];
+	size_t debug_len[NPU_DEBUG_UNITS];
+	unsigned int debug_stops[NPU_DEBUG_UNITS];
 };
 
 /* What the driver knows of a completion ring and of a queue. */

@@ -86,6 +86,17 @@ static void host_console(void *opaque, const char *text, size_t len)
 	pthread_mutex_unlock(&host->lock);
 }
 
+static void host_debug_output(void *opaque, enum npu_debug_unit unit, const char *data, size_t len)
+{
+	struct fw_host *host = opaque;
+
+	(void)unit;
+	len = MIN(len, sizeof(host->debug) - 1 - host->debug_len);
+	memcpy(host->debug + host->debug_len, data, len);
+	host->debug_len += len;
+	host->debug[host->debug_len] = '\0';
+}
+
 static const struct npu_host_ops host_ops = {
 	.dma_read = host_dma_read,
 	.dma_write = host_dma_write,
@@ -93,6 +104,7 @@ static const struct npu_host_ops host_ops = {
 	.clock_ns = host_clock,
 	.event = host_event,
 	.console = host_console,
+	.debug_output = host_debug_output,
 };
 
 struct fw_host *fw_host_new(bool sync)

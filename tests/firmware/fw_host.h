@@ -39,6 +39,8 @@ struct fw_host {
 	uint32_t post[16];
 	char console[0x10000];
 	size_t console_len;
+	char debug[0x1000]; /* what the management core's debugger was sent */
+	size_t debug_len;
 };
 
 struct fw_host *fw_host_new(bool sync);

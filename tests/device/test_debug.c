@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The debugger's side of the device: gdb's remote serial protocol, byte by byte, with AI cores
+ * behind it. What gdb itself makes of it is in tests/tools/gdb.py.
+ */
+#include <glib.h>
+
+#include "testhost.h"
+
+#define CORES	NPU_DEBUG_CORES
+#define PC	32
+#define BLOCK	68
+#define ERROR	74
+#define HOSTILE	20000
+
+struct rig {
+	struct testhost *h;
+	struct th_space *s;
+	struct th_cq *cq;
+	struct th_queue *q;
+	uint64_t data;
+	uint64_t *words;
+	char answer[0x4000];
+};
+
+static struct rig *rig_new(unsigned int workers)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	r->h = th_new(workers, 4);
+	r->s = th_space_new(r->h, 1);
+	r->cq = th_cq_new(r->h, 0, 64, 1);
+	r->q = th_queue_new(r->s, 1, 16, r->cq);
+	r->data = th_alloc(r->s, NPU_PAGE_SIZE, (void **)&r->words);
+	npu_core_debug_open(r->h->core, CORES);
+	return r;
+}
+
+static void rig_free(struct rig *r)
+{
+	npu_core_debug_close(r->h->core, CORES);
+	th_free(r->h);
+	free(r->q);
+	free(r->cq);
+	free(r->s);
+	free(r);
+}
+
+static void send_bytes(struct rig *r, const void *data, size_t len)
+{
+	npu_core_debug_input(r->h->core, CORES, data, len);
+}
+
+static void send_packet(struct rig *r, const char *data, size_t len)
+{
+	char packet[GDB_PACKET_MAX + 16];
+	uint8_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		sum += data[i];
+	packet[0] = '$';
+	memcpy(packet + 1, data, len);
+	sprintf(packet + 1 + len, "#%02x", sum);
+	send_bytes(r, packet, len + 4);
+}
+
+/* The next packet for the debugger: waits for the device to stop if it is asked for that. */
+static const char *answer(struct rig *r)
+{
+	char *out = r->h->debug_out[CORES], *start, *end;
+	uint64_t limit = th_now_ns() + 20000 * TH_MS;
+
+	do {
+		npu_core_debug_poll(r->h->core, CORES);
+		out[r->h->debug_len[CORES]] = '\0';
+		start = strchr(out, '$');
+		end = start ? strchr(start, '#') : NULL;
+	} while (!end && !r->h->cfg.sync && th_now_ns() < limit);
+	if (!end)
+		return strcpy(r->answer, "nothing");
+	memcpy(r->answer, start + 1, end - start - 1);
+	r->answer[end - start - 1] = '\0';
+	r->h->debug_len[CORES] -= end + 3 - out;
+	memmove(out, end + 3, r->h->debug_len[CORES]);
+	return r->answer;
+}
+
+__attribute__((format(printf, 2, 3)))
+static const char *ask(struct rig *r, const char *format, ...)
+{
+	char packet[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(packet, sizeof(packet), format, ap);
+	va_end(ap);
+	send_packet(r, packet, strlen(packet));
+	return answer(r);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void tell(struct rig *r, const char *format, ...)
+{
+	char packet[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(packet, sizeof(packet), format, ap);
+	va_end(ap);
+	send_packet(r, packet, strlen(packet));
+}
+
+static bool answers(struct rig *r, const char *want, const char *packet)
+{
+	const char *got = ask(r, "%s", packet);
+
+	if (!strcmp(got, want))
+		return true;
+	printf("# %s: %s, not %s\n", packet, got, want);
+	return false;
+}
+
+static uint64_t reg(struct rig *r, unsigned int number)
+{
+	uint64_t value = 0;
+
+	return gdb_get_hex(ask(r, "p%x", number), &value, 8) ? value : ~0ULL;
+}
+
+static bool set_reg(struct rig *r, unsigned int number, uint64_t value)
+{
+	char digits[17];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		sprintf(digits + 2 * i, "%02x", (unsigned int)(value >> 8 * i & 0xff));
+	return !strcmp(ask(r, "P%x=%s", number, digits), "OK");
+}
+
+static bool held(struct rig *r)
+{
+	return th_read(r->h, NPU_REG_DEV_STATUS) & NPU_DEV_STATUS_DEBUG;
+}
+
+static struct npu_cmd kernel(struct rig *r, uint64_t entry, uint32_t blocks)
+{
+	return th_kernel(entry, r->data, blocks);
+}
+
+/* words[block] = 7 */
+static uint64_t store_kernel(struct rig *r)
+{
+	const uint32_t code[] = {
+		RV_SLLI(RV_T0, RV_A1, 3), RV_ADD(RV_T0, RV_T0, RV_A0), RV_ADDI(RV_T1, 0, 7),
+		RV_SD(RV_T1, RV_T0, 0), RV_ECALL,
+	};
+
+	return th_code(r->s, code, 5);
+}
+
+static uint64_t endless_kernel(struct rig *r)
+{
+	const uint32_t code[] = { RV_NOP, RV_LOOP, RV_ECALL };
+
+	return th_code(r->s, code, 3);
+}
+
+static void test_packets(void)
+{
+	struct rig *r = rig_new(0);
+
+	ok(answers(r, "T02thread:1;", "?") && held(r), "who connects finds all standing");
+	ok(strstr(ask(r, "qSupported:swbreak+"), "qXfer:features:read+"), "features");
+	ok(strstr(ask(r, "qXfer:features:read:target.xml:0,fff"), "l<?xml") &&
+	   strstr(r->answer, "org.npu.block"), "the description in one piece");
+	ok(ask(r, "qXfer:features:read:target.xml:0,10")[0] == 'm' && strlen(r->answer) == 17,
+	   "and in pieces");
+	ok(answers(r, "l", "qXfer:features:read:target.xml:ffffff,10"), "none behind its end");
+	ok(answers(r, "m1,2,3,4", "qfThreadInfo") && answers(r, "l", "qsThreadInfo"),
+	   "a thread for each core");
+	ok(answers(r, "OK", "Hg3") && answers(r, "E03", "Hg9") && answers(r, "E03", "T77") &&
+	   answers(r, "OK", "T4"), "threads there are, and there are not");
+	ok(answers(r, "", "vMustReplyEmpty") && answers(r, "", "Z2,1000,8") &&
+	   answers(r, "", "!"), "what is not known has no answer");
+	ok(answers(r, "E16", "mxyz,4") && answers(r, "E16", "m0,ffffffffff") &&
+	   answers(r, "E16", "vCont;x") && answers(r, "E16", "P1") && answers(r, "E16", "Z0,1"),
+	   "syntax errors");
+	send_bytes(r, "$?#00", 5);
+	ok(r->h->debug_out[CORES][r->h->debug_len[CORES] - 1] == '-', "a wrong checksum");
+	r->h->debug_len[CORES] = 0;
+	ok(answers(r, "OK", "QStartNoAckMode"), "without acknowledgement");
+	r->h->debug_len[CORES] = 0;
+	send_packet(r, "?", 1);
+	ok(r->h->debug_out[CORES][0] == '$', "there is none");
+	answer(r);
+	ok(answers(r, "OK", "D") && !held(r), "who leaves lets all go");
+	rig_free(r);
+}
+
+static void test_breakpoint(unsigned int workers)
+{
+	struct rig *r = rig_new(workers);
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 1);
+
+	ok(!strcmp(ask(r, "Z0,%llx,4", (unsigned long long)at + 12), "OK"), "a breakpoint");
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	ok(!strcmp(answer(r), "T05thread:1;"), "a kernel gets there");
+	ok(reg(r, PC) == at + 12 && reg(r, 5) == r->data && reg(r, 6) == 7 && held(r),
+	   "what is before it is done");
+	ok(reg(r, RV_A0) == r->data && reg(r, BLOCK) == 0 && reg(r, BLOCK + 1) == 1,
+	   "the block and its argument");
+	ok(r->words[0] == 0, "and nothing more");
+	ok(answers(r, "0700000000000000", "p6") && !strcmp(ask(r, "z0,%llx,4",
+	   (unsigned long long)at + 12), "OK"), "it is taken away");
+	ok(!strcmp(ask(r, "vCont;s:1"), "T05thread:1;") && reg(r, PC) == at + 16 &&
+	   r->words[0] == 7, "a step");
+	ok(!strcmp(ask(r, "vCont;s:1"), "T05thread:1;") && reg(r, PC) == 0,
+	   "a step over the end stops there");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK && !held(r), "the job ends well");
+	rig_free(r);
+}
+
+/* A pair that is executed as one, with a breakpoint on its second half. */
+static void test_pair(void)
+{
+	struct rig *r = rig_new(0);
+	const uint32_t code[] = {
+		RV_ADDI(RV_T0, 0, 3), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4), RV_ECALL,
+	};
+	uint64_t at = th_code(r->s, code, 4);
+	struct npu_cmd cmd = kernel(r, at, 1);
+	unsigned int hits = 0;
+
+	ask(r, "Z0,%llx,4", (unsigned long long)at + 8);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	while (!strcmp(answer(r), "T05thread:1;") && reg(r, PC) == at + 8 && hits < 9) {
+		hits++;
+		ask(r, "z0,%llx,4", (unsigned long long)at + 8);
+		ask(r, "vCont;s:1");
+		ask(r, "Z0,%llx,4", (unsigned long long)at + 8);
+		tell(r, "vCont;c");
+	}
+	ok(hits == 3 && th_wait(r->q) == NPU_ST_OK, "a breakpoint in a loop, %u times", hits);
+	rig_free(r);
+}
+
+static void test_blocks(void)
+{
+	struct rig *r = rig_new(2);
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 32);
+	uint64_t seen = 0, thread = 0;
+	unsigned int i, good = 0;
+
+	ask(r, "Z0,%llx,4", (unsigned long long)at + 12);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	for (i = 0; i < 32; i++) {
+		const char *text = answer(r) + strlen("T05thread:");
+
+		gdb_get_number(&text, &thread);
+		seen |= 1ULL << reg(r, BLOCK);
+		good += reg(r, PC) == at + 12 && thread == reg(r, BLOCK + 2) + 1;
+		ask(r, "z0,%llx,4", (unsigned long long)at + 12);
+		ask(r, "vCont;s:%x", (unsigned int)thread);
+		ask(r, "Z0,%llx,4", (unsigned long long)at + 12);
+		tell(r, "vCont;c");
+	}
+	ok(good == 32 && seen == 0xffffffff, "each of 32 blocks stops on its core, once");
+	ok(th_wait(r->q) == NPU_ST_OK && r->words[31] == 7, "and goes on");
+	rig_free(r);
+}
+
+static void test_fault(void)
+{
+	struct rig *r = rig_new(0);
+	const uint32_t code[] = { RV_NOP, RV_SD(0, 0, 0), RV_ECALL };
+	uint64_t at = th_code(r->s, code, 3);
+	struct npu_cmd cmd = kernel(r, at, 1);
+
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	ok(!strcmp(answer(r), "T0bthread:1;") && reg(r, PC) == at + 4 &&
+	   reg(r, ERROR) == NPU_ST_MMU_WRITE, "a kernel that faults stops before it ends");
+	ok(r->cq->ring[0].cookie == 0, "the job waits");
+	tell(r, "vCont;C0b");
+	ok(th_wait(r->q) == NPU_ST_MMU_WRITE && r->q->fault->pc == at + 4, "then it ends so");
+
+	th_queue_free(r->q);
+	r->q = th_queue_new(r->s, 2, 16, r->cq);
+	th_submit(r->q, &cmd, 1);
+	answer(r);
+	ok(set_reg(r, PC, at + 8), "the debugger helps it over");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK, "and it ends well");
+	rig_free(r);
+}
+
+static void wait_ms(unsigned int ms)
+{
+	uint64_t end = th_now_ns() + ms * TH_MS;
+
+	while (th_now_ns() < end)
+		;
+}
+
+/* Time-outs of a kernel that is held, and of a queue that waits for it, stand still. */
+static void test_timeouts(void)
+{
+	struct rig *r = rig_new(2);
+	struct th_queue *other = th_queue_new(r->s, 2, 16, r->cq);
+	struct npu_cmd cmd = kernel(r, endless_kernel(r), 1);
+	struct npu_cmd wait = th_sem(NPU_CMD_SEM_WAIT, r->data + 64, 1, NPU_SEM_GE);
+	struct npu_cqe cqe;
+
+	cmd.timeout_us = 300000;
+	wait.timeout_us = 300000;
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	th_submit(other, &wait, 1);
+	while (!npu_load(&r->h->core->sem_waiting) || npu_busy_cores(r->h->core) != 1)
+		;
+	send_bytes(r, "\3", 1);
+	ok(!strcmp(answer(r), "T02thread:1;"), "an endless kernel is interrupted");
+	wait_ms(600);
+	ok(reg(r, PC) - cmd.kernel.entry <= 4 && r->cq->ring[0].cookie == 0,
+	   "nothing times out meanwhile");
+	set_reg(r, PC, cmd.kernel.entry + 8);
+	npu_store(&r->words[8], 1);
+	tell(r, "vCont;c");
+	ok(th_cq_wait(r->cq, &cqe, 20000) == NPU_ST_OK &&
+	   th_cq_wait(r->cq, &cqe, 20000) == NPU_ST_OK, "both end well");
+
+	th_submit(r->q, &cmd, 1);
+	ok(!strcmp(answer(r), "T18thread:1;") && reg(r, ERROR) == NPU_ST_TIMEOUT,
+	   "one that times out stops first");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_TIMEOUT, "and ends so");
+	free(other);
+	rig_free(r);
+}
+
+static void test_memory(void)
+{
+	struct rig *r = rig_new(0);
+	uint64_t at = endless_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 1);
+
+	r->words[1] = 0x1122334455667788ULL;
+	ok(answers(r, "E0e", "m100000,4"), "no local memory before there was a block");
+	ask(r, "Z0,%llx,4", (unsigned long long)at + 4);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	answer(r);
+	ok(!strcmp(ask(r, "m%llx,8", (unsigned long long)r->data + 8), "8877665544332211"),
+	   "memory of the context");
+	ok(!strcmp(ask(r, "M%llx,2:abcd", (unsigned long long)r->data + 8), "OK") &&
+	   r->words[1] == 0x112233445566cdabULL, "is written");
+	ok(!strcmp(ask(r, "m%llx,8", NPU_VA_END - 8ULL), "E0e") &&
+	   answers(r, "E0e", "mffffffffffffffff,8") && answers(r, "E0e", "m0,8") &&
+	   !strcmp(ask(r, "m%llx,10", (unsigned long long)r->data + NPU_PAGE_SIZE - 8), "E0e"),
+	   "what is not there is not read");
+	ok(answers(r, "OK", "M12fff8,8:0102030405060708") &&
+	   answers(r, "0102030405060708", "m12fff8,8") && answers(r, "E0e", "m12fff8,9"),
+	   "the unified buffer to its end");
+	ok(answers(r, "OK", "M380000,4:01020304") && answers(r, "01020304", "m380000,4") &&
+	   answers(r, "E0e", "m3a0000,4"), "L0C, which no program can load from");
+	ok(answers(r, "OK", "Hg2") && answers(r, "E0e", "m380000,4") && reg(r, PC) == 0,
+	   "another core has not got it");
+	ok(!strcmp(ask(r, "M%llx,4:73000000", (unsigned long long)at + 4), "OK") &&
+	   !strcmp(ask(r, "z0,%llx,4", (unsigned long long)at + 4), "OK"), "code is written");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK, "and executed");
+	rig_free(r);
+}
+
+/* Whatever the debugger holds, who owns it can end it. */
+static void test_ends(void)
+{
+	struct rig *r = rig_new(0);
+	struct npu_cmd cmd = kernel(r, endless_kernel(r), 4);
+
+	th_submit(r->q, &cmd, 1);
+	ok(ask(r, "qThreadExtraInfo,1")[0] == '6', "blocks that start are held at their entry");
+	th_queue_free(r->q);
+	npu_core_poll(r->h->core);
+	ok(npu_busy_cores(r->h->core) == 0, "a queue is destroyed under a debugger");
+
+	r->q = th_queue_new(r->s, 2, 16, r->cq);
+	th_submit(r->q, &cmd, 1);
+	npu_core_reset(r->h->core);
+	ok(npu_busy_cores(r->h->core) == 0 && held(r) && reg(r, PC) == 0,
+	   "the device is reset under it");
+	rig_free(r);
+}
+
+static void test_leaves(void)
+{
+	struct rig *r = rig_new(2);
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 8);
+
+	ask(r, "Z0,%llx,4", (unsigned long long)at + 12);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	answer(r);
+	npu_core_debug_close(r->h->core, CORES);
+	ok(th_wait(r->q) == NPU_ST_OK && r->words[7] == 7 && !held(r),
+	   "a debugger that dies leaves all working");
+	ok(th_run(r->q, &cmd, 1) == NPU_ST_OK, "its breakpoints are gone");
+	rig_free(r);
+}
+
+/* monitor module, with the code from @entry on; "O" and text, or what comes after it */
+static void add_module(struct rig *r, const void *code, size_t len)
+{
+	char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, code, len);
+	char line[256], packet[600] = "qRcmd,";
+	unsigned int i;
+
+	snprintf(line, sizeof(line), "module 40 %zx %s /a b/k<.elf", len, digest);
+	for (i = 0; line[i]; i++)
+		sprintf(packet + 6 + 2 * i, "%02x", line[i]);
+	send_packet(r, packet, strlen(packet));
+	g_free(digest);
+}
+
+static void test_modules(void)
+{
+	struct rig *r = rig_new(0);
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 2);
+	uint8_t code[20];
+	char want[256];
+
+	memcpy(code, r->h->hbm + (*th_pte(r->s, at, 0) & NPU_PTE_ADDRESS), sizeof(code));
+	add_module(r, code, sizeof(code));
+	ok(!strcmp(answer(r), "OK"), "a module becomes known");
+	ok(answers(r, "l<library-list></library-list>", "qXfer:libraries:read::0,fff"),
+	   "it is not there yet");
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	ok(!strcmp(answer(r), "T05thread:1;library:;") && reg(r, PC) == at,
+	   "its kernel stops at its entry, for breakpoints to be set");
+	snprintf(want, sizeof(want), "l<library-list><library name=\"/a b/k&lt;.elf\"><segment "
+		 "address=\"0x%llx\"/></library></library-list>", (unsigned long long)at - 0x40);
+	ok(answers(r, want, "qXfer:libraries:read::0,fff"), "it is there");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK && th_run(r->q, &cmd, 1) == NPU_ST_OK,
+	   "that is told once");
+
+	npu_core_debug_close(r->h->core, CORES);
+	npu_core_debug_open(r->h->core, CORES);
+	th_submit(r->q, &cmd, 1);
+	ok(!strcmp(ask(r, "vCont;c"), "T05thread:1;library:;"),
+	   "to the next debugger when it goes on, if all was held");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK, "then it runs");
+	rig_free(r);
+}
+
+static void test_monitor(void)
+{
+	struct rig *r = rig_new(0);
+
+	ok(ask(r, "qRcmd,78797a")[0] == 'O' && !strcmp(answer(r), "OK"),
+	   "an unknown command says which there are");
+	ok(ask(r, "qRcmd,74696c65")[0] == 'O' && !strcmp(answer(r), "OK"),
+	   "tile state of a core without a block");
+	rig_free(r);
+}
+
+/* Packets of random letters, of letters that packets have, and no packets at all. */
+static void hostile_packet(struct rig *r, GRand *rand)
+{
+	static const char letters[] = "?HgGpPmMXZzvcsqQTDk0123456789abcdef,:;=-#$}*\3";
+	char data[64];
+	size_t len = g_rand_int_range(rand, 0, sizeof(data)), i;
+
+	for (i = 0; i < len; i++)
+		data[i] = g_rand_int_range(rand, 0, 8) ?
+			  letters[g_rand_int_range(rand, 0, sizeof(letters) - 1)] :
+			  (char)g_rand_int(rand);
+	switch (g_rand_int_range(rand, 0, 4)) {
+	case 0:
+		send_bytes(r, data, len);
+		break;
+	case 1:
+		tell(r, "%c%x,%x", "mMZzXpP"[g_rand_int_range(rand, 0, 7)], g_rand_int(rand),
+		     g_rand_int(rand) >> g_rand_int_range(rand, 0, 32));
+		break;
+	case 2:
+		tell(r, "vCont;%c:%x;c", "cs"[g_rand_int_range(rand, 0, 2)],
+		     g_rand_int_range(rand, 0, 40));
+		break;
+	default:
+		send_packet(r, data, len);
+	}
+	npu_core_debug_poll(r->h->core, CORES);
+	r->h->debug_len[CORES] = 0;
+}
+
+static void test_hostile(void)
+{
+	struct rig *r = rig_new(0);
+	GRand *rand = g_rand_new_with_seed(5);
+	static char flood[4 * GDB_PACKET_MAX];
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 4);
+	unsigned int i;
+
+	r->h->core->sync_cap_ns = 50000;
+	memset(flood, 'm', sizeof(flood));
+	send_bytes(r, "$", 1);
+	send_bytes(r, flood, sizeof(flood));
+	send_bytes(r, "#00", 3);
+	ok(r->h->debug_len[CORES] == 1 && r->h->debug_out[CORES][0] == '-',
+	   "a packet that is too long");
+	for (i = 0; i < HOSTILE; i++) {
+		if (i % 16 == 0 && r->q->tail - r->q->cq->head < 8)
+			th_submit(r->q, &cmd, 1);
+		hostile_packet(r, rand);
+	}
+	npu_core_debug_close(r->h->core, CORES);
+	th_queue_free(r->q);
+	r->q = th_queue_new(r->s, 3, 16, r->cq);
+	npu_core_debug_open(r->h->core, CORES);
+	ok(strstr(ask(r, "?"), "thread:"), "%u packets later there is an answer", HOSTILE);
+	g_rand_free(rand);
+	rig_free(r);
+}
+
+int main(void)
+{
+	test_packets();
+	test_breakpoint(0);
+	test_breakpoint(2);
+	test_pair();
+	test_blocks();
+	test_fault();
+	test_timeouts();
+	test_memory();
+	test_ends();
+	test_leaves();
+	test_modules();
+	test_monitor();
+	test_hostile();
+	return tap_done();
+}
