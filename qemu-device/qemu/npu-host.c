@@ -249,4 +249,6 @@ const struct npu_host_ops npu_host_ops = {
     .clock_ns = npu_host_clock_ns,
     .event = npu_host_event,
     .console = npu_host_console,
+    .debug_output = npu_host_debug_output,
+    .debug_stopped = npu_host_debug_stopped,
 };

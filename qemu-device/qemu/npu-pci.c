@@ -282,8 +282,10 @@ static void npu_exit(PCIDevice *dev)
     qemu_del_vm_change_state_handler(s->vmstate);
     qemu_bh_delete(s->power_bh);
     timer_del(&s->poll_timer);
+    npu_gdb_exit(s);
     npu_call_unlocked(s, npu_core_free);
     s->core = NULL;
+    npu_gdb_fini(s);
     pcie_aer_exit(dev);
     pcie_cap_exit(dev);
     msix_uninit(dev, &s->bar_regs, &s->bar_regs);
@@ -313,6 +315,7 @@ static void npu_realize(PCIDevice *dev, Error **errp)
         npu_exit(dev);
         return;
     }
+    npu_gdb_init(s);
     trace_npu_realize(DEVICE(s)->id, s->config.hbm_size, s->config.cores,
                       s->config.workers);
 }
@@ -333,6 +336,9 @@ static const Property npu_properties[] = {
     DEFINE_PROP_BOOL("sync", NpuState, config.sync, false),
     DEFINE_PROP_UINT64("serial", NpuState, config.serial, 1),
     DEFINE_PROP_CHR("console", NpuState, console),
+    /* Where gdb connects to debug kernels, and firmware */
+    DEFINE_PROP_CHR("gdb", NpuState, gdb[NPU_DEBUG_CORES].chr),
+    DEFINE_PROP_CHR("gdb-mcu", NpuState, gdb[NPU_DEBUG_MCU].chr),
     /* What D3cold does to the device, D3hot does too */
     DEFINE_PROP_BOOL("soft-reset", NpuState, soft_reset, false),
 };

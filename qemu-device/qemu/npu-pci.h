@@ -15,6 +15,14 @@
 #define TYPE_NPU "npu"
 OBJECT_DECLARE_SIMPLE_TYPE(NpuState, NPU)
 
+/* A debugger of a unit, or the place for one */
+typedef struct NpuGdb {
+    NpuState *npu;
+    enum npu_debug_unit unit;
+    CharBackend chr;
+    QEMUBH *bh;
+} NpuGdb;
+
 struct NpuState {
     PCIDevice parent_obj;
 
@@ -22,6 +30,7 @@ struct NpuState {
     HostMemoryBackend *hostmem;
     struct npu_core_config config;
     CharBackend console;
+    NpuGdb gdb[NPU_DEBUG_UNITS];
     bool soft_reset;
 
     MemoryRegion bar_regs;
@@ -61,5 +70,13 @@ void npu_poll(void *opaque);
 void npu_inject_class_init(ObjectClass *class);
 void npu_inject_init(NpuState *s);
 void npu_inject_exit(NpuState *s);
+
+/* npu-gdb.c */
+void npu_gdb_init(NpuState *s);
+void npu_gdb_exit(NpuState *s);
+void npu_gdb_fini(NpuState *s);
+void npu_host_debug_output(void *host, enum npu_debug_unit unit,
+                           const char *data, size_t len);
+void npu_host_debug_stopped(void *host, enum npu_debug_unit unit);
 
 #endif /* HW_MISC_NPU_PCI_H */
