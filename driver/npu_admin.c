@@ -158,7 +158,13 @@ static int npu_admin_wait(struct npu_device *npu)
 	struct npu_admin *admin = &npu->admin;
 	unsigned long timeout = msecs_to_jiffies(NPU_ADMIN_TIMEOUT_MS);
 
-	if (!wait_for_completion_timeout(&admin->done, timeout)) {
+	bool answered;
+
+	do
+		answered = wait_for_completion_timeout(&admin->done, timeout);
+	while (!answered && npu_debugged(npu));
+
+	if (!answered) {
 		npu_admin_process(npu);
 		if (!try_wait_for_completion(&admin->done)) {
 			npu_admin_fail(npu);

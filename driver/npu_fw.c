@@ -349,7 +349,8 @@ static void npu_fw_look(struct npu_device *npu)
 	u32 heartbeat = npu_read(npu, NPU_REG_FW_HEARTBEAT);
 	struct npu_fw *fw = &npu->fw;
 
-	if (heartbeat != fw->heartbeat || READ_ONCE(npu->state) != NPU_DEVICE_ALIVE) {
+	if (heartbeat != fw->heartbeat || READ_ONCE(npu->state) != NPU_DEVICE_ALIVE ||
+	    npu_debugged(npu)) {
 		fw->heartbeat = heartbeat;
 		fw->heartbeat_at = jiffies;
 	} else if (time_after(jiffies, fw->heartbeat_at +

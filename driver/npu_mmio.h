@@ -21,6 +21,21 @@ static inline u32 npu_read(struct npu_device *npu, u32 reg)
 }
 
 /**
+ * npu_debugged() - does a debugger hold cores of the device?
+ * @npu: device
+ *
+ * What is late then is not lost.
+ *
+ * Return: true if so.
+ */
+static inline bool npu_debugged(struct npu_device *npu)
+{
+	u32 status = npu_read(npu, NPU_REG_DEV_STATUS);
+
+	return status != ~0U && (status & NPU_DEV_STATUS_DEBUG);
+}
+
+/**
  * npu_write() - write a register or doorbell
  * @npu: device
  * @reg: NPU_REG_* or NPU_DB_*

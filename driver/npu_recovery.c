@@ -3,11 +3,14 @@
 
 #include <drm/drm_print.h>
 
+#include <npu/npu_regs.h>
+
 #include "npu_admin.h"
 #include "npu_coredump.h"
 #include "npu_cq.h"
 #include "npu_device.h"
 #include "npu_fault.h"
+#include "npu_mmio.h"
 #include "npu_queue.h"
 #include "npu_recovery.h"
 #include "npu_reset.h"
@@ -301,7 +304,8 @@ static enum npu_verdict npu_recovery_judge(struct npu_queue *queue,
 		return NPU_VERDICT_MISSING;
 	watch->missing = missing;
 
-	if (state == NPU_QUEUE_READY && npu_recovery_others_busy(queue)) {
+	if (npu_debugged(queue->npu) ||
+	    (state == NPU_QUEUE_READY && npu_recovery_others_busy(queue))) {
 		watch->excused = jiffies;
 		return NPU_VERDICT_FINE;
 	}
