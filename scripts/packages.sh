@@ -11,7 +11,7 @@ KERNEL="libelf-dev libssl-dev kmod cpio pahole zstd xz-utils sparse"
 FIRMWARE="gcc-riscv64-unknown-elf"
 RUNTIME="libdrm-dev libdw-dev libjansson-dev libopenblas-dev python3-numpy"
 CHECKS="clang coccinelle man-db mandoc abigail-tools python3-sphinx trace-cmd linux-perf valgrind
-	lm-sensors"
+	lm-sensors gdb-multiarch"
 FETCH="apt-utils ca-certificates debian-archive-keyring dpkg-dev git"
 
 missing()

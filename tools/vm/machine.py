@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import socket
 
 from control import typed
 
@@ -44,12 +45,37 @@ def _processor(options):
     return ["-accel", "tcg,thread=multi", "-cpu", f"max,la57=off,phys-bits={bits}{peers}"]
 
 
+def gdb_folder():
+    """Where the sockets for npu-gdb are unless told otherwise."""
+    return os.path.join(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/npu-{os.getuid()}", "npu-gdb")
+
+
+def is_served(path):
+    """True if somebody takes connections there; a socket may be left over from a machine."""
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def gdb_sockets(options, n):
+    """Where gdb connects to an NPU, by the property of the device that names the socket."""
+    return {"gdb": os.path.join(options.gdb, f"npu{n}"),
+            "gdb-mcu": os.path.join(options.gdb, f"npu{n}.mcu")}
+
+
+def _debuggers(options, n):
+    return {name: f"{name}{n}" for name in gdb_sockets(options, n)} if options.gdb else {}
+
+
 def npu_devices(options):
     """The NPUs by name, each as what QMP's device_add takes."""
     devices = {}
     for n in range(options.npus):
         device = {"driver": "npu", "id": f"npu{n}", "hbm": f"hbm{n}", "bus": f"rp{n}",
-                  "serial": n + 1}
+                  "serial": n + 1, **_debuggers(options, n)}
         for option in options.npu_opt:
             name, _, value = option.partition("=")
             device[name] = typed(value)
@@ -65,6 +91,9 @@ def _npus(options):
     args = ["-global", f"q35-pcihost.pci-hole64-size={_hole(options)}",
             "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
     for n, device in enumerate(npu_devices(options).values()):
+        for name, path in (gdb_sockets(options, n).items() if options.gdb else ()):
+            args += ["-chardev",
+                     f"socket,id={name}{n},path={_escape(path)},server=on,wait=off"]
         args += [
             "-object", f"memory-backend-memfd,id=hbm{n},size={options.hbm},share=on,reserve=off",
             "-device", f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n + 1},slot={n + 1}",
