@@ -278,8 +278,10 @@ static bool access_local(struct npu_core *core, unsigned int thread, uint64_t ad
 	if (!thread || thread > core->nr_aicores)
 		return false;
 	pthread_mutex_lock(&core->lock);
-	if (npu_load(&ac->ready) && (!ac->task || held_block(core, thread)))
+	if (npu_load(&ac->ready) && (!ac->task || held_block(core, thread))) {
+		npu_tile_settle(&ac->tile);
 		memory = local_memory(&ac->tile, addr, len);
+	}
 	if (memory && write)
 		memcpy(memory, buf, len);
 	else if (memory)
