@@ -42,6 +42,7 @@
 #define NPU_REG_FEATURES 0x0008
 #define NPU_FEATURE_SYNC_MODE NPU_BIT(0) /* work is done inside the doorbell write */
 #define NPU_FEATURE_SPARSE NPU_BIT(1) /* NPU_PTE_SPARSE */
+#define NPU_FEATURE_TIMING NPU_BIT(2) /* timestamps of queues are modelled */
 #define NPU_REG_NUM_QUEUES 0x000c
 #define NPU_REG_NUM_CONTEXTS 0x0010
 #define NPU_REG_NUM_CQS 0x0014
@@ -64,6 +65,9 @@
 #define NPU_REG_CORE_CLOCK_MHZ 0x0058
 #define NPU_REG_PROFILE 0x005c
 #define NPU_PROFILE_910B 1
+#define NPU_PROFILE_910 2
+#define NPU_PROFILE_910C 3 /* one of its dies */
+#define NPU_PROFILE_310B 4
 #define NPU_REG_SERIAL_LO 0x0060
 #define NPU_REG_SERIAL_HI 0x0064
 

@@ -166,6 +166,10 @@ static uint64_t core_time(void *opaque)
 {
 	struct npu_aicore *ac = opaque;
 
+	if (ac->pipes)
+		return ac->pipes_base +
+		       npu_cycles_to_ns(ac->core->timing->profile,
+					npu_pipes_now(ac->pipes, ac->cpu.instret));
 	return npu_timestamp(ac->core);
 }
 
@@ -177,9 +181,9 @@ static void account_tile(struct npu_aicore *ac, unsigned int major, uint64_t sta
 	if (ac->core->cfg.sync)
 		return;
 	now = npu_host_ns();
-	if (major == 1)
+	if (major == 1 && !ac->pipes)
 		npu_count(&ac->worker->count.cube_ns, now - start);
-	else if (major == 2)
+	else if (major == 2 && !ac->pipes)
 		npu_count(&ac->worker->count.vector_ns, now - start);
 	if (now >= ac->slice_end)
 		rv64_request_exit(&ac->cpu);
@@ -202,13 +206,26 @@ static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *
 	return FAULTED;
 }
 
-const struct rv64_ops npu_core_ops = {
-	.translate = translate,
-	.mmio_read = mmio_read,
-	.mmio_write = mmio_write,
-	.custom = custom,
-	.time = core_time,
-};
+static int custom_timed(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *insn)
+{
+	struct npu_aicore *ac = opaque;
+	int ret = custom(opaque, cpu, insn);
+
+	if (ret == RV64_CUSTOM_OK)
+		npu_pipes_insn(ac->pipes, &ac->tile, cpu, insn);
+	return ret;
+}
+
+#define CORE_OPS(custom_fn) { \
+	.translate = translate, \
+	.mmio_read = mmio_read, \
+	.mmio_write = mmio_write, \
+	.custom = (custom_fn), \
+	.time = core_time, \
+}
+
+const struct rv64_ops npu_core_ops = CORE_OPS(custom);
+const struct rv64_ops npu_timed_ops = CORE_OPS(custom_timed);
 
 /*
  * What to translate at once: all that rows span if they lie near each other. Those that do not are
@@ -272,7 +289,7 @@ static const struct npu_tile_ops tile_ops = {
 static bool make_ready(struct npu_aicore *ac)
 {
 	struct rv64_config cfg = {
-		.ops = &npu_core_ops,
+		.ops = npu_ops_of(ac),
 		.opaque = ac,
 		.isa = RV64_ISA_FD,
 		.hartid = ac->id,
@@ -285,6 +302,13 @@ static bool make_ready(struct npu_aicore *ac)
 	if (npu_tile_init(&ac->tile, &tile_ops, ac))
 		return false;
 	if (rv64_init(&ac->cpu, &cfg)) {
+		npu_tile_fini(&ac->tile);
+		return false;
+	}
+	if (ac->core->timing)
+		ac->pipes = npu_pipes_new(ac->core->timing->profile);
+	if (ac->core->timing && !ac->pipes) {
+		rv64_destroy(&ac->cpu);
 		npu_tile_fini(&ac->tile);
 		return false;
 	}
@@ -316,6 +340,8 @@ static void start_block(struct npu_aicore *ac)
 	ac->cpu.x[11] = ac->block;
 	ac->cpu.x[12] = k->blocks;
 	npu_tile_start(&ac->tile, ac->block, k->blocks, ac->id, core->cfg.cores, k->log);
+	if (ac->pipes)
+		npu_timing_block_start(ac);
 }
 
 /* The error of a stop that is one; false if the block has ended well. */
@@ -381,6 +407,8 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	*now = npu_host_ns();
 	insns = ac->cpu.instret - insns;
 	ns = worker->core->cfg.sync ? insns : *now - start;
+	if (ac->pipes)
+		ns = 0;
 	if (worker->core->cfg.sync)
 		ac->task->sync_ns += insns + 1;
 	ac->busy_ns += ns;
@@ -394,6 +422,8 @@ static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool fai
 	ac->error.core = ac->id;
 	ac->error.block = ac->block;
 	npu_debug_block_ends(ac);
+	if (ac->pipes)
+		npu_timing_block_end(ac);
 	npu_task_unit_end(worker, ac->task, ac, ac->busy_ns, failed ? &ac->error : NULL);
 }
 
@@ -684,5 +714,6 @@ void npu_aicores_fini(struct npu_core *core)
 		rv64_destroy(&core->aicores[i].cpu);
 		strict_free(core->aicores[i].strict);
 		npu_tile_fini(&core->aicores[i].tile);
+		npu_pipes_free(core->aicores[i].pipes);
 	}
 }

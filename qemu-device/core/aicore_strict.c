@@ -44,7 +44,7 @@ static int report(struct npu_aicore *ac)
 static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *insn)
 {
 	struct npu_aicore *ac = opaque;
-	int ret = npu_core_ops.custom(opaque, cpu, insn);
+	int ret = npu_ops_of(ac)->custom(opaque, cpu, insn);
 
 	if (ret == RV64_CUSTOM_OK)
 		return strict_insn(ac->strict, &ac->tile, cpu, insn) ? ret : report(ac);
@@ -68,7 +68,7 @@ static void set_ops(struct npu_aicore *ac, bool strict)
 	ac->strict_ops.translate = translate;
 	ac->strict_ops.custom = custom;
 	ac->strict_ops.watch = watch;
-	ac->cpu.ops = strict ? &ac->strict_ops : &npu_core_ops;
+	ac->cpu.ops = strict ? &ac->strict_ops : npu_ops_of(ac);
 	rv64_tlb_flush(&ac->cpu);
 }
 

@@ -11,6 +11,7 @@
 #define HBM_ALIGN	0x200000ULL
 #define HBM_MIN		0x4000000ULL
 #define SPIN_START_NS	5000
+#define DEFAULT_CORES	24
 
 static const char *config_error(const struct npu_core_config *cfg,
 				const struct npu_host_ops *ops)
@@ -28,7 +29,16 @@ static const char *config_error(const struct npu_core_config *cfg,
 		return "vectors: 2 to 256";
 	if (!cfg->sync && (cfg->workers < 1 || cfg->workers > NPU_MAX_WORKERS))
 		return "workers: 1 to 64";
+	if (cfg->timing && strcmp(cfg->timing, "none") && !npu_profile_find(cfg->timing))
+		return "timing: none, 310b, 910, 910b or 910c";
 	return NULL;
+}
+
+unsigned int npu_core_default_cores(const char *timing)
+{
+	const struct npu_profile *profile = npu_profile_find(timing);
+
+	return profile ? profile->cores : DEFAULT_CORES;
 }
 
 static void init_locks(struct npu_core *core)
@@ -72,6 +82,7 @@ static void free_memory(struct npu_core *core)
 	free(core->aicores);
 	free(core->queues);
 	free(core->inv_sections);
+	free(core->timing);
 	free(core);
 }
 
@@ -112,6 +123,7 @@ static void reset_state(struct npu_core *core)
 	unsigned int i;
 
 	npu_queues_reset(core);
+	npu_timing_reset(core);
 	npu_aicores_reset(core);
 	npu_sched_init(core);
 	npu_irq_reset(core);
@@ -198,12 +210,12 @@ struct npu_core *npu_core_new(const struct npu_core_config *config,
 	core->epoch_ns = npu_clock(core);
 	init_locks(core);
 	npu_aicores_init(core);
-	if (start(core)) {
+	if (npu_timing_init(core) && start(core)) {
 		npu_mcu_resume(core);
 		return core;
 	}
 	if (error)
-		*error = "cannot create a thread";
+		*error = "out of memory, or cannot create a thread";
 	npu_threads_stop(core);
 	npu_mcu_fini(core);
 	fini_locks(core);

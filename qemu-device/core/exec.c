@@ -133,6 +133,7 @@ static bool step_idle(struct npu_queue *queue)
 	pthread_mutex_lock(&core->lock);
 	if (npu_load(&queue->tail) == queue->head && !queue->stop && !queue->suspend) {
 		abort_done(queue);
+		npu_timing_idle(queue);
 		go_on = park(queue, NPU_Q_IDLE);
 	}
 	pthread_mutex_unlock(&core->lock);
@@ -147,6 +148,7 @@ static void start_entry(struct npu_queue *queue)
 	queue->aicore_ns = 0;
 	queue->sdma_ns = 0;
 	queue->fault_written = false;
+	npu_timing_busy(queue);
 	npu_branch_restart(queue);
 }
 
@@ -257,6 +259,14 @@ static bool store_value(struct npu_core *core, const struct npu_run *run, uint64
 	return true;
 }
 
+/* It may be a semaphore. */
+static bool write_run(struct npu_queue *queue, const struct npu_run *run,
+		      const struct npu_cmd *cmd, uint64_t value)
+{
+	npu_timing_mark(queue, cmd, npu_sem_key(run), &value);
+	return store_value(queue->core, run, value, cmd->write.bytes);
+}
+
 static bool write_value(struct npu_worker *worker, struct npu_queue *queue,
 			const struct npu_cmd *cmd, uint64_t value)
 {
@@ -268,7 +278,7 @@ static bool write_value(struct npu_worker *worker, struct npu_queue *queue,
 	npu_section_enter(worker, queue->cfg.context, &view);
 	ok = npu_translate(worker, &view, va, cmd->write.bytes, NPU_ACCESS_WRITE, &run,
 			   &queue->scratch_error) &&
-	     (store_value(worker->core, &run, value, cmd->write.bytes) ||
+	     (write_run(queue, &run, cmd, value) ||
 	      npu_bus_error(&queue->scratch_error, NPU_ACCESS_WRITE, va));
 	npu_section_leave(worker);
 	if (ok)
@@ -283,11 +293,11 @@ static bool run_inline(struct npu_worker *worker, struct npu_queue *queue,
 	queue->scratch_error = (struct npu_error){};
 	switch (cmd->opcode) {
 	case NPU_CMD_SEM_SIGNAL:
-		return npu_sem_signal(worker, queue, &cmd->sem, &queue->scratch_error);
+		return npu_sem_signal(worker, queue, cmd, &queue->scratch_error);
 	case NPU_CMD_WRITE:
 		return write_value(worker, queue, cmd, cmd->write.value);
 	case NPU_CMD_TIMESTAMP:
-		return write_value(worker, queue, cmd, npu_timestamp(queue->core));
+		return write_value(worker, queue, cmd, npu_timing_stamp(queue, cmd));
 	default:
 		return true;
 	}
@@ -326,13 +336,14 @@ static bool step_branch(struct npu_worker *worker, struct npu_queue *queue,
 		return true;
 	}
 	__atomic_fetch_add(&queue->done, (uint64_t)next - queue->index, __ATOMIC_RELAXED);
+	npu_timing_command(queue, cmd);
 	queue->index = next;
 	npu_count(&worker->count.tasks_done, 1);
 	return true;
 }
 
 /* Whatever its flags, does @cmd start when all before it have ended? */
-static bool waits_for_all(const struct npu_cmd *cmd)
+bool npu_cmd_waits_for_all(const struct npu_cmd *cmd)
 {
 	return !(cmd->flags & NPU_CMD_F_OVERLAP) || cmd->opcode == NPU_CMD_BARRIER ||
 	       cmd->opcode == NPU_CMD_BRANCH;
@@ -358,7 +369,7 @@ static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 			    queue->sqe.list + (uint64_t)queue->index * sizeof(*cmd));
 		return true;
 	}
-	if (waits_for_all(cmd) && !tasks_ended(queue))
+	if (npu_cmd_waits_for_all(cmd) && !tasks_ended(queue))
 		return false;
 	if (npu_load(&queue->failed))
 		return true;
@@ -379,10 +390,12 @@ static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 		queue->phase = NPU_PHASE_SEM;
 		return true;
 	default:
-		if (run_inline(worker, queue, cmd))
+		if (run_inline(worker, queue, cmd)) {
+			npu_timing_command(queue, cmd);
 			command_done(worker, queue);
-		else
+		} else {
 			fail(queue, cmd);
+		}
 		return true;
 	}
 }
@@ -441,6 +454,7 @@ static bool step_sem(struct npu_worker *worker, struct npu_queue *queue)
 		return true;
 	}
 	if (go) {
+		npu_timing_wait(queue, cmd, place.key, npu_load(&queue->sem_waits));
 		npu_store(&queue->sem_waits, false);
 		command_done(worker, queue);
 		return true;
@@ -565,6 +579,7 @@ static bool step_fault(struct npu_worker *worker, struct npu_queue *queue)
 	pthread_mutex_lock(&core->lock);
 	stop = queue->stop;
 	if (!stop) {
+		npu_timing_idle(queue);
 		park(queue, NPU_Q_FAULTED);
 		npu_queue_cmd_done(queue, NPU_ST_OK);
 	}

@@ -70,6 +70,8 @@ bool npu_cursor_read(struct npu_worker *worker, const struct npu_view *view,
 			memset(dst, 0, n);
 		} else if (npu_dma_read(worker->core, run.phys, dst, n)) {
 			return npu_bus_error(error, NPU_ACCESS_READ, va);
+		} else {
+			npu_count(&worker->count.bus, n);
 		}
 	}
 	return true;
@@ -92,6 +94,8 @@ bool npu_cursor_write(struct npu_worker *worker, const struct npu_view *view,
 			npu_count(&worker->count.hbm_write, n);
 		} else if (!run.sparse && npu_dma_write(worker->core, run.phys, src, n)) {
 			return npu_bus_error(error, NPU_ACCESS_WRITE, va);
+		} else if (!run.sparse) {
+			npu_count(&worker->count.bus, n);
 		}
 	}
 	return true;

@@ -174,8 +174,8 @@ void npu_mcu_sensors_reset(struct npu_mcu *mcu);
 uint32_t npu_mcu_sensor_power(struct npu_mcu *mcu);
 uint32_t npu_mcu_sensor_temperature(struct npu_mcu *mcu);
 uint32_t npu_mcu_sensor_voltage(struct npu_mcu *mcu);
-uint32_t npu_mcu_sensor_hbm_mhz(void);
-uint32_t npu_mcu_sensor_hbm_mbps(void);
+uint32_t npu_mcu_sensor_hbm_mhz(struct npu_mcu *mcu);
+uint32_t npu_mcu_sensor_hbm_mbps(struct npu_mcu *mcu);
 
 /* bootrom.c: checks and loads the image at @image; returns NPU_POST_ROM_JUMP or an error. */
 enum npu_post npu_bootrom_load(struct npu_mcu *mcu, uint64_t image, uint32_t size,

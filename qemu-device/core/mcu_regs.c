@@ -214,9 +214,9 @@ static uint64_t sensor_read(struct npu_mcu *mcu, const struct mcu_reg *reg)
 	case NPU_MCU_SENSOR_VOLTAGE:
 		return npu_mcu_sensor_voltage(mcu);
 	case NPU_MCU_SENSOR_HBM_MHZ:
-		return npu_mcu_sensor_hbm_mhz();
+		return npu_mcu_sensor_hbm_mhz(mcu);
 	default:
-		return npu_mcu_sensor_hbm_mbps();
+		return npu_mcu_sensor_hbm_mbps(mcu);
 	}
 }
 

@@ -37,6 +37,11 @@ static double approach(double from, double to, double step, double tau)
 	return from + (to - from) * step / (step + tau);
 }
 
+static uint32_t hbm_mbps(struct npu_core *core)
+{
+	return core->timing ? core->timing->profile->hbm_mbps : HBM_BANDWIDTH_MBPS;
+}
+
 static double share(uint64_t part, double whole)
 {
 	return npu_min(part / whole, 1.0);
@@ -52,7 +57,7 @@ static double load_power(struct npu_core *core, const struct npu_counters *now,
 	power += POWER_SCALAR_MW * share(now->aicore_ns - then->aicore_ns, core_ns);
 	power += POWER_CUBE_MW * share(now->cube_ns - then->cube_ns, core_ns);
 	power += POWER_VECTOR_MW * share(now->vector_ns - then->vector_ns, core_ns);
-	power += POWER_HBM_MW * share(bytes, ns * HBM_BANDWIDTH_MBPS / 1000);
+	power += POWER_HBM_MW * share(bytes, ns * hbm_mbps(core) / 1000);
 	return npu_min(power, POWER_LIMIT_MW);
 }
 
@@ -113,12 +118,12 @@ uint32_t npu_mcu_sensor_voltage(struct npu_mcu *mcu)
 	return VOLTAGE_MV - DROOP_MV * mcu->sensors.power_mw / POWER_LIMIT_MW;
 }
 
-uint32_t npu_mcu_sensor_hbm_mhz(void)
+uint32_t npu_mcu_sensor_hbm_mhz(struct npu_mcu *mcu)
 {
-	return HBM_CLOCK_MHZ;
+	return mcu->core->timing ? mcu->core->timing->profile->hbm_mhz : HBM_CLOCK_MHZ;
 }
 
-uint32_t npu_mcu_sensor_hbm_mbps(void)
+uint32_t npu_mcu_sensor_hbm_mbps(struct npu_mcu *mcu)
 {
-	return HBM_BANDWIDTH_MBPS;
+	return hbm_mbps(mcu->core);
 }

@@ -86,12 +86,14 @@ struct npu_host_ops {
  * struct npu_core_config - properties of one device, fixed for its life
  * @hbm: host memory that is the HBM; the host owns it
  * @hbm_size: a multiple of 2 MiB, at least 64 MiB
- * @cores: AI cores, 1 to NPU_MAX_CORES
+ * @cores: AI cores, 1 to NPU_MAX_CORES; see npu_core_default_cores()
  * @queues: hardware queues, 1 to NPU_MAX_QUEUES
  * @vectors: MSI-X vectors, 2 to NPU_MAX_VECTORS
  * @workers: threads that do the work; ignored with @sync
  * @sync: no threads: everything happens inside the call that causes it
  * @serial: serial number
+ * @timing: a profile that time is modelled after, see docs/timing.md: "310b", "910", "910b" or
+ *	"910c"; "none" or NULL: time is the host's
  */
 struct npu_core_config {
 	void *hbm;
@@ -102,7 +104,11 @@ struct npu_core_config {
 	unsigned int workers;
 	bool sync;
 	uint64_t serial;
+	const char *timing;
 };
+
+/* npu_core_default_cores() - AI cores of what is modelled, with @timing as of the configuration. */
+unsigned int npu_core_default_cores(const char *timing);
 
 /**
  * npu_core_new() - make a device in its reset state

@@ -101,6 +101,8 @@ static inline void npu_list_del(struct npu_list *node)
 	npu_list_init(node);
 }
 
+#include "timing.h"
+
 /**
  * struct npu_error - why a task failed, as far as the one who found it knows
  */
@@ -116,6 +118,7 @@ struct npu_error {
 
 /**
  * struct npu_counters - activity since reset, kept by each worker for itself (atomic)
+ * @bus: bytes to and from host memory
  */
 struct npu_counters {
 	uint64_t aicore_ns;
@@ -124,6 +127,7 @@ struct npu_counters {
 	uint64_t sdma_ns;
 	uint64_t hbm_read;
 	uint64_t hbm_write;
+	uint64_t bus;
 	uint64_t tasks_done;
 	uint64_t tasks_failed;
 };
@@ -255,6 +259,7 @@ struct npu_pick {
  * @sync_ns: in sync mode, time taken by a model: one ns an instruction
  * @strict: in strict mode, what its blocks write, or have written; NULL if there was no memory
  * @strict_found: one of its blocks has a finding (atomic)
+ * @booking: for its modelled time, or NULL
  */
 struct npu_task {
 	struct npu_work work;
@@ -279,6 +284,7 @@ struct npu_task {
 	uint64_t sync_ns;
 	struct strict_task *strict;
 	bool strict_found;
+	struct npu_booking *booking;
 };
 
 /**
@@ -379,6 +385,7 @@ struct npu_sem_place {
  * @done: commands that lie behind, since creation (atomic)
  * @loop_ns: longest time-out of the BRANCHes of the entry that went back; 0: none has (atomic)
  * @loop_start: when the first of them did; of a host in sync mode how many there were
+ * @clock: modelled time
  */
 struct npu_queue {
 	struct npu_work work;
@@ -421,6 +428,7 @@ struct npu_queue {
 	uint64_t done;
 	uint64_t loop_ns;
 	uint64_t loop_start;
+	struct npu_queue_clock clock;
 };
 
 /**
@@ -472,7 +480,9 @@ struct npu_vector {
  * @lost: its block is to end, by a reset of the core (atomic)
  * @hung: its block is on no list, as the core makes no progress
  * @dbg: what a debugger wants of it
- * @busy_ns: time spent on its blocks
+ * @busy_ns: time spent on its blocks, unless time is modelled
+ * @pipes: modelled time of the block, or NULL
+ * @pipes_base: device time at which that began
  * @maps: system memory in the hart's translations
  * @error: set by callbacks
  * @strict: watches the core in strict mode; NULL before the first launch of the kind
@@ -500,6 +510,8 @@ struct npu_aicore {
 	bool hung;
 	struct npu_debug_slot dbg;
 	uint64_t busy_ns;
+	struct npu_pipes *pipes;
+	uint64_t pipes_base;
 	struct npu_mapping maps[NPU_CORE_MAPS];
 	unsigned int nr_maps;
 	uint8_t sink[NPU_PAGE_SIZE] __attribute__((aligned(8)));
@@ -591,6 +603,8 @@ struct npu_injector {
  * @regs: values of the plain registers (atomic)
  * @life: serialises reset, pause and the like; outside of @lock
  * @epoch_ns: clock at power-on
+ * @timing: modelled time, or NULL
+ * @time_ahead: what device time is ahead of the clock, for modelled time not to be (atomic)
  * @timestamp_latch: upper half of the time, as last read (atomic)
  * @next_tag: source of context tags (atomic)
  * @code_epoch: counts what may have changed code (atomic)
@@ -619,6 +633,8 @@ struct npu_core {
 
 	uint32_t regs[NPU_REG_SPACE / 4];
 	uint64_t epoch_ns;
+	struct npu_timing *timing;
+	uint64_t time_ahead;
 	uint32_t timestamp_latch;
 
 	struct npu_context contexts[NPU_MAX_CONTEXTS];
@@ -674,7 +690,7 @@ static inline uint64_t npu_run_clock(struct npu_core *core)
 /* Device time: ns since power-on, NPU_REG_TIMESTAMP and NPU_MCU_TIME. */
 static inline uint64_t npu_timestamp(struct npu_core *core)
 {
-	return npu_clock(core) - core->epoch_ns;
+	return npu_clock(core) - core->epoch_ns + npu_load(&core->time_ahead);
 }
 
 static inline void npu_event(struct npu_core *core, enum npu_core_event event, uint64_t a,
@@ -863,6 +879,7 @@ const struct npu_cmd *npu_queue_cmd(const struct npu_queue *queue);
 void npu_queue_sem_restart(struct npu_queue *queue);
 void npu_queue_sem_waits(struct npu_queue *queue);
 uint64_t npu_cmd_timeout_ns(const struct npu_queue *queue, const struct npu_cmd *cmd);
+bool npu_cmd_waits_for_all(const struct npu_cmd *cmd);
 
 /*
  * branch.c: the index of the command after @cmd, which is one of the entry in progress. False:
@@ -894,11 +911,13 @@ bool npu_reduce_part(struct npu_worker *worker, const struct npu_view *view,
 		     struct npu_error *error);
 
 /* sem.c */
+bool npu_sem_satisfied(const struct npu_cmd_sem *sem, uint64_t value);
+uint64_t npu_sem_key(const struct npu_run *run);
 bool npu_sem_test(struct npu_worker *worker, const struct npu_queue *queue,
 		  const struct npu_cmd_sem *sem, struct npu_sem_place *place, bool *go,
 		  struct npu_error *error);
 bool npu_sem_signal(struct npu_worker *worker, struct npu_queue *queue,
-		    const struct npu_cmd_sem *sem, struct npu_error *error);
+		    const struct npu_cmd *cmd, struct npu_error *error);
 void npu_sem_arm(struct npu_queue *queue, const struct npu_sem_place *place);
 bool npu_sem_unpark(struct npu_queue *queue);
 void npu_sem_wake(struct npu_core *core, uint64_t key);
@@ -918,7 +937,13 @@ void npu_aicores_fini(struct npu_core *core);
 int npu_aicore_fault(struct npu_aicore *ac, enum npu_status status, enum npu_access access,
 		     uint64_t addr);
 
-extern const struct rv64_ops npu_core_ops;
+extern const struct rv64_ops npu_core_ops, npu_timed_ops;
+
+/* What a core's hart calls, but in strict mode. */
+static inline const struct rv64_ops *npu_ops_of(const struct npu_aicore *ac)
+{
+	return ac->core->timing ? &npu_timed_ops : &npu_core_ops;
+}
 
 /* aicore_strict.c: set up a core for its block, be it strict or not; false: ac->error tells why. */
 bool npu_strict_start(struct npu_worker *worker, struct npu_aicore *ac);
@@ -933,6 +958,43 @@ static inline void npu_code_changed(struct npu_core *core)
 {
 	__atomic_fetch_add(&core->code_epoch, 1, __ATOMIC_RELAXED);
 }
+
+/*
+ * timing.c: modelled time; nothing is done if it is not. Those marked (lock) want core->lock.
+ *
+ * npu_timing_busy: @queue has an entry to carry out.
+ * npu_timing_idle: it has no more (lock).
+ * npu_timing_forget: it is about to be freed (lock).
+ * npu_timing_command: @cmd has been carried out and took no time but the scheduler's.
+ * npu_timing_stamp: what @cmd is to write as the time; without a model that of the clock.
+ * npu_timing_start: a task of several units has been given out (lock).
+ * npu_timing_block_start, _end: a block of one begins, and has ended, on @ac, which has pipes.
+ * npu_timing_moved: SDMA has done a part of one.
+ * npu_timing_end: it has ended; @worker counts it, or may be NULL (lock).
+ * npu_timing_copy: a command of SDMA has been carried out at once.
+ * npu_timing_mark: @cmd is about to write @value to the memory @key, or if that is NULL what
+ *	npu_timing_marked() will tell, with what this returned.
+ * npu_timing_wait: what @cmd waited for has come, and was not there at first if it @waited.
+ */
+bool npu_timing_init(struct npu_core *core);
+void npu_timing_reset(struct npu_core *core);
+void npu_timing_busy(struct npu_queue *queue);
+void npu_timing_idle(struct npu_queue *queue);
+void npu_timing_forget(struct npu_queue *queue);
+void npu_timing_command(struct npu_queue *queue, const struct npu_cmd *cmd);
+uint64_t npu_timing_stamp(struct npu_queue *queue, const struct npu_cmd *cmd);
+void npu_timing_start(struct npu_task *task);
+void npu_timing_block_start(struct npu_aicore *ac);
+void npu_timing_block_end(struct npu_aicore *ac);
+void npu_timing_moved(struct npu_task *task, const struct npu_traffic *traffic);
+void npu_timing_end(struct npu_worker *worker, struct npu_task *task);
+void npu_timing_copy(struct npu_worker *worker, struct npu_queue *queue,
+		     const struct npu_cmd *cmd, const struct npu_traffic *traffic);
+unsigned int npu_timing_mark(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t key,
+			     const uint64_t *value);
+void npu_timing_marked(struct npu_core *core, uint64_t key, unsigned int index, uint64_t value);
+void npu_timing_wait(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t key,
+		     bool waited);
 
 /* sched.c: with core->lock held, but for npu_sched_should_yield() */
 void npu_sched_init(struct npu_core *core);

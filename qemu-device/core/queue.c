@@ -138,6 +138,7 @@ static struct npu_queue *queue_new(struct npu_core *core, uint32_t id,
 		return NULL;
 	npu_list_init(&queue->work.node);
 	npu_list_init(&queue->wait_node);
+	npu_list_init(&queue->clock.bookings);
 	queue->work.kind = NPU_WORK_QUEUE;
 	queue->work.priority = cfg->priority;
 	queue->core = core;
@@ -187,6 +188,7 @@ void npu_queue_release(struct npu_queue *queue)
 	core->queues[id] = NULL;
 	core->contexts[queue->cfg.context].queues--;
 	core->cqs[queue->cfg.cq].queues--;
+	npu_timing_forget(queue);
 	queue_free(queue);
 	npu_event(core, NPU_CORE_EV_QUEUE_DESTROY, id, 0, 0);
 }
@@ -567,6 +569,8 @@ void npu_queues_reset(struct npu_core *core)
 	unsigned int i;
 
 	for (i = 0; i < core->cfg.queues; i++) {
+		if (core->queues[i])
+			npu_timing_forget(core->queues[i]);
 		queue_free(core->queues[i]);
 		core->queues[i] = NULL;
 	}

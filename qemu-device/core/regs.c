@@ -259,7 +259,12 @@ void npu_regs_reset(struct npu_core *core)
 		if (i != NPU_REG_DEV_STATUS / 4 && i != NPU_REG_RESET_COUNT / 4)
 			npu_store(&core->regs[i], regs[i].reset);
 	npu_reg_set(core, NPU_REG_FEATURES,
-		    NPU_FEATURE_SPARSE | (cfg->sync ? NPU_FEATURE_SYNC_MODE : 0));
+		    NPU_FEATURE_SPARSE | (cfg->sync ? NPU_FEATURE_SYNC_MODE : 0) |
+			    (core->timing ? NPU_FEATURE_TIMING : 0));
+	if (core->timing) {
+		npu_reg_set(core, NPU_REG_PROFILE, core->timing->profile->id);
+		npu_reg_set(core, NPU_REG_CORE_CLOCK_MHZ, core->timing->profile->mhz);
+	}
 	npu_reg_set(core, NPU_REG_NUM_QUEUES, cfg->queues);
 	npu_reg_set(core, NPU_REG_NUM_CQS, cfg->vectors - 1);
 	npu_reg_set(core, NPU_REG_NUM_VECTORS, cfg->vectors);

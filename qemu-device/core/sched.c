@@ -177,7 +177,8 @@ static void take_units(const struct npu_core *core, struct npu_task *task, struc
 		return;
 	}
 	if (task->cmd.opcode == NPU_CMD_KERNEL && task->unit_ns <= SHORT_UNIT_NS &&
-	    !task->cmd.kernel.strict && !core->cfg.sync && !npu_load(&core->debug->attached))
+	    !task->cmd.kernel.strict && !core->cfg.sync && !core->timing &&
+	    !npu_load(&core->debug->attached))
 		pick->units = npu_max(npu_min(fair, RUN_MAX), 1);
 	pick->unit = task->next;
 	task->next += pick->units;

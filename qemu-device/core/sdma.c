@@ -157,15 +157,23 @@ static bool copy_bus(struct npu_worker *worker, uint64_t dst, uint64_t src, uint
 	return true;
 }
 
+/* @hbm counts what is there. */
+static void count_run(struct npu_worker *worker, const struct npu_run *run, uint64_t *hbm,
+		      uint64_t len)
+{
+	if (run->host)
+		npu_count(hbm, len);
+	else if (!run->sparse)
+		npu_count(&worker->count.bus, len);
+}
+
 static bool copy_run(struct npu_worker *worker, const struct npu_run *dst,
 		     const struct npu_run *src, uint64_t len, bool *reading)
 {
 	struct npu_core *core = worker->core;
 
-	if (src->host)
-		npu_count(&worker->count.hbm_read, len);
-	if (dst->host)
-		npu_count(&worker->count.hbm_write, len);
+	count_run(worker, src, &worker->count.hbm_read, len);
+	count_run(worker, dst, &worker->count.hbm_write, len);
 	*reading = !src->host;
 	if (dst->sparse)
 		return true;
@@ -251,8 +259,7 @@ static bool fill_row(struct npu_worker *worker, const struct npu_view *view,
 		if (!npu_cursor_seek(worker, view, cursor, va, ahead, &run, error))
 			return false;
 		n = npu_min(len, run.len);
-		if (run.host)
-			npu_count(&worker->count.hbm_write, n);
+		count_run(worker, &run, &worker->count.hbm_write, n);
 		if (!run.sparse && !fill_run(worker, &run, word, n))
 			return npu_bus_error(error, NPU_ACCESS_WRITE, va);
 	}
@@ -277,9 +284,14 @@ static bool fill_part(struct npu_worker *worker, const struct npu_view *view,
 	return true;
 }
 
+/* @traffic is what it moves, for who models the time. */
 static bool run_part(struct npu_worker *worker, uint32_t context, const struct npu_cmd *cmd,
-		     const struct sdma_part *part, struct npu_error *error)
+		     const struct sdma_part *part, struct npu_traffic *traffic,
+		     struct npu_error *error)
 {
+	const struct npu_counters *count = &worker->count;
+	struct npu_traffic before = { .hbm = count->hbm_read + count->hbm_write,
+				      .bus = count->bus };
 	struct npu_view view;
 	bool ok;
 
@@ -292,9 +304,20 @@ static bool run_part(struct npu_worker *worker, uint32_t context, const struct n
 	else
 		ok = fill_part(worker, &view, &cmd->fill, part, error);
 	npu_section_leave(worker);
+	*traffic = (struct npu_traffic){
+		.bytes = part->rows * npu_max(part->bytes, ROW_COST),
+		.hbm = count->hbm_read + count->hbm_write - before.hbm,
+		.bus = count->bus - before.bus,
+	};
 	error->unit = NPU_UNIT_SDMA;
 	npu_code_changed(worker->core);
 	return ok;
+}
+
+/* What the engine was busy; if time is modelled it is counted as that is booked. */
+static uint64_t busy_ns(struct npu_core *core, uint64_t ns)
+{
+	return core->timing ? 0 : ns;
 }
 
 /* In sync mode time is what a part is deemed to take. */
@@ -310,10 +333,12 @@ bool npu_sdma_inline(struct npu_worker *worker, struct npu_queue *queue,
 {
 	struct sdma_part part = part_of(cmd, 0);
 	uint64_t start = npu_host_ns(), ns;
+	struct npu_traffic traffic;
 	bool ok;
 
-	ok = run_part(worker, queue->cfg.context, cmd, &part, error);
-	ns = part_ns(worker->core, &part, start);
+	ok = run_part(worker, queue->cfg.context, cmd, &part, &traffic, error);
+	npu_timing_copy(worker, queue, cmd, &traffic);
+	ns = busy_ns(worker->core, part_ns(worker->core, &part, start));
 	__atomic_fetch_add(&queue->sdma_ns, ns, __ATOMIC_RELAXED);
 	npu_count(&worker->count.sdma_ns, ns);
 	if (npu_load(&worker->core->sem_waiting)) {
@@ -331,16 +356,18 @@ void npu_sdma_unit(struct npu_worker *worker, struct npu_task *task, uint64_t un
 	struct npu_core *core = worker->core;
 	struct npu_error error = { .status = NPU_ST_OK };
 	uint64_t start = npu_host_ns(), ns;
+	struct npu_traffic traffic;
 
-	run_part(worker, task->queue->cfg.context, &task->cmd, &part, &error);
+	run_part(worker, task->queue->cfg.context, &task->cmd, &part, &traffic, &error);
+	npu_timing_moved(task, &traffic);
 	ns = part_ns(core, &part, start);
-	npu_count(&worker->count.sdma_ns, ns);
+	npu_count(&worker->count.sdma_ns, busy_ns(core, ns));
 	if (core->cfg.sync)
 		task->sync_ns += ns;
 	if (error.status == NPU_ST_OK && npu_task_timed_out(core, task)) {
 		error.status = NPU_ST_TIMEOUT;
 		error.unit = NPU_UNIT_SDMA;
 	}
-	npu_task_unit_end(worker, task, NULL, ns,
+	npu_task_unit_end(worker, task, NULL, busy_ns(core, ns),
 			  error.status == NPU_ST_OK ? NULL : &error);
 }

@@ -15,7 +15,7 @@ static struct npu_list *bucket(struct npu_core *core, uint64_t key)
 	return &core->sem_waiters[(key >> 3 ^ key >> 12) % NPU_SEM_BUCKETS];
 }
 
-static bool satisfied(const struct npu_cmd_sem *sem, uint64_t value)
+bool npu_sem_satisfied(const struct npu_cmd_sem *sem, uint64_t value)
 {
 	switch (sem->op) {
 	case NPU_SEM_GE:
@@ -39,7 +39,7 @@ static uint64_t apply(const struct npu_cmd_sem *sem, uint64_t value)
 	}
 }
 
-static uint64_t run_key(const struct npu_run *run)
+uint64_t npu_sem_key(const struct npu_run *run)
 {
 	if (run->sparse)
 		return KEY_SPARSE;
@@ -64,7 +64,7 @@ static bool word_load(struct npu_core *core, const struct npu_run *run, uint64_t
 
 /* Add and max are atomic against everyone, unless the word can only be had by DMA. */
 static bool word_apply(struct npu_core *core, const struct npu_run *run,
-		       const struct npu_cmd_sem *sem)
+		       const struct npu_cmd_sem *sem, uint64_t *result)
 {
 	uint64_t old = 0, new;
 	uint64_t *word;
@@ -76,7 +76,7 @@ static bool word_apply(struct npu_core *core, const struct npu_run *run,
 	if (!word) {
 		if (sem->op != NPU_SEM_SET && npu_dma_read(core, run->phys, &old, sizeof(old)))
 			return false;
-		new = apply(sem, old);
+		*result = new = apply(sem, old);
 		return !npu_dma_write(core, run->phys, &new, sizeof(new));
 	}
 	old = npu_load(word);
@@ -85,6 +85,7 @@ static bool word_apply(struct npu_core *core, const struct npu_run *run,
 	} while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 	npu_word_put(core, map, true);
+	*result = new;
 	return true;
 }
 
@@ -102,19 +103,35 @@ bool npu_sem_test(struct npu_worker *worker, const struct npu_queue *queue,
 	ok = npu_translate(worker, &view, sem->address, sizeof(value), NPU_ACCESS_READ, &run,
 			   error);
 	if (ok) {
-		place->key = run_key(&run);
+		place->key = npu_sem_key(&run);
 		place->tag = view.tag;
 		ok = word_load(worker->core, &run, &value) ||
 		     npu_bus_error(error, NPU_ACCESS_READ, sem->address);
 	}
 	npu_section_leave(worker);
-	*go = ok && satisfied(sem, value);
+	*go = ok && npu_sem_satisfied(sem, value);
 	return ok;
 }
 
-bool npu_sem_signal(struct npu_worker *worker, struct npu_queue *queue,
-		    const struct npu_cmd_sem *sem, struct npu_error *error)
+/* The time is noted first: who sees the value has to find it. */
+static bool signal_run(struct npu_queue *queue, const struct npu_cmd *cmd,
+		       const struct npu_run *run)
 {
+	const struct npu_cmd_sem *sem = &cmd->sem;
+	uint64_t key = npu_sem_key(run), value = 0;
+	unsigned int mark;
+
+	mark = npu_timing_mark(queue, cmd, key, sem->op == NPU_SEM_SET ? &sem->value : NULL);
+	if (!word_apply(queue->core, run, sem, &value))
+		return false;
+	npu_timing_marked(queue->core, key, mark, value);
+	return true;
+}
+
+bool npu_sem_signal(struct npu_worker *worker, struct npu_queue *queue,
+		    const struct npu_cmd *cmd, struct npu_error *error)
+{
+	const struct npu_cmd_sem *sem = &cmd->sem;
 	struct npu_view view;
 	struct npu_run run;
 	bool ok;
@@ -125,11 +142,11 @@ bool npu_sem_signal(struct npu_worker *worker, struct npu_queue *queue,
 			   error);
 	ok = ok && npu_translate(worker, &view, sem->address, sizeof(uint64_t), NPU_ACCESS_WRITE,
 				 &run, error);
-	ok = ok && (word_apply(worker->core, &run, sem) ||
+	ok = ok && (signal_run(queue, cmd, &run) ||
 		    npu_bus_error(error, NPU_ACCESS_WRITE, sem->address));
 	npu_section_leave(worker);
 	if (ok)
-		npu_sem_wake(worker->core, run_key(&run));
+		npu_sem_wake(worker->core, npu_sem_key(&run));
 	return ok;
 }
 
@@ -181,7 +198,7 @@ void npu_sem_wake(struct npu_core *core, uint64_t key)
 
 void npu_sem_wake_run(struct npu_core *core, const struct npu_run *run)
 {
-	npu_sem_wake(core, run_key(run));
+	npu_sem_wake(core, npu_sem_key(run));
 }
 
 /* A waiter that its owner should look at; HBM can be looked at here and now. */
@@ -195,7 +212,7 @@ static bool worth_waking(struct npu_queue *queue, uint64_t now, bool system)
 		return true;
 	if (queue->sem.key & KEY_SYSTEM)
 		return system && queue->sem.key != KEY_SPARSE;
-	return satisfied(sem, __atomic_load_n((uint64_t *)(core->hbm + queue->sem.key),
+	return npu_sem_satisfied(sem, __atomic_load_n((uint64_t *)(core->hbm + queue->sem.key),
 					      __ATOMIC_ACQUIRE));
 }
 

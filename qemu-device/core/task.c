@@ -48,6 +48,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	npu_store(&task->strict_found, false);
 	old = task->strict;
 	task->strict = strict;
+	npu_timing_start(task);
 	queue->tasks_running++;
 	npu_sched_add(core, &task->work, npu_min(units - 1, core->nr_workers));
 	pthread_mutex_unlock(&core->lock);
@@ -55,12 +56,13 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	return true;
 }
 
-/* With the lock: nothing of @task runs, and nothing more will. */
-static void end(struct npu_task *task)
+/* With the lock: nothing of @task runs, and nothing more will. @worker may be NULL. */
+static void end(struct npu_worker *worker, struct npu_task *task)
 {
 	struct npu_queue *queue = task->queue;
 
 	npu_sched_remove(queue->core, &task->work);
+	npu_timing_end(worker, task);
 	task->active = false;
 	queue->tasks_running--;
 	if (!queue->tasks_running && queue->state == NPU_Q_TASKS)
@@ -94,7 +96,7 @@ void npu_tasks_stop(struct npu_queue *queue)
 			continue;
 		npu_sched_remove(core, &task->work);
 		if (!task->running)
-			end(task);
+			end(NULL, task);
 	}
 }
 
@@ -139,7 +141,7 @@ static void after_unit(struct npu_worker *worker, struct npu_task *task)
 		npu_count(&worker->count.tasks_done, 1);
 	}
 	npu_sem_after_task(core);
-	end(task);
+	end(worker, task);
 }
 
 /*

@@ -148,7 +148,7 @@ static void *memory(size_t size)
 	return p;
 }
 
-struct testhost *th_new(unsigned int workers, unsigned int cores)
+static struct testhost *new_host(unsigned int workers, unsigned int cores, const char *timing)
 {
 	struct testhost *h = calloc(1, sizeof(*h));
 	pthread_condattr_t attr;
@@ -172,6 +172,7 @@ struct testhost *th_new(unsigned int workers, unsigned int cores)
 		.workers = workers,
 		.sync = !workers,
 		.serial = 0x123456789abcULL,
+		.timing = timing,
 	};
 	h->core = npu_core_new(&h->cfg, &ops, h, &error);
 	if (!h->core) {
@@ -179,6 +180,16 @@ struct testhost *th_new(unsigned int workers, unsigned int cores)
 		abort();
 	}
 	return h;
+}
+
+struct testhost *th_new(unsigned int workers, unsigned int cores)
+{
+	return new_host(workers, cores, NULL);
+}
+
+struct testhost *th_new_timed(unsigned int workers, const char *profile)
+{
+	return new_host(workers, npu_core_default_cores(profile), profile);
 }
 
 void th_free(struct testhost *h)

@@ -78,6 +78,8 @@ struct th_space {
 };
 
 struct testhost *th_new(unsigned int workers, unsigned int cores);	/* 0 workers: sync mode */
+/* With time modelled after a profile, and all the cores that it has. */
+struct testhost *th_new_timed(unsigned int workers, const char *profile);
 void th_free(struct testhost *h);
 uint32_t th_read(struct testhost *h, uint64_t offset);
 void th_write(struct testhost *h, uint64_t offset, uint32_t value);
