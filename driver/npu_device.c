@@ -109,7 +109,7 @@ static int npu_device_check_info(struct npu_device *npu)
 static int npu_device_identify(struct npu_device *npu)
 {
 	struct npu_info *info = &npu->info;
-	u32 magic = npu_read(npu, NPU_REG_MAGIC);
+	u32 magic = npu_read(npu, NPU_REG_MAGIC), features;
 
 	if (magic != NPU_MAGIC) {
 		drm_err(&npu->drm, "bad magic 0x%08x, not an NPU or not there\n", magic);
@@ -124,7 +124,9 @@ static int npu_device_identify(struct npu_device *npu)
 		return -ENODEV;
 	}
 
-	info->sparse = npu_read(npu, NPU_REG_FEATURES) & NPU_FEATURE_SPARSE;
+	features = npu_read(npu, NPU_REG_FEATURES);
+	info->sparse = features & NPU_FEATURE_SPARSE;
+	info->timing = features & NPU_FEATURE_TIMING;
 	info->num_queues = npu_read(npu, NPU_REG_NUM_QUEUES);
 	info->num_contexts = npu_read(npu, NPU_REG_NUM_CONTEXTS);
 	info->num_cqs = npu_read(npu, NPU_REG_NUM_CQS);

@@ -59,6 +59,8 @@ struct npu_info {
 	u32 timestamp_freq;
 	/** @sparse: page tables can have pages without memory */
 	bool sparse;
+	/** @timing: timestamps of queues are modelled */
+	bool timing;
 	/** @profile: NPU_PROFILE_* */
 	u32 profile;
 	/** @ub_size: bytes of unified buffer */

@@ -38,6 +38,12 @@ static const char *npu_query_product_name(u32 profile)
 	switch (profile) {
 	case NPU_PROFILE_910B:
 		return "910B2";
+	case NPU_PROFILE_910:
+		return "910";
+	case NPU_PROFILE_910C:
+		return "910C";
+	case NPU_PROFILE_310B:
+		return "310B";
 	default:
 		return "NPU";
 	}
@@ -69,6 +75,7 @@ static int npu_query_info(struct npu_device *npu, struct drm_npu_dev_query *args
 		.pci_bus = pdev->bus->number,
 		.pci_device = PCI_SLOT(pdev->devfn),
 		.pci_function = PCI_FUNC(pdev->devfn),
+		.timing = info->timing,
 	};
 
 	strscpy(reply.name, npu_query_product_name(info->profile), sizeof(reply.name));

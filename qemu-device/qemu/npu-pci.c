@@ -189,6 +189,10 @@ static bool npu_init_core(NpuState *s, Error **errp)
 
     s->config.hbm = memory_region_get_ram_ptr(hbm);
     s->config.hbm_size = memory_region_size(hbm);
+    s->config.timing = s->timing;
+    if (!s->config.cores) {
+        s->config.cores = npu_core_default_cores(s->timing);
+    }
     if (!s->config.workers) {
         s->config.workers = MIN(s->config.cores, g_get_num_processors());
     }
@@ -328,13 +332,16 @@ static const VMStateDescription npu_vmstate = {
 static const Property npu_properties[] = {
     DEFINE_PROP_LINK("hbm", NpuState, hostmem, TYPE_MEMORY_BACKEND,
                      HostMemoryBackend *),
-    DEFINE_PROP_UINT32("cores", NpuState, config.cores, 24),
+    /* 0: as many as the product has that time is modelled after; else 24 */
+    DEFINE_PROP_UINT32("cores", NpuState, config.cores, 0),
     DEFINE_PROP_UINT32("queues", NpuState, config.queues, NPU_MAX_QUEUES),
     DEFINE_PROP_UINT32("vectors", NpuState, config.vectors, 64),
     /* 0: as many as the host has processors */
     DEFINE_PROP_UINT32("workers", NpuState, config.workers, 0),
     DEFINE_PROP_BOOL("sync", NpuState, config.sync, false),
     DEFINE_PROP_UINT64("serial", NpuState, config.serial, 1),
+    /* A product whose times are modelled: 310b, 910, 910b, 910c; else none */
+    DEFINE_PROP_STRING("timing", NpuState, timing),
     DEFINE_PROP_CHR("console", NpuState, console),
     /* Where gdb connects to debug kernels, and firmware */
     DEFINE_PROP_CHR("gdb", NpuState, gdb[NPU_DEBUG_CORES].chr),

@@ -31,6 +31,7 @@ struct NpuState {
     struct npu_core_config config;
     CharBackend console;
     NpuGdb gdb[NPU_DEBUG_UNITS];
+    char *timing;
     bool soft_reset;
 
     MemoryRegion bar_regs;

@@ -115,6 +115,7 @@ static void fill_board(struct sink *sink, const struct npu_device *dev)
 		 dev->firmware.abi_minor);
 	put_text(sink, "Hardware Version", "hardware", "%u.%u", dev->info.hw_version >> 16,
 		 dev->info.hw_version & 0xffff);
+	put_text(sink, "Timing", "timing", "%s", dev->info.timing ? dev->info.name : "none");
 	put_text(sink, "PCIe Bus Info", "bus_id", "%s", dev->bus_id);
 	put_number(sink, "Slot ID", "slot", dev->minor);
 	put_text(sink, "Class ID", "class_id", "0x%06x", dev->pci.class_id);

@@ -174,8 +174,10 @@ struct drm_npu_dev_info {
 	__u8 pci_device;
 	/** @pci_function: PCI function */
 	__u8 pci_function;
+	/** @timing: 1 if queues' timestamps are modelled, after the product that @name says */
+	__u8 timing;
 	/** @pad: zero */
-	__u8 pad[5];
+	__u8 pad[4];
 };
 
 /**
