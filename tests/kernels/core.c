@@ -8,6 +8,7 @@
 #include <npu/npu_module.h>
 
 #include "core.h"
+#include "npu_internal.h"
 #include "rv64.h"
 #include "strict.h"
 #include "tile.h"
@@ -22,6 +23,9 @@ struct core {
 	struct core_fault fault;
 	struct strict *strict; /* NULL: not in strict mode */
 	size_t strict_bytes;
+	const struct npu_profile *profile; /* NULL: time is not modelled */
+	struct npu_pipes *pipes;
+	struct core_time time;
 	uint8_t *gm;
 	size_t size, used, modules_end;
 };
@@ -108,6 +112,8 @@ static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *
 
 	if (!status && core->strict && !strict_insn(core->strict, &core->tile, cpu, insn))
 		return -(int)strict_finding(core->strict)->status;
+	if (!status && core->pipes)
+		npu_pipes_insn(core->pipes, &core->tile, cpu, insn);
 	return status ? -(int)status : RV64_CUSTOM_OK;
 }
 
@@ -149,6 +155,7 @@ void core_free(struct core *core)
 	rv64_destroy(&core->cpu);
 	npu_tile_fini(&core->tile);
 	strict_free(core->strict);
+	npu_pipes_free(core->pipes);
 	free(core->gm);
 	free(core);
 }
@@ -269,10 +276,38 @@ static enum npu_status stop_status(struct core *core, enum rv64_stop stop)
 	}
 }
 
+void core_model(struct core *core, const struct npu_profile *profile)
+{
+	npu_pipes_free(core->pipes);
+	core->profile = profile;
+	core->pipes = npu_pipes_new(profile);
+}
+
+const struct core_time *core_time(const struct core *core)
+{
+	return &core->time;
+}
+
+/* The device's own way, with cores that have nothing else to do. */
+static void book(struct core *core, struct npu_booking *booking)
+{
+	uint64_t core_free[NPU_MAX_CORES] = { 0 };
+	struct npu_span span;
+
+	npu_book_kernel(core->profile, booking, core_free, &span);
+	core->time = (struct core_time){
+		.ns = span.end, .core_ns = span.core_ns, .bytes = booking->pages.bytes,
+		.again = npu_pages_again(&booking->pages),
+	};
+	memcpy(core->time.busy_ns, span.busy_ns, sizeof(span.busy_ns));
+	npu_booking_free(booking);
+}
+
 enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
 			 const void *args, size_t args_size, uint32_t blocks)
 {
 	const struct npu_kernel_desc *kernel = NULL;
+	struct npu_booking *booking = NULL;
 	enum npu_status status = NPU_ST_OK;
 	struct strict_task *task = NULL;
 	uint64_t args_address;
@@ -285,6 +320,9 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		return NPU_ST_CMD_INVALID;
 	}
 	memcpy(core_alloc(core, args_size, &args_address), args, args_size);
+	if (core->pipes)
+		booking = npu_booking_new(core->profile, blocks,
+					  ~0ULL >> (64 - core->profile->cores), 0);
 	if (core->strict)
 		task = strict_task_new(&core->strict_bytes);
 	for (uint32_t block = 0; !status && block < blocks; block++) {
@@ -300,11 +338,18 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 		core->cpu.x[11] = block;
 		core->cpu.x[12] = blocks;
 		core->fault.block = block;
+		if (booking)
+			npu_pipes_start(core->pipes, core->cpu.instret,
+					npu_booking_cores(booking));
 		status = stop_status(core, rv64_run(&core->cpu, RUN_INSNS));
 		if (core->strict && !status && !strict_end(core->strict))
 			status = strict_finding(core->strict)->status;
+		if (booking)
+			npu_booking_block(booking, block, core->pipes, core->cpu.instret);
 	}
 	strict_task_free(task);
+	if (booking)
+		book(core, booking);
 	return status;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <npu/npu_status.h>
+#include <npu/npu_tile.h>
 
 struct core;
 struct kernel_module;
@@ -37,6 +38,27 @@ void core_release(struct core *core);
  */
 enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
 			 const void *args, size_t args_size, uint32_t blocks);
+
+struct npu_profile;
+
+/**
+ * struct core_time - modelled time of a kernel, as docs/timing.md explains
+ * @ns: from its launch to its end
+ * @core_ns: what cores were busy, summed
+ * @busy_ns: likewise their pipes
+ * @bytes: of global memory that it has touched, as often as it did
+ * @again: of these, what L2 had
+ */
+struct core_time {
+	uint64_t ns, core_ns;
+	uint64_t busy_ns[NPU_PIPE_COUNT];
+	uint64_t bytes, again;
+};
+
+/* core_model() - have kernels timed as if they ran on all cores of the product. */
+void core_model(struct core *core, const struct npu_profile *profile);
+/* core_time() - of the last one. */
+const struct core_time *core_time(const struct core *core);
 
 struct core_fault {
 	uint32_t block;
