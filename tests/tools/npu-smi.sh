@@ -88,6 +88,7 @@ check "info -t common" prints "Aicore Count +: [1-9]" "$smi" info -t common -i 0
 check "info -t usages" prints "HBM Capacity\(MB\) +: 4096" "$smi" info -t usages -i 0
 check "info -t memory" prints "HBM Used\(MB\) +: [0-9]" "$smi" info -t memory -i 0
 check "info -t board" prints "Firmware Version +: [0-9a-z]" "$smi" info -t board -i 0
+check "time is not modelled" prints "Timing +: none" "$smi" info -t board -i 0
 check "-v" prints "npu-smi version: [0-9]" "$smi" -v
 check "-h" prints "Usage: npu-smi" "$smi" -h
 for view in "" -l -m "-t common -i 0" "-t usages -i 0" "-t memory -i 0" "-t board -i 0"; do

@@ -31,6 +31,7 @@ check "no such command is 127" status_is 127 "$vm" --no-driver -- no-such-comman
 check "a signal is 128 and its number" status_is 137 "$vm" --no-driver -- sh -c 'kill -9 $$'
 check "time-out is 124" status_is 124 "$vm" --no-driver --timeout 20 -- sleep 600
 check "usage error is 125" status_is 125 "$vm" --npus many
+check "a product that is not modelled is 125" status_is 125 "$vm" --timing 950
 check "a splat is 126" status_is 126 "$vm" --no-driver -- sh -c 'echo c >/proc/sysrq-trigger'
 check "standard output is the command's alone" output_is "two words" \
 	"$vm" --no-driver -- echo "two words"
