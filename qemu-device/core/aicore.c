@@ -422,7 +422,7 @@ static void end_block(struct npu_worker *worker, struct npu_aicore *ac, bool fai
 	ac->error.core = ac->id;
 	ac->error.block = ac->block;
 	npu_debug_block_ends(ac);
-	if (ac->pipes)
+	if (ac->pipes && ac->task->booking)
 		npu_timing_block_end(ac);
 	npu_task_unit_end(worker, ac->task, ac, ac->busy_ns, failed ? &ac->error : NULL);
 }

@@ -123,7 +123,8 @@ static void reset_state(struct npu_core *core)
 	unsigned int i;
 
 	npu_queues_reset(core);
-	npu_timing_reset(core);
+	if (core->timing)
+		npu_timing_reset(core);
 	npu_aicores_reset(core);
 	npu_sched_init(core);
 	npu_irq_reset(core);

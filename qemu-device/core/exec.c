@@ -133,7 +133,8 @@ static bool step_idle(struct npu_queue *queue)
 	pthread_mutex_lock(&core->lock);
 	if (npu_load(&queue->tail) == queue->head && !queue->stop && !queue->suspend) {
 		abort_done(queue);
-		npu_timing_idle(queue);
+		if (core->timing)
+			npu_timing_idle(queue);
 		go_on = park(queue, NPU_Q_IDLE);
 	}
 	pthread_mutex_unlock(&core->lock);
@@ -148,7 +149,8 @@ static void start_entry(struct npu_queue *queue)
 	queue->aicore_ns = 0;
 	queue->sdma_ns = 0;
 	queue->fault_written = false;
-	npu_timing_busy(queue);
+	if (queue->core->timing)
+		npu_timing_busy(queue);
 	npu_branch_restart(queue);
 }
 
@@ -263,7 +265,8 @@ static bool store_value(struct npu_core *core, const struct npu_run *run, uint64
 static bool write_run(struct npu_queue *queue, const struct npu_run *run,
 		      const struct npu_cmd *cmd, uint64_t value)
 {
-	npu_timing_mark(queue, cmd, npu_sem_key(run), &value);
+	if (queue->core->timing)
+		npu_timing_mark(queue, cmd, npu_sem_key(run), &value);
 	return store_value(queue->core, run, value, cmd->write.bytes);
 }
 
@@ -297,7 +300,9 @@ static bool run_inline(struct npu_worker *worker, struct npu_queue *queue,
 	case NPU_CMD_WRITE:
 		return write_value(worker, queue, cmd, cmd->write.value);
 	case NPU_CMD_TIMESTAMP:
-		return write_value(worker, queue, cmd, npu_timing_stamp(queue, cmd));
+		return write_value(worker, queue, cmd,
+				   queue->core->timing ? npu_timing_stamp(queue, cmd) :
+							 npu_timestamp(queue->core));
 	default:
 		return true;
 	}
@@ -336,7 +341,8 @@ static bool step_branch(struct npu_worker *worker, struct npu_queue *queue,
 		return true;
 	}
 	__atomic_fetch_add(&queue->done, (uint64_t)next - queue->index, __ATOMIC_RELAXED);
-	npu_timing_command(queue, cmd);
+	if (queue->core->timing)
+		npu_timing_command(queue, cmd);
 	queue->index = next;
 	npu_count(&worker->count.tasks_done, 1);
 	return true;
@@ -390,12 +396,13 @@ static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 		queue->phase = NPU_PHASE_SEM;
 		return true;
 	default:
-		if (run_inline(worker, queue, cmd)) {
-			npu_timing_command(queue, cmd);
-			command_done(worker, queue);
-		} else {
+		if (!run_inline(worker, queue, cmd)) {
 			fail(queue, cmd);
+			return true;
 		}
+		if (queue->core->timing)
+			npu_timing_command(queue, cmd);
+		command_done(worker, queue);
 		return true;
 	}
 }
@@ -454,7 +461,8 @@ static bool step_sem(struct npu_worker *worker, struct npu_queue *queue)
 		return true;
 	}
 	if (go) {
-		npu_timing_wait(queue, cmd, place.key, npu_load(&queue->sem_waits));
+		if (worker->core->timing)
+			npu_timing_wait(queue, cmd, place.key, npu_load(&queue->sem_waits));
 		npu_store(&queue->sem_waits, false);
 		command_done(worker, queue);
 		return true;
@@ -579,7 +587,8 @@ static bool step_fault(struct npu_worker *worker, struct npu_queue *queue)
 	pthread_mutex_lock(&core->lock);
 	stop = queue->stop;
 	if (!stop) {
-		npu_timing_idle(queue);
+		if (core->timing)
+			npu_timing_idle(queue);
 		park(queue, NPU_Q_FAULTED);
 		npu_queue_cmd_done(queue, NPU_ST_OK);
 	}

@@ -960,17 +960,18 @@ static inline void npu_code_changed(struct npu_core *core)
 }
 
 /*
- * timing.c: modelled time; nothing is done if it is not. Those marked (lock) want core->lock.
+ * timing.c: modelled time, if core->timing is not NULL, but for npu_timing_init(). Those marked
+ * (lock) want core->lock.
  *
  * npu_timing_busy: @queue has an entry to carry out.
  * npu_timing_idle: it has no more (lock).
  * npu_timing_forget: it is about to be freed (lock).
  * npu_timing_command: @cmd has been carried out and took no time but the scheduler's.
- * npu_timing_stamp: what @cmd is to write as the time; without a model that of the clock.
- * npu_timing_start: a task of several units has been given out (lock).
+ * npu_timing_stamp: what @cmd is to write as the time.
+ * npu_timing_start: a task of @units has been given out (lock); NULL if there is no memory for it.
  * npu_timing_block_start, _end: a block of one begins, and has ended, on @ac, which has pipes.
  * npu_timing_moved: SDMA has done a part of one.
- * npu_timing_end: it has ended; @worker counts it, or may be NULL (lock).
+ * npu_timing_end: one with a booking has ended; @worker counts it, or may be NULL (lock).
  * npu_timing_copy: a command of SDMA has been carried out at once.
  * npu_timing_mark: @cmd is about to write @value to the memory @key, or if that is NULL what
  *	npu_timing_marked() will tell, with what this returned.
@@ -983,10 +984,11 @@ void npu_timing_idle(struct npu_queue *queue);
 void npu_timing_forget(struct npu_queue *queue);
 void npu_timing_command(struct npu_queue *queue, const struct npu_cmd *cmd);
 uint64_t npu_timing_stamp(struct npu_queue *queue, const struct npu_cmd *cmd);
-void npu_timing_start(struct npu_task *task);
+struct npu_booking *npu_timing_start(struct npu_queue *queue, const struct npu_cmd *cmd,
+				     uint64_t units);
 void npu_timing_block_start(struct npu_aicore *ac);
 void npu_timing_block_end(struct npu_aicore *ac);
-void npu_timing_moved(struct npu_task *task, const struct npu_traffic *traffic);
+void npu_timing_moved(struct npu_booking *booking, const struct npu_traffic *traffic);
 void npu_timing_end(struct npu_worker *worker, struct npu_task *task);
 void npu_timing_copy(struct npu_worker *worker, struct npu_queue *queue,
 		     const struct npu_cmd *cmd, const struct npu_traffic *traffic);

@@ -188,7 +188,8 @@ void npu_queue_release(struct npu_queue *queue)
 	core->queues[id] = NULL;
 	core->contexts[queue->cfg.context].queues--;
 	core->cqs[queue->cfg.cq].queues--;
-	npu_timing_forget(queue);
+	if (core->timing)
+		npu_timing_forget(queue);
 	queue_free(queue);
 	npu_event(core, NPU_CORE_EV_QUEUE_DESTROY, id, 0, 0);
 }
@@ -569,7 +570,7 @@ void npu_queues_reset(struct npu_core *core)
 	unsigned int i;
 
 	for (i = 0; i < core->cfg.queues; i++) {
-		if (core->queues[i])
+		if (core->queues[i] && core->timing)
 			npu_timing_forget(core->queues[i]);
 		queue_free(core->queues[i]);
 		core->queues[i] = NULL;

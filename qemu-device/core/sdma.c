@@ -337,7 +337,8 @@ bool npu_sdma_inline(struct npu_worker *worker, struct npu_queue *queue,
 	bool ok;
 
 	ok = run_part(worker, queue->cfg.context, cmd, &part, &traffic, error);
-	npu_timing_copy(worker, queue, cmd, &traffic);
+	if (worker->core->timing)
+		npu_timing_copy(worker, queue, cmd, &traffic);
 	ns = busy_ns(worker->core, part_ns(worker->core, &part, start));
 	__atomic_fetch_add(&queue->sdma_ns, ns, __ATOMIC_RELAXED);
 	npu_count(&worker->count.sdma_ns, ns);
@@ -359,7 +360,8 @@ void npu_sdma_unit(struct npu_worker *worker, struct npu_task *task, uint64_t un
 	struct npu_traffic traffic;
 
 	run_part(worker, task->queue->cfg.context, &task->cmd, &part, &traffic, &error);
-	npu_timing_moved(task, &traffic);
+	if (task->booking)
+		npu_timing_moved(task->booking, &traffic);
 	ns = part_ns(core, &part, start);
 	npu_count(&worker->count.sdma_ns, busy_ns(core, ns));
 	if (core->cfg.sync)

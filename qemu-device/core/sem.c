@@ -113,7 +113,7 @@ bool npu_sem_test(struct npu_worker *worker, const struct npu_queue *queue,
 	return ok;
 }
 
-/* The time is noted first: who sees the value has to find it. */
+/* If time is modelled it is noted first: who sees the value has to find it. */
 static bool signal_run(struct npu_queue *queue, const struct npu_cmd *cmd,
 		       const struct npu_run *run)
 {
@@ -121,6 +121,8 @@ static bool signal_run(struct npu_queue *queue, const struct npu_cmd *cmd,
 	uint64_t key = npu_sem_key(run), value = 0;
 	unsigned int mark;
 
+	if (!queue->core->timing)
+		return word_apply(queue->core, run, sem, &value);
 	mark = npu_timing_mark(queue, cmd, key, sem->op == NPU_SEM_SET ? &sem->value : NULL);
 	if (!word_apply(queue->core, run, sem, &value))
 		return false;

@@ -48,7 +48,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	npu_store(&task->strict_found, false);
 	old = task->strict;
 	task->strict = strict;
-	npu_timing_start(task);
+	task->booking = core->timing ? npu_timing_start(queue, cmd, units) : NULL;
 	queue->tasks_running++;
 	npu_sched_add(core, &task->work, npu_min(units - 1, core->nr_workers));
 	pthread_mutex_unlock(&core->lock);
@@ -62,7 +62,8 @@ static void end(struct npu_worker *worker, struct npu_task *task)
 	struct npu_queue *queue = task->queue;
 
 	npu_sched_remove(queue->core, &task->work);
-	npu_timing_end(worker, task);
+	if (task->booking)
+		npu_timing_end(worker, task);
 	task->active = false;
 	queue->tasks_running--;
 	if (!queue->tasks_running && queue->state == NPU_Q_TASKS)

@@ -43,7 +43,7 @@ void npu_timing_busy(struct npu_queue *queue)
 	struct npu_core *core = queue->core;
 	struct npu_timing *t = core->timing;
 
-	if (!t || queue->clock.busy)
+	if (queue->clock.busy)
 		return;
 	pthread_mutex_lock(&core->lock);
 	if (!t->busy++ && npu_clock(core) - t->idle_since >= IDLE_NS)
@@ -58,7 +58,7 @@ void npu_timing_idle(struct npu_queue *queue)
 {
 	struct npu_timing *t = queue->core->timing;
 
-	if (!t || !queue->clock.busy)
+	if (!queue->clock.busy)
 		return;
 	queue->clock.busy = false;
 	if (!--t->busy)
@@ -69,8 +69,6 @@ void npu_timing_command(struct npu_queue *queue, const struct npu_cmd *cmd)
 {
 	struct npu_core *core = queue->core;
 
-	if (!core->timing)
-		return;
 	pthread_mutex_lock(&core->lock);
 	move_to(queue, command_at(queue, cmd));
 	pthread_mutex_unlock(&core->lock);
@@ -81,8 +79,6 @@ uint64_t npu_timing_stamp(struct npu_queue *queue, const struct npu_cmd *cmd)
 	struct npu_core *core = queue->core;
 	uint64_t at;
 
-	if (!core->timing)
-		return npu_timestamp(core);
 	pthread_mutex_lock(&core->lock);
 	at = command_at(queue, cmd);
 	reached(core, at);
@@ -92,8 +88,8 @@ uint64_t npu_timing_stamp(struct npu_queue *queue, const struct npu_cmd *cmd)
 
 /* Tasks. */
 
-static struct npu_booking *book(struct npu_queue *queue, const struct npu_cmd *cmd,
-				uint64_t units)
+struct npu_booking *npu_timing_start(struct npu_queue *queue, const struct npu_cmd *cmd,
+				     uint64_t units)
 {
 	bool kernel = cmd->opcode == NPU_CMD_KERNEL;
 	struct npu_booking *booking;
@@ -109,12 +105,6 @@ static struct npu_booking *book(struct npu_queue *queue, const struct npu_cmd *c
 	return booking;
 }
 
-void npu_timing_start(struct npu_task *task)
-{
-	task->booking = task->queue->core->timing ? book(task->queue, &task->cmd, task->units) :
-						    NULL;
-}
-
 void npu_timing_block_start(struct npu_aicore *ac)
 {
 	const struct npu_booking *booking = ac->task->booking;
@@ -128,13 +118,10 @@ void npu_timing_block_start(struct npu_aicore *ac)
 
 void npu_timing_block_end(struct npu_aicore *ac)
 {
-	struct npu_booking *booking = ac->task->booking;
 	struct npu_core *core = ac->core;
 
-	if (!booking)
-		return;
 	pthread_mutex_lock(&core->lock);
-	npu_booking_block(booking, ac->block, ac->pipes, ac->cpu.instret);
+	npu_booking_block(ac->task->booking, ac->block, ac->pipes, ac->cpu.instret);
 	pthread_mutex_unlock(&core->lock);
 }
 
@@ -189,20 +176,15 @@ static void finish(struct npu_worker *worker, struct npu_queue *queue)
 
 void npu_timing_end(struct npu_worker *worker, struct npu_task *task)
 {
-	if (!task->booking)
-		return;
 	task->booking->ended = true;
 	task->booking = NULL;
 	finish(worker, task->queue);
 }
 
-void npu_timing_moved(struct npu_task *task, const struct npu_traffic *traffic)
+void npu_timing_moved(struct npu_booking *booking, const struct npu_traffic *traffic)
 {
-	struct npu_traffic *sum;
+	struct npu_traffic *sum = &booking->traffic;
 
-	if (!task->booking)
-		return;
-	sum = &task->booking->traffic;
 	__atomic_fetch_add(&sum->bytes, traffic->bytes, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&sum->hbm, traffic->hbm, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&sum->bus, traffic->bus, __ATOMIC_RELAXED);
@@ -214,10 +196,8 @@ void npu_timing_copy(struct npu_worker *worker, struct npu_queue *queue,
 	struct npu_core *core = queue->core;
 	struct npu_booking *booking;
 
-	if (!core->timing)
-		return;
 	pthread_mutex_lock(&core->lock);
-	booking = book(queue, cmd, 1);
+	booking = npu_timing_start(queue, cmd, 1);
 	if (booking) {
 		booking->traffic = *traffic;
 		booking->ended = true;
@@ -240,8 +220,6 @@ unsigned int npu_timing_mark(struct npu_queue *queue, const struct npu_cmd *cmd,
 	struct npu_marks *marks;
 	unsigned int index;
 
-	if (!core->timing)
-		return 0;
 	pthread_mutex_lock(&core->lock);
 	marks = marks_of(core->timing, key);
 	index = marks->count++;
@@ -257,8 +235,6 @@ void npu_timing_marked(struct npu_core *core, uint64_t key, unsigned int index, 
 {
 	struct npu_marks *marks;
 
-	if (!core->timing)
-		return;
 	pthread_mutex_lock(&core->lock);
 	marks = marks_of(core->timing, key);
 	if (marks->count - index <= NPU_MARKS) {
@@ -293,8 +269,6 @@ void npu_timing_wait(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_
 	struct npu_core *core = queue->core;
 	uint64_t at, since;
 
-	if (!core->timing)
-		return;
 	pthread_mutex_lock(&core->lock);
 	at = command_at(queue, cmd);
 	since = signalled(core->timing, &cmd->sem, key);
@@ -321,8 +295,6 @@ bool npu_timing_init(struct npu_core *core)
 /* Queues are gone; what was booked goes on to lie behind. */
 void npu_timing_reset(struct npu_core *core)
 {
-	if (!core->timing)
-		return;
 	core->timing->busy = 0;
 	memset(core->timing->marks, 0, sizeof(core->timing->marks));
 }

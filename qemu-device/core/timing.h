@@ -3,7 +3,7 @@
  * Modelled time of queues and of what they run: docs/timing.md explains the model. All of it is
  * booked in the order of the commands, so that times depend on the program alone.
  *
- * core->timing is NULL if time is not modelled; then none of this is called, but for what says so.
+ * core->timing is NULL if time is not modelled.
  */
 #ifndef TIMING_H
 #define TIMING_H
