@@ -26,7 +26,8 @@ static void reached(struct npu_core *core, uint64_t at)
 static uint64_t command_at(const struct npu_queue *queue, const struct npu_cmd *cmd)
 {
 	const struct npu_queue_clock *clock = &queue->clock;
-	uint64_t at = npu_cmd_waits_for_all(cmd) ? npu_max(clock->issue, clock->done) : clock->issue;
+	uint64_t at =
+		npu_cmd_waits_for_all(cmd) ? npu_max(clock->issue, clock->done) : clock->issue;
 
 	return at + queue->core->timing->profile->command_ns;
 }
@@ -112,8 +113,8 @@ void npu_timing_block_start(struct npu_aicore *ac)
 
 	npu_pipes_start(ac->pipes, ac->cpu.instret,
 			booking ? npu_booking_cores(booking) : core->cfg.cores);
-	ac->pipes_base = booking ? booking->at + core->timing->profile->kernel_ns :
-				   npu_timestamp(core);
+	ac->pipes_base =
+		booking ? booking->at + core->timing->profile->kernel_ns : npu_timestamp(core);
 }
 
 void npu_timing_block_end(struct npu_aicore *ac)
@@ -190,8 +191,8 @@ void npu_timing_moved(struct npu_booking *booking, const struct npu_traffic *tra
 	__atomic_fetch_add(&sum->bus, traffic->bus, __ATOMIC_RELAXED);
 }
 
-void npu_timing_copy(struct npu_worker *worker, struct npu_queue *queue,
-		     const struct npu_cmd *cmd, const struct npu_traffic *traffic)
+void npu_timing_copy(struct npu_worker *worker, struct npu_queue *queue, const struct npu_cmd *cmd,
+		     const struct npu_traffic *traffic)
 {
 	struct npu_core *core = queue->core;
 	struct npu_booking *booking;
@@ -224,7 +225,9 @@ unsigned int npu_timing_mark(struct npu_queue *queue, const struct npu_cmd *cmd,
 	marks = marks_of(core->timing, key);
 	index = marks->count++;
 	marks->ring[index % NPU_MARKS] = (struct npu_mark){
-		.key = key, .value = value ? *value : 0, .at = command_at(queue, cmd),
+		.key = key,
+		.value = value ? *value : 0,
+		.at = command_at(queue, cmd),
 		.pending = !value,
 	};
 	pthread_mutex_unlock(&core->lock);
@@ -263,8 +266,7 @@ static uint64_t signalled(struct npu_timing *t, const struct npu_cmd_sem *sem, u
 	return at;
 }
 
-void npu_timing_wait(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t key,
-		     bool waited)
+void npu_timing_wait(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t key, bool waited)
 {
 	struct npu_core *core = queue->core;
 	uint64_t at, since;

@@ -6,10 +6,10 @@
 #include "tile_access.h"
 #include "timing_pipes.h"
 
-#define CUBE_ROWS	16 /* and columns */
-#define CUBE_LATENCY	32
-#define VECTOR_LATENCY	16
-#define LOCAL_LATENCY	16
+#define CUBE_ROWS 16 /* and columns */
+#define CUBE_LATENCY 32
+#define VECTOR_LATENCY 16
+#define LOCAL_LATENCY 16
 
 static uint64_t div_up(uint64_t n, uint64_t by)
 {
@@ -31,8 +31,8 @@ static uint64_t ns_to_cycles(const struct npu_profile *profile, uint64_t ns)
  * A transfer from or to global memory: what is nearest to it, a port of the core, and behind that
  * L2, or the core's share of HBM. MB/s is bytes a microsecond, and MHz cycles.
  */
-static struct npu_cost gm_cost(const struct npu_profile *profile, uint64_t bytes,
-			       unsigned int port, unsigned int cores, enum npu_gm gm)
+static struct npu_cost gm_cost(const struct npu_profile *profile, uint64_t bytes, unsigned int port,
+			       unsigned int cores, enum npu_gm gm)
 {
 	uint64_t busy = div_up(bytes, port);
 	uint64_t hbm = div_up(bytes * cores * profile->mhz, profile->hbm_mbps);
@@ -40,7 +40,9 @@ static struct npu_cost gm_cost(const struct npu_profile *profile, uint64_t bytes
 	if (gm == NPU_GM_NEAR)
 		return (struct npu_cost){ busy, ns_to_cycles(profile, profile->l2_ns), 0 };
 	return (struct npu_cost){
-		npu_max(busy, hbm), ns_to_cycles(profile, profile->hbm_ns), hbm,
+		npu_max(busy, hbm),
+		ns_to_cycles(profile, profile->hbm_ns),
+		hbm,
 	};
 }
 
@@ -127,8 +129,7 @@ static struct npu_cost vector_cost(const struct npu_profile *profile,
 {
 	uint64_t row = div_up(access->n, vector_lanes(profile, access, opcode));
 
-	return (struct npu_cost){ access->m * row * vector_factor(opcode), VECTOR_LATENCY,
-				  0 };
+	return (struct npu_cost){ access->m * row * vector_factor(opcode), VECTOR_LATENCY, 0 };
 }
 
 struct npu_cost npu_cost(const struct npu_profile *profile, const struct tile_access *access,

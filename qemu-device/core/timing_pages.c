@@ -7,11 +7,11 @@
 
 #include "timing_pages.h"
 
-#define FIRST_SIZE	256
-#define HASH		0x9e3779b97f4a7c15ULL
+#define FIRST_SIZE 256
+#define HASH 0x9e3779b97f4a7c15ULL
 
 /* Empty tables are kept for the next block while they are small. */
-#define KEEP_SIZE	4096
+#define KEEP_SIZE 4096
 
 void npu_pages_start(struct npu_pages *pages, uint64_t limit)
 {

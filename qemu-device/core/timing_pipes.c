@@ -11,9 +11,9 @@
 #include "tile_access.h"
 #include "timing_pipes.h"
 
-#define FLAG_IDS	16
-#define FLAG_SETS	8 /* that have not been waited for; of more the last ones count as one */
-#define QUEUE_MAX	64
+#define FLAG_IDS 16
+#define FLAG_SETS 8 /* that have not been waited for; of more the last ones count as one */
+#define QUEUE_MAX 64
 
 /* Times at which a flag was set, oldest first. */
 struct flag {
@@ -85,8 +85,7 @@ static uint64_t enter(const struct npu_pipes *pipes, struct run *run, enum npu_p
 	return npu_max(run->scalar, run->free[pipe]);
 }
 
-static void leave(const struct npu_pipes *pipes, struct run *run, enum npu_pipe pipe,
-		  uint64_t at)
+static void leave(const struct npu_pipes *pipes, struct run *run, enum npu_pipe pipe, uint64_t at)
 {
 	run->left[pipe][run->entered[pipe]++ % pipes->profile->queue_depth] = at;
 	run->free[pipe] = at;

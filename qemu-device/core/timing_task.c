@@ -111,7 +111,7 @@ void npu_book_kernel(const struct npu_profile *profile, const struct npu_booking
 	cores = choose_cores(booking, core_free);
 	for (i = 0; booking->total && i < booking->units; i++) {
 		ns = npu_cycles_to_ns(profile, between(booking, booking->total[i][NPU_GM_FAR],
-						   booking->total[i][NPU_GM_NEAR]));
+						       booking->total[i][NPU_GM_NEAR]));
 		core = first_free(core_free, cores);
 		core_free[core] = npu_max(core_free[core], ready) + ns;
 		span->core_ns += ns;
@@ -120,7 +120,7 @@ void npu_book_kernel(const struct npu_profile *profile, const struct npu_booking
 	for (pipe = 0; pipe < NPU_PIPE_COUNT; pipe++)
 		span->busy_ns[pipe] =
 			npu_cycles_to_ns(profile, between(booking, booking->busy[NPU_GM_FAR][pipe],
-						      booking->busy[NPU_GM_NEAR][pipe]));
+							  booking->busy[NPU_GM_NEAR][pipe]));
 }
 
 /* A MB/s is a byte a microsecond. */

@@ -646,7 +646,7 @@ static void mixture(unsigned int workers, uint64_t *times)
 	start = p.count;
 	again(&p, 1, NPU_CUBE_MMAD);
 	loop(&p, start);
-	copy(&p, UB, r.gm, 4096);
+	copy(&p, UB, r.gm + (40 << 20), 4096);
 	list[n++] = stamp(&r, 0);
 	list[n++] = kernel(&r, &p, 100);
 	for (i = 0; i < 4; i++) {
