@@ -3,6 +3,9 @@
 #ifndef OP_KERNELS_H
 #define OP_KERNELS_H
 
-#define OP_KERNELS(X) X(op_fill)
+#define OP_KERNELS(X)                                                                              \
+	X(op_fill)                                                                                 \
+	X(op_adam)                                                                                 \
+	X(op_sgd)
 
 #endif /* OP_KERNELS_H */

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Optimisers, against the formulas in double. A step makes about ten roundings in fp32, each of
+ * at most 2^-24 of values that are no greater than the parameter and its update together:
+ * 2e-6 is some three times that.
+ */
+#include "op_test.h"
+
+#define TOLERANCE 2e-6
+
+struct state {
+	npuop_tensor grad, param, moment1, moment2, copy, control;
+	double *g, *w, *m, *v;
+	uint64_t count;
+};
+
+static double *values(const npuop_tensor *t)
+{
+	const uint64_t count = npuop_tensor_elements(t);
+	double *out = malloc((count + 1) * sizeof(*out));
+
+	for (uint64_t i = 0; i < count; i++)
+		out[i] = tensor_get(t, i);
+	return out;
+}
+
+static struct state state_new(uint64_t rows, uint64_t cols, enum npuop_dtype grad,
+			      enum npuop_dtype copy)
+{
+	struct state s = {
+		.grad = tensor_random(grad, SHAPE(rows, cols)),
+		.param = tensor_random(NPUOP_F32, SHAPE(rows, cols)),
+		.moment1 = tensor_random(NPUOP_F32, SHAPE(rows, cols)),
+		.moment2 = tensor_random(NPUOP_F32, SHAPE(rows, cols)),
+		.copy = tensor_new(copy, SHAPE(rows, cols)),
+		.control = tensor_new(NPUOP_F32, SHAPE(4)),
+		.count = rows * cols,
+	};
+
+	for (uint64_t i = 0; i < s.count; i++)
+		tensor_set(&s.moment2, i, fabs(tensor_get(&s.moment2, i)));
+	s.g = values(&s.grad);
+	s.w = values(&s.param);
+	s.m = values(&s.moment1);
+	s.v = values(&s.moment2);
+	return s;
+}
+
+static void state_free(struct state *s)
+{
+	npuop_tensor *tensors[] = {
+		&s->grad, &s->param, &s->moment1, &s->moment2, &s->copy, &s->control,
+	};
+
+	for (size_t i = 0; i < COUNT(tensors); i++)
+		tensor_free(tensors[i]);
+	free(s->g);
+	free(s->w);
+	free(s->m);
+	free(s->v);
+}
+
+/* The copy is the new parameter, rounded once more. */
+static bool copied(const struct state *s)
+{
+	for (uint64_t i = 0; i < s->count; i++)
+		if (tensor_get(&s->copy, i) !=
+		    round_to(s->copy.dtype, tensor_get(&s->param, i)))
+			return false;
+	return true;
+}
+
+static void adam_reference(struct state *s, const npuop_adam_attr *a)
+{
+	const double c1 = 1 / (1 - pow((double)a->beta1, (double)a->step));
+	const double c2 = 1 / (1 - pow((double)a->beta2, (double)a->step));
+	const double beta1 = a->beta1, beta2 = a->beta2, decay = a->weight_decay;
+	const bool decoupled = a->flags & NPUOP_ADAM_DECOUPLED;
+
+	for (uint64_t i = 0; i < s->count; i++) {
+		double g = s->g[i] * (a->grad_scale != 0 ? (double)a->grad_scale : 1);
+
+		g += decoupled ? 0 : decay * s->w[i];
+		s->m[i] = beta1 * s->m[i] + (1 - beta1) * g;
+		s->v[i] = beta2 * s->v[i] + (1 - beta2) * g * g;
+		s->w[i] *= decoupled ? 1 - (double)a->rate * decay : 1;
+		s->w[i] -= (double)a->rate * c1 * s->m[i] /
+			   (sqrt(s->v[i] * c2) + (double)a->eps);
+	}
+}
+
+/* With @control the attributes hold nonsense, and the device the truth. */
+static void run_adam(struct state *s, npuop_adam_attr attr, bool control)
+{
+	adam_reference(s, &attr);
+	if (control) {
+		tensor_set(&s->control, 0, attr.rate);
+		tensor_set(&s->control, 1, 1 / (1 - pow((double)attr.beta1, (double)attr.step)));
+		tensor_set(&s->control, 2, 1 / (1 - pow((double)attr.beta2, (double)attr.step)));
+		tensor_set(&s->control, 3, attr.grad_scale != 0 ? (double)attr.grad_scale : 1);
+		attr.control = &s->control;
+		attr.rate = 123;
+		attr.step = 0;
+		attr.grad_scale = 77;
+	}
+	NEED(npuop_adam(fx.ops, &attr, &s->grad, &s->param, &s->moment1, &s->moment2));
+	sync_stream();
+}
+
+static void test_adam(void)
+{
+	static const enum npuop_dtype grads[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
+
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		const uint64_t cols = round ? 1 + rnd_below(9000) : 0;
+		struct state s = state_new(1 + rnd_below(3), cols, grads[round % 3],
+					   round & 1 ? NPUOP_F16 : NPUOP_BF16);
+		const npuop_adam_attr attr = {
+			.size = sizeof(attr),
+			.flags = round & 2 ? NPUOP_ADAM_DECOUPLED : 0,
+			.rate = 0.01f,
+			.beta1 = 0.9f,
+			.beta2 = 0.99f,
+			.eps = 1e-3f,
+			.weight_decay = round & 4 ? 0.05f : 0,
+			.grad_scale = round & 8 ? 0.25f : 0,
+			.step = 1 + rnd_below(1000),
+			.copy = round & 1 ? &s.copy : NULL,
+		};
+
+		run_adam(&s, attr, round & 16);
+		close_to(&s.param, s.w, TOLERANCE, TOLERANCE, "adam: param of %llu, round %u",
+			 (unsigned long long)s.count, round);
+		close_to(&s.moment1, s.m, TOLERANCE, TOLERANCE, "adam: moment1");
+		close_to(&s.moment2, s.v, TOLERANCE, TOLERANCE, "adam: moment2");
+		if (attr.copy)
+			ok(copied(&s), "adam: copy");
+		state_free(&s);
+	}
+}
+
+static void test_sgd(void)
+{
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		struct state s = state_new(1 + rnd_below(3), 1 + rnd_below(9000),
+					   round & 1 ? NPUOP_F16 : NPUOP_F32, NPUOP_BF16);
+		const double rate = 0.125, scale = round & 8 ? 2 : 1;
+		const double decay = round & 4 ? 0.25 : 0, momentum = round & 2 ? 0.75 : 0;
+		npuop_sgd_attr attr = {
+			.size = sizeof(attr),
+			.rate = round & 16 ? 99 : (float)rate,
+			.momentum = (float)momentum,
+			.weight_decay = (float)decay,
+			.grad_scale = round & 16 ? 99 : (float)scale,
+			.control = round & 16 ? &s.control : NULL,
+			.copy = &s.copy,
+		};
+
+		tensor_set(&s.control, 0, rate);
+		tensor_set(&s.control, 3, scale);
+		for (uint64_t i = 0; i < s.count; i++) {
+			s.m[i] = momentum * s.m[i] + s.g[i] * scale + decay * s.w[i];
+			s.w[i] -= rate * s.m[i];
+		}
+		NEED(npuop_sgd(fx.ops, &attr, &s.grad, &s.param,
+			       round & 2 ? &s.moment1 : NULL));
+		sync_stream();
+		close_to(&s.param, s.w, TOLERANCE, TOLERANCE, "sgd: param of %llu, round %u",
+			 (unsigned long long)s.count, round);
+		if (round & 2)
+			close_to(&s.moment1, s.m, TOLERANCE, TOLERANCE, "sgd: velocity");
+		ok(copied(&s), "sgd: copy");
+		state_free(&s);
+	}
+}
+
+static const npuop_adam_attr usual = {
+	.size = sizeof(usual), .rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .step = 1,
+};
+
+/* 0 / 0 is not: a parameter without gradients stays where it is. */
+static void test_zero(void)
+{
+	struct state s = state_new(1, 100, NPUOP_F32, NPUOP_F16);
+
+	for (uint64_t i = 0; i < s.count; i++) {
+		tensor_set(&s.grad, i, 0);
+		tensor_set(&s.moment1, i, 0);
+		tensor_set(&s.moment2, i, 0);
+	}
+	NEED(npuop_adam(fx.ops, &usual, &s.grad, &s.param, &s.moment1, &s.moment2));
+	sync_stream();
+	close_to(&s.param, s.w, 0, 0, "adam: no gradient, no step");
+	state_free(&s);
+}
+
+#ifdef OP_SHIM
+static void test_blocks(void)
+{
+	static const uint32_t blocks[] = { 1, 3, 24, 100 };
+	npuop_tensor first = { 0 };
+
+	for (size_t i = 0; i < COUNT(blocks); i++) {
+		struct state s = state_new(3, 7001, NPUOP_F32, NPUOP_F16);
+
+		for (uint64_t j = 0; j < s.count; j++) {
+			tensor_set(&s.grad, j, sin((double)j));
+			tensor_set(&s.param, j, cos((double)j));
+			tensor_set(&s.moment1, j, sin((double)j * 3));
+			tensor_set(&s.moment2, j, 1 + cos((double)j * 7));
+		}
+		shim_force_blocks(blocks[i]);
+		NEED(npuop_adam(fx.ops, &usual, &s.grad, &s.param, &s.moment1, &s.moment2));
+		if (!i) {
+			first = s.param;
+			s.param = tensor_new(NPUOP_F32, SHAPE(1));
+		} else {
+			ok(same_bits(&first, &s.param), "adam: the same bits of %u blocks",
+			   blocks[i]);
+		}
+		state_free(&s);
+	}
+	shim_force_blocks(0);
+	tensor_free(&first);
+}
+#endif
+
+static void test_refused(void)
+{
+	struct state s = state_new(2, 4, NPUOP_F32, NPUOP_F16);
+	const npuop_tensor turned = npuop_tensor_transpose(&s.param, 0, 1);
+	const npuop_tensor rows = npuop_tensor_slice(&s.grad, 1, 0, 2);
+	npuop_adam_attr attr = usual;
+	npuop_sgd_attr sgd = { .size = sizeof(sgd), .rate = 1 };
+
+#define ADAM(attr, g, w, m, v) npuop_adam(fx.ops, attr, g, w, m, v)
+	REFUSED(ADAM(NULL, &s.grad, &s.param, &s.moment1, &s.moment2), "attr");
+	REFUSED(ADAM(&attr, NULL, &s.param, &s.moment1, &s.moment2), "grad");
+	REFUSED(ADAM(&attr, &s.grad, NULL, &s.moment1, &s.moment2), "param");
+	REFUSED(ADAM(&attr, &s.grad, &turned, &s.moment1, &s.moment2), "param: shape [4, 2]");
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.grad, &s.moment2), "moment1 lies over grad");
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.copy), "moment2: F16");
+	REFUSED(ADAM(&attr, &rows, &rows, &rows, &rows), "grad: is not dense");
+	attr.beta1 = 1;
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.moment2), "beta1");
+	attr = usual;
+	attr.beta2 = NAN;
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.moment2), "beta2");
+	attr = usual;
+	attr.step = 0;
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.moment2), "step");
+	attr = usual;
+	attr.copy = &s.moment2;
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.moment2), "copy: F32");
+	attr = usual;
+	attr.control = &s.grad;
+	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.moment2), "control: shape");
+	sgd.momentum = 0.5f;
+	REFUSED(npuop_sgd(fx.ops, &sgd, &s.grad, &s.param, NULL), "velocity");
+	sgd.flags = 1;
+	REFUSED(npuop_sgd(fx.ops, &sgd, &s.grad, &s.param, &s.moment1), "npuop_sgd_attr.flags");
+	state_free(&s);
+}
+
+int main(void)
+{
+	op_begin();
+	test_adam();
+	test_sgd();
+	test_zero();
+	test_refused();
+#ifdef OP_SHIM
+	test_blocks();
+#endif
+	return op_end();
+}
