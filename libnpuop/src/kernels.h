@@ -4,7 +4,7 @@
 #define OP_KERNELS_H
 
 #define OP_KERNELS(X)                                                                              \
-	X(op_fill)                                                                                 \
+	X(op_elementwise)                                                                          \
 	X(op_adam)                                                                                 \
 	X(op_sgd)
 

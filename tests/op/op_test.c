@@ -124,6 +124,34 @@ void tensor_free(npuop_tensor *tensor)
 	tensor->memory = NULL;
 }
 
+npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
+			 bool repeats)
+{
+	npuop_tensor t = { .dtype = dtype, .rank = rank }, all;
+	uint64_t stride = rnd_below(8) ? 1 : 2, order[NPUOP_MAX_RANK];
+
+	for (uint32_t i = 0; i < rank; i++)
+		order[i] = i;
+	for (uint32_t i = rnd_below(3) ? rank : 0; i > 1; i--) {
+		const uint64_t j = rnd_below(i), swapped = order[i - 1];
+
+		order[i - 1] = order[j];
+		order[j] = swapped;
+	}
+	for (uint32_t i = rank; i--;) {
+		const uint64_t dim = order[i];
+
+		t.shape[dim] = shape[dim];
+		t.stride[dim] = repeats && !rnd_below(5) ? 0 : stride;
+		stride *= shape[dim] + (rnd_below(3) ? 0 : rnd_below(4));
+	}
+	t.offset = npuop_dtype_bytes(dtype, rnd_below(9));
+	stride += t.offset;
+	all = tensor_new(dtype, 1, &stride);
+	t.memory = all.memory;
+	return t;
+}
+
 npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
 {
 	npuop_tensor t = tensor_new(dtype, rank, shape);

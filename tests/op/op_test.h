@@ -69,6 +69,13 @@ void tensor_free(npuop_tensor *tensor);
 /* tensor_random() - the same, with random elements: floats in [-1, 1), integers of any value */
 npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
 
+/*
+ * tensor_view() - a random view with @shape of memory of its own: its dimensions in any order,
+ * gaps between them, now and then between elements; @repeats: some dimensions repeat elements
+ */
+npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
+			 bool repeats);
+
 /* tensor_get(), tensor_set() - element by its index in row-major order of the view. */
 double tensor_get(const npuop_tensor *tensor, uint64_t index);
 void tensor_set(const npuop_tensor *tensor, uint64_t index, double value);
