@@ -6,6 +6,7 @@
 #define OP_KERNELS(X)                                                                              \
 	X(op_elementwise)                                                                          \
 	X(op_adam)                                                                                 \
-	X(op_sgd)
+	X(op_sgd)                                                                                   \
+	X(op_random)
 
 #endif /* OP_KERNELS_H */

@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Rates of the optimisers on one core, in GB/s of what they must move, beside plain C. */
-#include <time.h>
-
-#include "op_test.h"
+/* Optimisers. */
+#include "bench.h"
 
 #define N (4u << 20)
-#define SECONDS 0.5
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static npuop_tensor grad, param, moment1, moment2;
 static float *g, *p, *m, *v;
@@ -55,27 +44,6 @@ static void sgd_c(void)
 	}
 }
 
-static void copy_c(void)
-{
-	memcpy(p, g, (size_t)N * 4);
-	__asm__ volatile("" ::: "memory");
-}
-
-static void measure(const char *name, void (*fn)(void), double bytes)
-{
-	const double start = now();
-	unsigned int rounds = 0;
-	double seconds;
-
-	do {
-		fn();
-		rounds++;
-		seconds = now() - start;
-	} while (seconds < SECONDS);
-	printf("%-24s %6.2f GB/s %6.2f ns/element\n", name, rounds * bytes / seconds * 1e-9,
-	       seconds * 1e9 / rounds / N);
-}
-
 int main(void)
 {
 	op_begin();
@@ -83,18 +51,13 @@ int main(void)
 	param = tensor_random(NPUOP_F32, SHAPE(N));
 	moment1 = tensor_random(NPUOP_F32, SHAPE(N));
 	moment2 = tensor_random(NPUOP_F32, SHAPE(N));
-	g = calloc(N, 4);
-	p = calloc(N, 4);
-	m = calloc(N, 4);
-	v = calloc(N, 4);
-	for (size_t i = 0; i < N; i++)
-		g[i] = (float)rnd_uniform();
-	for (int round = 0; round < 2; round++) {
-		measure("adam", adam, N * 28.0);
-		measure("adam, plain C", adam_c, N * 28.0);
-		measure("sgd with momentum", sgd, N * 20.0);
-		measure("sgd, plain C", sgd_c, N * 20.0);
-		measure("memcpy", copy_c, N * 8.0);
-	}
+	NEED(npurt_memory_map(grad.memory, (void **)&g));
+	NEED(npurt_memory_map(param.memory, (void **)&p));
+	NEED(npurt_memory_map(moment1.memory, (void **)&m));
+	NEED(npurt_memory_map(moment2.memory, (void **)&v));
+	bench("adam", adam, N * 28.0, N);
+	bench("adam, plain C", adam_c, N * 28.0, N);
+	bench("sgd with momentum", sgd, N * 20.0, N);
+	bench("sgd with momentum, plain C", sgd_c, N * 20.0, N);
 	return op_end();
 }
