@@ -6,7 +6,8 @@
 #define OP_KERNELS(X)                                                                              \
 	X(op_elementwise)                                                                          \
 	X(op_adam)                                                                                 \
-	X(op_sgd)                                                                                   \
-	X(op_random)
+	X(op_sgd)                                                                                  \
+	X(op_random)                                                                               \
+	X(op_reduce)
 
 #endif /* OP_KERNELS_H */

@@ -8,7 +8,7 @@
 #include "internal.h"
 
 #define OP_WALK_TENSORS (1 + NPU_OP_INPUTS)
-#define OP_WALK_DIMS (NPU_OP_OUTER + 2)
+#define OP_WALK_DIMS 8 /* those of tensors, one that is split, and single elements as rows */
 
 /**
  * struct op_dims - the dimensions of a walk, the innermost last, as few as do
