@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "transpose.h"
 #include "walk.h"
 
 #define LEAST_TILES 2 /* that are worth a block */
@@ -38,13 +39,21 @@ static int launch(npuop *ops, const struct call *call)
 	};
 	const npuop_tensor *tensors[OP_WALK_TENSORS] = { call->out };
 	struct npu_op_operand *operands[OP_WALK_TENSORS] = { &args.out };
+	npuop_tensor turned[NPU_OP_INPUTS];
 	struct op_dims dims;
+	uint64_t used = 0;
 
 	if (!npuop_tensor_elements(call->out))
 		return 0;
 	for (uint32_t i = 0; i < call->inputs; i++) {
+		int err = 0;
+
 		tensors[1 + i] = call->in[i].tensor;
 		operands[1 + i] = &args.in[i];
+		if (op_turn(ops, call->out, call->in[i].tensor, &used, &turned[i], &err))
+			tensors[1 + i] = &turned[i];
+		if (err)
+			return err;
 	}
 	dims = op_dims(tensors, 1 + call->inputs);
 	args.walk = op_walk(&dims, tensors, operands, 1 + call->inputs);
@@ -301,5 +310,7 @@ int npuop_copy(npuop *ops, const npuop_tensor *x, const npuop_tensor *out)
 	};
 	int err = check(ops, &call, OP_ALL_TYPES, OP_ALL_TYPES);
 
-	return err ? err : launch(ops, &call);
+	if (err || op_transpose(ops, x, out, &err))
+		return err;
+	return launch(ops, &call);
 }

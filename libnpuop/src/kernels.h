@@ -8,6 +8,7 @@
 	X(op_adam)                                                                                 \
 	X(op_sgd)                                                                                  \
 	X(op_random)                                                                               \
-	X(op_reduce)
+	X(op_reduce)                                                                               \
+	X(op_transpose)
 
 #endif /* OP_KERNELS_H */
