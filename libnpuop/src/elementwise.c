@@ -137,7 +137,10 @@ static uint32_t unary_types(enum npuop_unary_op op)
 int npuop_unary(npuop *ops, enum npuop_unary_op op, const npuop_tensor *x, const npuop_tensor *out)
 {
 	struct call call = {
-		.out_name = "out", .out = out, .in = { { "x", x } }, .inputs = 1,
+		.out_name = "out",
+		.out = out,
+		.in = { { "x", x } },
+		.inputs = 1,
 		.op = NPU_OP_UNARY + op,
 	};
 	int err;
@@ -162,8 +165,12 @@ int npuop_unary_backward(npuop *ops, enum npuop_unary_op op, const npuop_tensor 
 			 const npuop_tensor *grad, const npuop_tensor *grad_x)
 {
 	struct call call = {
-		.out_name = "grad_x", .out = grad_x, .in = { { "x", x }, { "grad", grad } },
-		.inputs = 2, .op = NPU_OP_BACKWARD + op, .dtype = NPUOP_F32,
+		.out_name = "grad_x",
+		.out = grad_x,
+		.in = { { "x", x }, { "grad", grad } },
+		.inputs = 2,
+		.op = NPU_OP_BACKWARD + op,
+		.dtype = NPUOP_F32,
 	};
 	int err;
 
@@ -207,7 +214,10 @@ int npuop_binary(npuop *ops, enum npuop_binary_op op, const npuop_tensor *x, con
 		 const npuop_tensor *out)
 {
 	struct call call = {
-		.out_name = "out", .out = out, .in = { { "x", x }, { "y", y } }, .inputs = 2,
+		.out_name = "out",
+		.out = out,
+		.in = { { "x", x }, { "y", y } },
+		.inputs = 2,
 		.op = NPU_OP_BINARY + op,
 	};
 	int err = check_binary(ops, op, &call);
@@ -262,7 +272,10 @@ int npuop_binary_scalar(npuop *ops, enum npuop_binary_op op, const npuop_tensor 
 			const npuop_tensor *out)
 {
 	struct call call = {
-		.out_name = "out", .out = out, .in = { { "x", x } }, .inputs = 1,
+		.out_name = "out",
+		.out = out,
+		.in = { { "x", x } },
+		.inputs = 1,
 		.op = NPU_OP_SCALAR + op,
 	};
 	int err = check_binary(ops, op, &call);
@@ -272,12 +285,15 @@ int npuop_binary_scalar(npuop *ops, enum npuop_binary_op op, const npuop_tensor 
 	return err ? err : launch(ops, &call);
 }
 
-int npuop_select(npuop *ops, const npuop_tensor *mask, const npuop_tensor *x,
-		 const npuop_tensor *y, const npuop_tensor *out)
+int npuop_select(npuop *ops, const npuop_tensor *mask, const npuop_tensor *x, const npuop_tensor *y,
+		 const npuop_tensor *out)
 {
 	struct call call = {
-		.out_name = "out", .out = out, .in = { { "mask", mask }, { "x", x }, { "y", y } },
-		.inputs = 3, .op = NPU_OP_SELECT,
+		.out_name = "out",
+		.out = out,
+		.in = { { "mask", mask }, { "x", x }, { "y", y } },
+		.inputs = 3,
+		.op = NPU_OP_SELECT,
 	};
 	int err = check(ops, &call, OP_ALL_TYPES, OP_ALL_TYPES);
 
@@ -305,7 +321,10 @@ int npuop_fill(npuop *ops, double value, const npuop_tensor *out)
 int npuop_copy(npuop *ops, const npuop_tensor *x, const npuop_tensor *out)
 {
 	struct call call = {
-		.out_name = "out", .out = out, .in = { { "x", x } }, .inputs = 1,
+		.out_name = "out",
+		.out = out,
+		.in = { { "x", x } },
+		.inputs = 1,
 		.op = NPU_OP_COPY,
 	};
 	int err = check(ops, &call, OP_ALL_TYPES, OP_ALL_TYPES);

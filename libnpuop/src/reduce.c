@@ -51,7 +51,8 @@ static void add_inner(struct pass *p)
 	struct op_dims *d = &p->dims;
 	const uint32_t last = d->count - 1;
 
-	if (d->count && d->stride[last][X] == x && (reduced(d, last) || d->stride[last][OUT] == out))
+	if (d->count && d->stride[last][X] == x &&
+	    (reduced(d, last) || d->stride[last][OUT] == out))
 		return;
 	d->extent[d->count] = 1;
 	d->stride[d->count][X] = x;
@@ -100,8 +101,14 @@ static uint64_t tiles(const struct npu_op_reduce_args *a)
 static struct npu_op_reduce_args pass_args(const struct pass *p)
 {
 	struct npu_op_reduce_args a = {
-		.x = p->x, .out = p->out, .rows = 1, .op = p->op, .square = p->square,
-		.x_dtype = p->x_dtype, .dtype = p->dtype, .out_dtype = p->out_dtype,
+		.x = p->x,
+		.out = p->out,
+		.rows = 1,
+		.op = p->op,
+		.square = p->square,
+		.x_dtype = p->x_dtype,
+		.dtype = p->dtype,
+		.out_dtype = p->out_dtype,
 		.divisor = p->divisor,
 	};
 	struct pass own = *p;
@@ -115,9 +122,10 @@ static struct npu_op_reduce_args pass_args(const struct pass *p)
 	if (rows < OP_WALK_DIMS) {
 		a.rows = d->extent[rows];
 		a.row_x = d->stride[rows][X];
+		a.out_stride = d->stride[rows][OUT];
 	}
-	a.out_stride = a.columns ? op_dtype_size(p->out_dtype) :
-		       rows < OP_WALK_DIMS ? d->stride[rows][OUT] : 0;
+	if (a.columns)
+		a.out_stride = op_dtype_size(p->out_dtype);
 	for (uint32_t i = 0; i < NPU_OP_REDUCE_OUTER; i++)
 		a.kept[i] = a.reduced[i] = 1;
 	for (uint32_t i = 0; i < d->count - 1; i++) {
@@ -271,8 +279,8 @@ static uint32_t out_types(enum npuop_reduce_op op, uint32_t x_dtype)
 		return OP_TYPE(NPUOP_S32);
 	if (is_float(x_dtype))
 		return OP_FLOATS;
-	return op == NPUOP_REDUCE_MAX || op == NPUOP_REDUCE_MIN ? OP_TYPE(x_dtype) :
-								  OP_TYPE(NPUOP_S32);
+	return op == NPUOP_REDUCE_MAX || op == NPUOP_REDUCE_MIN ? OP_TYPE(x_dtype)
+								: OP_TYPE(NPUOP_S32);
 }
 
 /* Each extent of out is that of x, or 1; of indices not more than one is. */
@@ -290,8 +298,8 @@ static int check_shape(npuop *ops, enum npuop_reduce_op op, const npuop_tensor *
 		reduced_dims += out->shape[i] != x->shape[i];
 	}
 	if (is_arg(op) && reduced_dims > 1)
-		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "out: %u dimensions are reduced, not 1",
-			       reduced_dims);
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+			       "out: %u dimensions are reduced, not 1", reduced_dims);
 	return 0;
 }
 

@@ -21,8 +21,8 @@ struct operand {
 static int check_operand(npuop *ops, const struct operand *all, uint32_t i)
 {
 	const struct operand *o = &all[i];
-	int err = o->written ? op_write(ops, o->name, o->tensor, o->types) :
-			       op_read(ops, o->name, o->tensor, o->types);
+	int err = o->written ? op_write(ops, o->name, o->tensor, o->types)
+			     : op_read(ops, o->name, o->tensor, o->types);
 
 	if (!err)
 		err = op_same(ops, o->name, o->tensor, all[0].name, all[0].tensor);
@@ -114,8 +114,8 @@ int npuop_adam(npuop *ops, const npuop_adam_attr *attr, const npuop_tensor *grad
 		return err;
 
 	const struct operand operands[] = {
-		{ "grad", grad, OP_FLOATS, false },  { "param", param, F32, true },
-		{ "moment1", moment1, F32, true },   { "moment2", moment2, F32, true },
+		{ "grad", grad, OP_FLOATS, false }, { "param", param, F32, true },
+		{ "moment1", moment1, F32, true },  { "moment2", moment2, F32, true },
 		{ "copy", own.copy, HALVES, true },
 	};
 	err = check_operands(ops, operands, 5);

@@ -39,7 +39,9 @@ bool op_transpose(npuop *ops, const npuop_tensor *x, const npuop_tensor *out, in
 	const npuop_tensor *tensors[] = { out, x };
 	const uint32_t bytes = op_dtype_size(x->dtype);
 	struct npu_op_transpose_args args = {
-		.x = op_address(x), .out = op_address(out), .x_dtype = x->dtype,
+		.x = op_address(x),
+		.out = op_address(out),
+		.x_dtype = x->dtype,
 		.out_dtype = out->dtype,
 	};
 	const struct op_dims d = op_dims(tensors, 2);

@@ -108,6 +108,14 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
 	return a / b + (a % b != 0);
 }
 
+/* Columns of a tile of one row: parts of one size, so that the last one is not a sliver. */
+static uint32_t even_part(uint64_t cols, uint32_t align)
+{
+	const uint64_t part = divide_up(cols, divide_up(cols, NPU_OP_TILE));
+
+	return (uint32_t)divide_up(part, align) * align;
+}
+
 static void choose_tiles(struct npu_op_walk *w, const npuop_tensor *const *tensors,
 			 struct npu_op_operand *const *operands, uint32_t count)
 {
@@ -121,11 +129,8 @@ static void choose_tiles(struct npu_op_walk *w, const npuop_tensor *const *tenso
 		far |= operands[t]->row > UINT32_MAX;
 	}
 	w->tile_rows = 1;
-	w->tile_cols = NPU_OP_TILE;
+	w->tile_cols = even_part(w->cols, align);
 	w->pitch = NPU_OP_TILE;
-	if (w->cols > NPU_OP_TILE) /* evenly, so that the last one is not a sliver */
-		w->tile_cols = (uint32_t)divide_up(
-			divide_up(w->cols, divide_up(w->cols, NPU_OP_TILE)), align) * align;
 	if (w->rows == 1 || far || w->cols > NPU_OP_TILE / 2)
 		return;
 	w->tile_cols = (uint32_t)w->cols;

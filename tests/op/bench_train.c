@@ -10,8 +10,14 @@ static float *g, *p, *m, *v;
 static void adam(void)
 {
 	const npuop_adam_attr attr = {
-		.size = sizeof(attr), .flags = NPUOP_ADAM_DECOUPLED, .rate = 1e-3f, .beta1 = 0.9f,
-		.beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f, .step = 10,
+		.size = sizeof(attr),
+		.flags = NPUOP_ADAM_DECOUPLED,
+		.rate = 1e-3f,
+		.beta1 = 0.9f,
+		.beta2 = 0.999f,
+		.eps = 1e-8f,
+		.weight_decay = 0.01f,
+		.step = 10,
 	};
 
 	NEED(npuop_adam(fx.ops, &attr, &grad, &param, &moment1, &moment2));
@@ -24,8 +30,7 @@ static void adam_c(void)
 	for (size_t i = 0; i < N; i++) {
 		m[i] = m[i] * 0.9f + g[i] * 0.1f;
 		v[i] = v[i] * 0.999f + g[i] * g[i] * 0.001f;
-		p[i] = p[i] * (1 - rate * 0.01f) -
-		       rate * c1 * m[i] / (sqrtf(v[i] * c2) + 1e-8f);
+		p[i] = p[i] * (1 - rate * 0.01f) - rate * c1 * m[i] / (sqrtf(v[i] * c2) + 1e-8f);
 	}
 }
 

@@ -124,8 +124,7 @@ void tensor_free(npuop_tensor *tensor)
 	tensor->memory = NULL;
 }
 
-npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
-			 bool repeats)
+npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape, bool repeats)
 {
 	npuop_tensor t = { .dtype = dtype, .rank = rank }, all;
 	uint64_t stride = rnd_below(8) ? 1 : 2, order[NPUOP_MAX_RANK];

@@ -98,7 +98,9 @@ static double converted(enum npuop_dtype from, enum npuop_dtype to, double x)
 
 static void test_types(void)
 {
-	static const double specials[] = { NAN, INFINITY, -INFINITY, -0.0, 1e9, -1e9, 3e9, 0.5, 2.5 };
+	static const double specials[] = {
+		NAN, INFINITY, -INFINITY, -0.0, 1e9, -1e9, 3e9, 0.5, 2.5
+	};
 
 	for (unsigned int round = 0; round < COUNT(types) * COUNT(types) * 2; round++) {
 		const enum npuop_dtype from = types[round % COUNT(types)];
@@ -135,7 +137,8 @@ static void test_types(void)
 /* Two tensors side by side. */
 static void test_concatenate(void)
 {
-	npuop_tensor a = tensor_random(NPUOP_F16, SHAPE(50, 13)), b = tensor_random(NPUOP_F16, SHAPE(50, 70));
+	npuop_tensor a = tensor_random(NPUOP_F16, SHAPE(50, 13)),
+		     b = tensor_random(NPUOP_F16, SHAPE(50, 70));
 	npuop_tensor out = tensor_new(NPUOP_F16, SHAPE(50, 83));
 	const npuop_tensor left = npuop_tensor_slice(&out, 1, 0, 13);
 	const npuop_tensor right = npuop_tensor_slice(&out, 1, 13, 70);
@@ -152,8 +155,10 @@ static void test_concatenate(void)
 /* An operand that lies the other way goes through the workspace, or by elements if it is too large. */
 static void test_turned(void)
 {
-	npuop_tensor x = tensor_random(NPUOP_F32, SHAPE(90, 301)), y = tensor_random(NPUOP_F32, SHAPE(301, 90));
-	npuop_tensor row = tensor_random(NPUOP_F32, SHAPE(301, 1, 40)), out = tensor_new(NPUOP_F32, SHAPE(40, 90, 301));
+	npuop_tensor x = tensor_random(NPUOP_F32, SHAPE(90, 301)),
+		     y = tensor_random(NPUOP_F32, SHAPE(301, 90));
+	npuop_tensor row = tensor_random(NPUOP_F32, SHAPE(301, 1, 40)),
+		     out = tensor_new(NPUOP_F32, SHAPE(40, 90, 301));
 	const npuop_tensor turned = npuop_tensor_transpose(&y, 0, 1);
 	const npuop_tensor turned_row = npuop_tensor_transpose(&row, 0, 2);
 	npuop_tensor flat = npuop_tensor_slice(&out, 0, 0, 1);

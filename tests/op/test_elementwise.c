@@ -143,8 +143,8 @@ static void run_unary(enum npuop_unary_op op, enum npuop_dtype from, enum npuop_
 	fill_random(&x, 6, special);
 	for (uint64_t i = 0; i < npuop_tensor_elements(&x); i++) {
 		want[i] = unary(op, tensor_get(&x, i));
-		want[i] = exact(op) || !isfinite(rounded(to, want[i])) ? rounded(to, want[i]) :
-									 want[i];
+		want[i] = exact(op) || !isfinite(rounded(to, want[i])) ? rounded(to, want[i])
+								       : want[i];
 	}
 	NEED(npuop_unary(fx.ops, op, &x, &out));
 	sync_stream();
@@ -344,9 +344,8 @@ static void test_select(void)
 		wide[1] = spread(&x, rank, shape);
 		wide[2] = spread(&y, rank, shape);
 		for (uint64_t i = 0; i < npuop_tensor_elements(&out); i++)
-			want[i] = rounded(dtype,
-					  tensor_get(&wide[tensor_get(&wide[0], i) != 0 ? 1 : 2],
-						     i));
+			want[i] = rounded(
+				dtype, tensor_get(&wide[tensor_get(&wide[0], i) != 0 ? 1 : 2], i));
 		NEED(npuop_select(fx.ops, &mask, &x, &y, &out));
 		sync_stream();
 		close_to(&out, want, 0, 0, "select of type %d, rank %u", dtype, rank);

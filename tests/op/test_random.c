@@ -14,9 +14,13 @@ static void test_vectors(void)
 		uint32_t word[4];
 	} known[] = {
 		{ 0, 0, 0, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
-		{ UINT64_MAX, UINT64_MAX, UINT64_MAX,
+		{ UINT64_MAX,
+		  UINT64_MAX,
+		  UINT64_MAX,
 		  { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-		{ 0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88,
+		{ 0x299f31d0a4093822,
+		  0x0370734413198a2e,
+		  0x85a308d3243f6a88,
 		  { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
 	};
 
@@ -72,8 +76,8 @@ static void test_uniform(void)
 				want[i] = tensor_get(&out, i);
 			inside &= tensor_get(&out, i) < high && tensor_get(&out, i) >= low;
 		}
-		close_to(&out, want, 0, 0, "uniform: %llu of type %d",
-			 (unsigned long long)count, dtype);
+		close_to(&out, want, 0, 0, "uniform: %llu of type %d", (unsigned long long)count,
+			 dtype);
 		ok(inside, "uniform: all in [%g, %g)", low, high);
 		free(want);
 		tensor_free(&out);
@@ -168,8 +172,7 @@ static void test_dropout(void)
 		double *want = new_values(count);
 
 		for (uint64_t i = 0; i < count; i++) {
-			const int32_t number =
-				(int32_t)philox_number(attr.seed, attr.counter, i);
+			const int32_t number = (int32_t)philox_number(attr.seed, attr.counter, i);
 			const float kept = (float)(1 / (1 - p)) * (float)tensor_get(&x, i);
 
 			want[i] = number >= p * 0x1p32 - 0x1p31 ? round_to(dtype, kept) : 0;
@@ -213,7 +216,8 @@ static void test_refused(void)
 {
 	npuop_tensor f = tensor_new(NPUOP_F32, SHAPE(4, 6)), i = tensor_new(NPUOP_S32, SHAPE(4, 6));
 	npuop_tensor turned = npuop_tensor_transpose(&f, 0, 1);
-	npuop_random_attr attr = { .size = sizeof(attr) }, bad = { .size = sizeof(bad), .flags = 1 };
+	npuop_random_attr attr = { .size = sizeof(attr) },
+			  bad = { .size = sizeof(bad), .flags = 1 };
 
 	REFUSED(npuop_random_uniform(fx.ops, NULL, 0, 1, &f), "attr");
 	REFUSED(npuop_random_uniform(fx.ops, &bad, 0, 1, &f), "npuop_random_attr.flags");

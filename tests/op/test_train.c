@@ -64,8 +64,7 @@ static void state_free(struct state *s)
 static bool copied(const struct state *s)
 {
 	for (uint64_t i = 0; i < s->count; i++)
-		if (tensor_get(&s->copy, i) !=
-		    round_to(s->copy.dtype, tensor_get(&s->param, i)))
+		if (tensor_get(&s->copy, i) != round_to(s->copy.dtype, tensor_get(&s->param, i)))
 			return false;
 	return true;
 }
@@ -84,8 +83,7 @@ static void adam_reference(struct state *s, const npuop_adam_attr *a)
 		s->m[i] = beta1 * s->m[i] + (1 - beta1) * g;
 		s->v[i] = beta2 * s->v[i] + (1 - beta2) * g * g;
 		s->w[i] *= decoupled ? 1 - (double)a->rate * decay : 1;
-		s->w[i] -= (double)a->rate * c1 * s->m[i] /
-			   (sqrt(s->v[i] * c2) + (double)a->eps);
+		s->w[i] -= (double)a->rate * c1 * s->m[i] / (sqrt(s->v[i] * c2) + (double)a->eps);
 	}
 }
 
@@ -162,8 +160,7 @@ static void test_sgd(void)
 			s.m[i] = momentum * s.m[i] + s.g[i] * scale + decay * s.w[i];
 			s.w[i] -= rate * s.m[i];
 		}
-		NEED(npuop_sgd(fx.ops, &attr, &s.grad, &s.param,
-			       round & 2 ? &s.moment1 : NULL));
+		NEED(npuop_sgd(fx.ops, &attr, &s.grad, &s.param, round & 2 ? &s.moment1 : NULL));
 		sync_stream();
 		close_to(&s.param, s.w, TOLERANCE, TOLERANCE, "sgd: param of %llu, round %u",
 			 (unsigned long long)s.count, round);
@@ -175,7 +172,12 @@ static void test_sgd(void)
 }
 
 static const npuop_adam_attr usual = {
-	.size = sizeof(usual), .rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .step = 1,
+	.size = sizeof(usual),
+	.rate = 0.01f,
+	.beta1 = 0.9f,
+	.beta2 = 0.99f,
+	.eps = 1e-8f,
+	.step = 1,
 };
 
 /* 0 / 0 is not: a parameter without gradients stays where it is. */

@@ -65,7 +65,7 @@ static void half_product(const struct areas *at, npu_addr t, uint32_t n)
 static void unary(const struct areas *at, uint32_t op, uint32_t n, uint32_t dtype)
 {
 	static const uint8_t opcodes[] = {
-		NPU_VNEG, NPU_VABS, NPU_VRELU, NPU_VEXP, NPU_VLN,
+		NPU_VNEG,  NPU_VABS,   NPU_VRELU,  NPU_VEXP,  NPU_VLN,
 		NPU_VSQRT, NPU_VRSQRT, NPU_VRECIP, NPU_VTANH, NPU_VERF,
 	};
 	const npu_addr x = at->in[0], t = at->temp0;
@@ -233,8 +233,8 @@ static uint32_t result_dtype(const struct npu_op_elementwise_args *args)
 {
 	const uint32_t op = args->op;
 
-	return op >= NPU_OP_BINARY && op < NPU_OP_SELECT && op % 0x20 >= NPU_OP_EQ ? NPU_U8 :
-										     args->dtype;
+	return op >= NPU_OP_BINARY && op < NPU_OP_SELECT && op % 0x20 >= NPU_OP_EQ ? NPU_U8
+										   : args->dtype;
 }
 
 static void calculate(const struct npu_op_elementwise_args *args, npu_addr slot,

@@ -76,8 +76,7 @@ static inline void philox_high(const struct philox_vector *v, uint32_t n)
 	npu_vec_one_row();
 }
 
-static inline void philox_round(const struct philox_vector *v, uint32_t k0, uint32_t k1,
-				uint32_t n)
+static inline void philox_round(const struct philox_vector *v, uint32_t k0, uint32_t k1, uint32_t n)
 {
 	const npu_addr c0 = v->state, c1 = c0 + PHILOX_ROW, c2 = c1 + PHILOX_ROW,
 		       c3 = c2 + PHILOX_ROW;

@@ -21,8 +21,12 @@ static struct areas areas_at(unsigned int slot, uint32_t grad_dtype)
 	const npu_addr base = NPU_UB_BASE + slot * SLOT, halves = base + 4 * AREA;
 
 	return (struct areas){
-		.g = base, .w = base + AREA, .m = base + 2 * AREA, .v = base + 3 * AREA,
-		.grad = grad_dtype == NPU_F32 ? base : halves, .copy = halves + HALF,
+		.g = base,
+		.w = base + AREA,
+		.m = base + 2 * AREA,
+		.v = base + 3 * AREA,
+		.grad = grad_dtype == NPU_F32 ? base : halves,
+		.copy = halves + HALF,
 	};
 }
 
@@ -56,9 +60,12 @@ static struct adam_factors adam_factors(const struct npu_op_adam_args *args)
 	const float root = __builtin_sqrtf(step.correction2);
 
 	return (struct adam_factors){
-		.grad_scale = step.grad_scale, .decay = decoupled ? 0 : args->weight_decay,
-		.beta1 = npu_f32_bits(args->beta1), .rest1 = npu_f32_bits(args->rest1),
-		.beta2 = npu_f32_bits(args->beta2), .rest2 = npu_f32_bits(args->rest2),
+		.grad_scale = step.grad_scale,
+		.decay = decoupled ? 0 : args->weight_decay,
+		.beta1 = npu_f32_bits(args->beta1),
+		.rest1 = npu_f32_bits(args->rest1),
+		.beta2 = npu_f32_bits(args->beta2),
+		.rest2 = npu_f32_bits(args->rest2),
 		.eps = npu_f32_bits(args->eps / root),
 		.keep = npu_f32_bits(decoupled && args->weight_decay != 0 ? keep : 1),
 		.minus_rate = npu_f32_bits(-(step.rate * step.correction1 / root)),

@@ -16,7 +16,7 @@
 #define TILE (ROWS * BYTES)
 #define IDENTITY (NPU_L1_BASE + SLOTS * TILE)
 #define CAST (NPU_UB_BASE + SLOTS * TILE)
-#define CAST_SLOT (2 * TILE) /* of two bytes four are made, of one as well by half a row */
+#define CAST_SLOT (2 * TILE) /* tile_cols() sees to it that this is enough */
 _Static_assert(IDENTITY + SLAB * SLAB <= NPU_L1_BASE + NPU_L1_SIZE, "L1 overflows");
 _Static_assert(CAST + SLOTS * CAST_SLOT <= NPU_UB_BASE + NPU_UB_SIZE, "UB overflows");
 _Static_assert(SLOTS * ROWS * SLAB <= NPU_L0A_SIZE, "L0A overflows");
@@ -95,8 +95,7 @@ static void store(const struct npu_op_transpose_args *args, const struct tile *t
 	npu_set_flag(NPU_PIPE_MTE3, NPU_PIPE_FIX, slot);
 }
 
-static void transpose(const struct npu_op_transpose_args *args, const struct tile *t,
-		      uint32_t slot)
+static void transpose(const struct npu_op_transpose_args *args, const struct tile *t, uint32_t slot)
 {
 	const npu_addr l1 = NPU_L1_BASE + slot * TILE, ub = NPU_UB_BASE + slot * TILE;
 	const uint32_t step = SLAB / t->x_bytes;

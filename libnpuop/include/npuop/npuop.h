@@ -135,11 +135,11 @@ int npuop_binary(npuop *ops, enum npuop_binary_op op, const npuop_tensor *x, con
 		 const npuop_tensor *out);
 int npuop_binary_scalar(npuop *ops, enum npuop_binary_op op, const npuop_tensor *x, double y,
 			const npuop_tensor *out);
-/* @out = @mask (U8) ? @x : @y */
+/* @out = @mask (U8) ? @x : @y, repeated as for npuop_binary() */
 int npuop_select(npuop *ops, const npuop_tensor *mask, const npuop_tensor *x, const npuop_tensor *y,
 		 const npuop_tensor *out);
 int npuop_fill(npuop *ops, double value, const npuop_tensor *out);
-/* Between any strides and types: transposes, concatenates, converts as VCAST does. */
+/* Between any strides and types: transposes, repeats, concatenates, converts as VCAST does. */
 int npuop_copy(npuop *ops, const npuop_tensor *x, const npuop_tensor *out);
 
 /* Reductions: npuop_reduce(3). Over the dimensions of which @out has an extent of 1. */
@@ -365,6 +365,8 @@ int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_at
 int npuop_cross_entropy(npuop *ops, const npuop_tensor *logits, const npuop_tensor *labels,
 			const npuop_tensor *loss, float grad_scale, const npuop_tensor *grad);
 
+/* Optimisers: npuop_adam(3). Tensors are dense. */
+
 typedef struct npuop_sgd_attr {
 	uint32_t size;
 	uint32_t flags; /* none defined */
@@ -374,7 +376,11 @@ typedef struct npuop_sgd_attr {
 	const npuop_tensor *copy; /* as the parameter, F16 or BF16: takes its new value; or NULL */
 } npuop_sgd_attr;
 
-/* @velocity: as @param; NULL without momentum. All are F32, but @grad, which may be F16 or BF16. */
+/*
+ * npuop_sgd() - velocity = momentum * velocity + grad; param -= rate * velocity
+ * @grad: any float type; the others are F32
+ * @velocity: as @param; may be NULL without momentum
+ */
 int npuop_sgd(npuop *ops, const npuop_sgd_attr *attr, const npuop_tensor *grad,
 	      const npuop_tensor *param, const npuop_tensor *velocity);
 
@@ -397,7 +403,10 @@ typedef struct npuop_adam_attr {
 int npuop_adam(npuop *ops, const npuop_adam_attr *attr, const npuop_tensor *grad,
 	       const npuop_tensor *param, const npuop_tensor *moment1, const npuop_tensor *moment2);
 
-/* Random numbers: npuop_random(3). Philox4x32-10 by seed, counter and the element's index. */
+/*
+ * Random numbers: npuop_random(3). Philox4x32-10 by seed, counter and the element's index.
+ * Tensors are dense.
+ */
 
 typedef struct npuop_random_attr {
 	uint32_t size;
