@@ -296,6 +296,9 @@ static int check_shape(npuop *ops, enum npuop_reduce_op op, const npuop_tensor *
 		if (out->shape[i] != x->shape[i] && out->shape[i] != 1)
 			return op_same(ops, "out", out, "x, or with some of 1", x);
 		reduced_dims += out->shape[i] != x->shape[i];
+		if (is_arg(op) && out->shape[i] != x->shape[i] && x->shape[i] > INT32_MAX)
+			return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+				       "x: has more elements than S32 has indices");
 	}
 	if (is_arg(op) && reduced_dims > 1)
 		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,

@@ -82,13 +82,13 @@ struct op_dims op_dims(const npuop_tensor *const *tensors, uint32_t count)
 	return d;
 }
 
-/* Are the elements of the last dimension neighbours in all tensors, or repeated in inputs? */
+/* Are the elements of the last dimension neighbours in all tensors, or all the same one? */
 static bool has_rows(const struct op_dims *d, const npuop_tensor *const *tensors, uint32_t count)
 {
 	for (uint32_t t = 0; t < count; t++) {
 		const uint64_t stride = d->stride[d->count - 1][t];
 
-		if (stride != op_dtype_size(tensors[t]->dtype) && (stride || !t))
+		if (stride && stride != op_dtype_size(tensors[t]->dtype))
 			return false;
 	}
 	return true;

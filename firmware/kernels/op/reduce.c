@@ -231,6 +231,11 @@ static struct tile reduce(const struct npu_op_reduce_args *args, uint64_t x, uin
 	return t;
 }
 
+NPU_ARGS(op_reduce, struct npu_op_reduce_args, in(x), out(out), array(kept), array(kept_x),
+	 array(kept_out), array(reduced), array(reduced_x), value(rows), value(cols), value(row_x),
+	 value(out_stride), value(tile_rows), value(tile_cols), value(pitch), value(columns),
+	 value(op), value(square), value(x_dtype), value(dtype), value(out_dtype), value(divisor));
+
 NPU_KERNEL(op_reduce, struct npu_op_reduce_args)
 {
 	const uint64_t length = args->columns ? args->cols : args->rows;

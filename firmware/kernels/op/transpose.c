@@ -174,6 +174,10 @@ static void flags_end(void)
 	}
 }
 
+NPU_ARGS(op_transpose, struct npu_op_transpose_args, in(x), out(out), array(outer), array(outer_x),
+	 array(outer_out), value(rows), value(cols), value(col_x), value(row_out), value(x_dtype),
+	 value(out_dtype));
+
 NPU_KERNEL(op_transpose, struct npu_op_transpose_args)
 {
 	const struct npu_span mine = npu_split(tiles(args), 1, block, blocks);
