@@ -13,7 +13,7 @@
 #include "walk.h"
 
 #define PART_ELEMENTS 16384 /* of x that are worth a part */
-#define PART_LENGTH 1024 /* rows that are added up one after the other, at most */
+#define PART_STEPS 256 /* tiles that are added up one after the other, at most */
 #define ENOUGH_TILES 32 /* for all cores */
 #define COLUMNS 256 /* of a tile, if there are few */
 
@@ -78,8 +78,7 @@ static void choose_tiles(struct npu_op_reduce_args *a)
 	if (a->columns && cols > COLUMNS && a->cols < ENOUGH_TILES * COLUMNS)
 		cols = COLUMNS;
 	a->tile_cols = (uint32_t)cols;
-	a->pitch = (a->tile_cols + align - 1) / align * align;
-	a->tile_rows = NPU_OP_REDUCE_TILE / a->pitch;
+	a->tile_rows = (uint32_t)(NPU_OP_REDUCE_TILE / (op_divide_up(cols, align) * align));
 	if (a->tile_rows > NPU_OP_REDUCE_ROWS)
 		a->tile_rows = NPU_OP_REDUCE_ROWS;
 	if (a->row_x > UINT32_MAX)
@@ -95,6 +94,18 @@ static uint64_t tiles(const struct npu_op_reduce_args *a)
 
 	for (uint32_t i = 0; i < NPU_OP_REDUCE_OUTER; i++)
 		count *= a->kept[i];
+	return count;
+}
+
+/* Tiles of x that become one tile of results. */
+static uint64_t steps(const struct npu_op_reduce_args *a)
+{
+	const uint64_t length = a->columns ? a->rows : a->cols;
+	const uint32_t step = a->columns ? a->tile_rows : a->tile_cols;
+	uint64_t count = (length + step - 1) / step;
+
+	for (uint32_t i = 0; i < NPU_OP_REDUCE_OUTER; i++)
+		count *= a->reduced[i];
 	return count;
 }
 
@@ -184,8 +195,8 @@ static uint64_t part_length(const npuop *ops, const struct pass *p, uint32_t dim
 	if (count < ENOUGH_TILES)
 		parts = (ENOUGH_TILES + count - 1) / count;
 	parts = parts < most ? parts : most;
-	if (args.columns && parts < length / PART_LENGTH) /* for the sum's precision */
-		parts = length / PART_LENGTH;
+	if (parts < steps(&args) / PART_STEPS) /* for the sum's precision */
+		parts = steps(&args) / PART_STEPS;
 	parts = parts < length ? parts : length;
 	parts = parts < room ? parts : room;
 	return parts > 1 ? (length + parts - 1) / parts : length;

@@ -30,7 +30,6 @@ enum npu_op_reduce {
  * @out_stride: from result to result of a matrix; of columns they are neighbours
  * @tile_rows: rows of a tile; 1 if their stride has more than 32 bits
  * @tile_cols: columns of a tile
- * @pitch: elements from row to row of a tile in UB, a multiple of 32 bytes of x
  * @columns: each column becomes an element, else each row
  * @op: enum npu_op_reduce; those of indices go with a single reduced dimension
  * @square: reduce the squares
@@ -49,12 +48,12 @@ struct npu_op_reduce_args {
 	uint64_t row_x;
 	uint64_t out_stride;
 	uint32_t tile_rows, tile_cols;
-	uint32_t pitch;
 	uint32_t columns;
 	uint32_t op;
 	uint32_t square;
 	uint32_t x_dtype, dtype, out_dtype;
 	float divisor;
+	uint32_t rsvd;
 };
 
 #endif /* NPU_OP_REDUCE_H */

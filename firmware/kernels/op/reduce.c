@@ -75,16 +75,23 @@ static void take_better(const struct npu_op_reduce_args *args, npu_addr value, u
 	npu_vec(NPU_VSELECT, INDEX, INDEX, index, n, NPU_S32, flags);
 }
 
+/* The rows of the tile are folded until one is left, the second half onto the first. */
 static void reduce_columns(const struct npu_op_reduce_args *args, const struct tile *t, int first)
 {
+	const enum npu_vec_opcode op = combining(args);
+
+	for (uint32_t rows = t->rows, half; rows > 1; rows = half) {
+		half = (rows + 1) / 2;
+		npu_vec(op, t->at, t->at, t->at + (uint64_t)half * t->pitch * 4,
+			(rows - half) * t->pitch, args->dtype, 0);
+	}
 	if (first)
 		npu_vdup(RESULT, neutral(args), t->cols, args->dtype);
-	if (!is_arg(args)) {
-		npu_vec_rows(t->rows, 0, 0, t->pitch * 4);
-		npu_vec(combining(args), RESULT, RESULT, t->at, t->cols, args->dtype, 0);
-		npu_vec_one_row();
-		return;
-	}
+	npu_vec(op, RESULT, RESULT, t->at, t->cols, args->dtype, 0);
+}
+
+static void arg_of_columns(const struct npu_op_reduce_args *args, const struct tile *t, int first)
+{
 	for (uint32_t r = 0; r < t->rows; r++) {
 		const npu_addr row = t->at + (uint64_t)r * t->pitch * 4;
 
@@ -133,7 +140,9 @@ static void reduce_tile(const struct npu_op_reduce_args *args, struct tile *t, i
 		npu_vmul(WORK, t->at, t->at, n, args->dtype);
 		t->at = WORK;
 	}
-	if (args->columns)
+	if (args->columns && is_arg(args))
+		arg_of_columns(args, t, first);
+	else if (args->columns)
 		reduce_columns(args, t, first);
 	else
 		reduce_rows(args, t, first);
@@ -207,7 +216,8 @@ static struct tile reduce(const struct npu_op_reduce_args *args, uint64_t x, uin
 	const uint64_t matrices = places(args->reduced);
 	const uint64_t length = args->columns ? args->rows : args->cols;
 	const uint32_t step = args->columns ? args->tile_rows : args->tile_cols;
-	struct tile t = { .pitch = args->pitch };
+	const uint32_t bytes = npu_dtype_bytes(args->x_dtype);
+	struct tile t;
 
 	for (uint64_t m = 0; m < matrices; m++) {
 		const uint64_t at = x + place(args->reduced, args->reduced_x, m);
@@ -220,6 +230,7 @@ static struct tile reduce(const struct npu_op_reduce_args *args, uint64_t x, uin
 			t.first = i;
 			t.rows = npu_min(args->tile_rows, args->rows - row);
 			t.cols = npu_min(args->tile_cols, args->cols - col);
+			t.pitch = npu_align(t.cols * bytes) / bytes;
 			ub_acquire(*slot);
 			load(args, &t, at, row, col);
 			ub_loaded(*slot);
@@ -233,8 +244,9 @@ static struct tile reduce(const struct npu_op_reduce_args *args, uint64_t x, uin
 
 NPU_ARGS(op_reduce, struct npu_op_reduce_args, in(x), out(out), array(kept), array(kept_x),
 	 array(kept_out), array(reduced), array(reduced_x), value(rows), value(cols), value(row_x),
-	 value(out_stride), value(tile_rows), value(tile_cols), value(pitch), value(columns),
-	 value(op), value(square), value(x_dtype), value(dtype), value(out_dtype), value(divisor));
+	 value(out_stride), value(tile_rows), value(tile_cols), value(columns), value(op),
+	 value(square), value(x_dtype), value(dtype), value(out_dtype), value(divisor),
+	 value(rsvd));
 
 NPU_KERNEL(op_reduce, struct npu_op_reduce_args)
 {
