@@ -227,6 +227,34 @@ static void test_blocks(void)
 }
 #endif
 
+#ifndef OP_SHIM
+/* A captured step takes what control holds when it is launched. */
+static void test_graph(void)
+{
+	struct state s = state_new(1, 1000, NPUOP_F32, NPUOP_F16);
+	const npuop_sgd_attr attr = { .size = sizeof(attr), .control = &s.control };
+	npurt_graph_exec *exec;
+	npurt_graph *graph;
+
+	NEED(npurt_stream_begin_capture(fx.stream, 0));
+	NEED(npuop_sgd(fx.ops, &attr, &s.grad, &s.param, NULL));
+	NEED(npurt_stream_end_capture(fx.stream, &graph));
+	NEED(npurt_graph_instantiate(graph, NULL, &exec));
+	for (int step = 1; step <= 3; step++) {
+		tensor_set(&s.control, 0, step * 0.25);
+		tensor_set(&s.control, 3, 1);
+		for (uint64_t i = 0; i < s.count; i++)
+			s.w[i] -= step * 0.25 * s.g[i];
+		NEED(npurt_graph_launch(exec, fx.stream));
+		sync_stream();
+		close_to(&s.param, s.w, TOLERANCE, TOLERANCE, "sgd: step %d of a graph", step);
+	}
+	NEED(npurt_graph_exec_destroy(exec));
+	NEED(npurt_graph_destroy(graph));
+	state_free(&s);
+}
+#endif
+
 static void test_refused(void)
 {
 	struct state s = state_new(2, 4, NPUOP_F32, NPUOP_F16);
@@ -273,6 +301,8 @@ int main(void)
 	test_refused();
 #ifdef OP_SHIM
 	test_blocks();
+#else
+	test_graph();
 #endif
 	return op_end();
 }
