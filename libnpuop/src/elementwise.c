@@ -24,11 +24,6 @@ struct call {
 	uint32_t op, dtype, scalar;
 };
 
-static bool is_float(uint32_t dtype)
-{
-	return OP_FLOATS & OP_TYPE(dtype);
-}
-
 static int launch(npuop *ops, const struct call *call)
 {
 	struct npu_op_elementwise_args args = {
@@ -95,7 +90,7 @@ static int common_type(npuop *ops, struct call *call, uint32_t first)
 
 		if (dtype == call->dtype)
 			continue;
-		if (!is_float(dtype) || !is_float(call->dtype))
+		if (!op_is_float(dtype) || !op_is_float(call->dtype))
 			return type_error(ops, call->in[i].name, call->in[first].name);
 		call->dtype = NPUOP_F32;
 	}
@@ -109,7 +104,7 @@ static int result_type(npuop *ops, struct call *call, uint32_t first)
 
 	if (dtype == call->dtype)
 		return 0;
-	if (!is_float(dtype) || !is_float(call->dtype))
+	if (!op_is_float(dtype) || !op_is_float(call->dtype))
 		return type_error(ops, call->out_name, call->in[first].name);
 	call->dtype = NPUOP_F32;
 	return 0;
@@ -255,7 +250,7 @@ static uint32_t float_bits(float value)
 /* A number in fp32 for floats, of which halves are made last; of integers only what they hold. */
 static int take_scalar(npuop *ops, struct call *call, const char *name, double value)
 {
-	if (is_float(call->dtype)) {
+	if (op_is_float(call->dtype)) {
 		call->dtype = NPUOP_F32;
 		call->scalar = isnan(value) ? 0x7fc00000 : float_bits((float)value);
 		return 0;

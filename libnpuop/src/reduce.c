@@ -20,11 +20,6 @@
 #define X 0
 #define OUT 1
 
-static bool is_float(uint32_t dtype)
-{
-	return OP_FLOATS & OP_TYPE(dtype);
-}
-
 static bool is_arg(enum npuop_reduce_op op)
 {
 	return op == NPUOP_REDUCE_ARGMAX || op == NPUOP_REDUCE_ARGMIN;
@@ -90,7 +85,7 @@ static uint64_t tiles(const struct npu_op_reduce_args *a)
 {
 	const uint64_t length = a->columns ? a->cols : a->rows;
 	const uint32_t step = a->columns ? a->tile_cols : a->tile_rows;
-	uint64_t count = (length + step - 1) / step;
+	uint64_t count = op_divide_up(length, step);
 
 	for (uint32_t i = 0; i < NPU_OP_REDUCE_OUTER; i++)
 		count *= a->kept[i];
@@ -102,7 +97,7 @@ static uint64_t steps(const struct npu_op_reduce_args *a)
 {
 	const uint64_t length = a->columns ? a->rows : a->cols;
 	const uint32_t step = a->columns ? a->tile_rows : a->tile_cols;
-	uint64_t count = (length + step - 1) / step;
+	uint64_t count = op_divide_up(length, step);
 
 	for (uint32_t i = 0; i < NPU_OP_REDUCE_OUTER; i++)
 		count *= a->reduced[i];
@@ -193,13 +188,13 @@ static uint64_t part_length(const npuop *ops, const struct pass *p, uint32_t dim
 	uint64_t parts = 1, most = elements(&p->dims, false) / PART_ELEMENTS;
 
 	if (count < ENOUGH_TILES)
-		parts = (ENOUGH_TILES + count - 1) / count;
+		parts = op_divide_up(ENOUGH_TILES, count);
 	parts = parts < most ? parts : most;
 	if (parts < steps(&args) / PART_STEPS) /* for the sum's precision */
 		parts = steps(&args) / PART_STEPS;
 	parts = parts < length ? parts : length;
 	parts = parts < room ? parts : room;
-	return parts > 1 ? (length + parts - 1) / parts : length;
+	return parts > 1 ? op_divide_up(length, parts) : length;
 }
 
 /* The result of each part, dense, one after the other: its strides in the workspace. */
@@ -288,7 +283,7 @@ static uint32_t out_types(enum npuop_reduce_op op, uint32_t x_dtype)
 {
 	if (is_arg(op))
 		return OP_TYPE(NPUOP_S32);
-	if (is_float(x_dtype))
+	if (op_is_float(x_dtype))
 		return OP_FLOATS;
 	return op == NPUOP_REDUCE_MAX || op == NPUOP_REDUCE_MIN ? OP_TYPE(x_dtype)
 								: OP_TYPE(NPUOP_S32);
@@ -384,7 +379,7 @@ int npuop_reduce(npuop *ops, enum npuop_reduce_op op, const npuop_tensor *x,
 		.op = kernel_op(op),
 		.x_dtype = x->dtype,
 		.out_dtype = out->dtype,
-		.dtype = is_float(x->dtype) ? NPUOP_F32 : NPUOP_S32,
+		.dtype = op_is_float(x->dtype) ? NPUOP_F32 : NPUOP_S32,
 		.square = op == NPUOP_REDUCE_SUMSQ,
 	};
 	if (op == NPUOP_REDUCE_MEAN)

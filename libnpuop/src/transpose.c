@@ -25,13 +25,8 @@ static bool can_transpose(const struct op_dims *d, const npuop_tensor *x, const 
 	const uint32_t row = row_dim(d, bytes);
 
 	return d->count >= 2 && row < last && d->stride[last][OUT] == op_dtype_size(out->dtype) &&
-	       d->stride[last][X] != 0 && d->stride[last][X] <= UINT32_MAX &&
-	       d->stride[row][OUT] <= UINT32_MAX;
-}
-
-static uint64_t divide_up(uint64_t a, uint64_t b)
-{
-	return (a + b - 1) / b;
+	       d->stride[last][X] != bytes && d->stride[last][X] != 0 &&
+	       d->stride[last][X] <= UINT32_MAX && d->stride[row][OUT] <= UINT32_MAX;
 }
 
 bool op_transpose(npuop *ops, const npuop_tensor *x, const npuop_tensor *out, int *err)
@@ -55,8 +50,8 @@ bool op_transpose(npuop *ops, const npuop_tensor *x, const npuop_tensor *out, in
 	args.row_out = d.stride[row][OUT];
 	args.cols = d.extent[d.count - 1];
 	args.col_x = d.stride[d.count - 1][X];
-	units = divide_up(args.rows, NPU_OP_TRANSPOSE_ROWS) *
-		divide_up(args.cols, NPU_OP_TRANSPOSE_BYTES / bytes);
+	units = op_divide_up(args.rows, NPU_OP_TRANSPOSE_ROWS) *
+		op_divide_up(args.cols, NPU_OP_TRANSPOSE_BYTES / bytes);
 	for (uint32_t i = 0; i < NPU_OP_TRANSPOSE_OUTER; i++)
 		args.outer[i] = 1;
 	for (uint32_t i = 0; i < d.count - 1; i++) {
@@ -110,7 +105,7 @@ bool op_turn(npuop *ops, const npuop_tensor *out, const npuop_tensor *x, uint64_
 	turned->offset = *used;
 	if (!op_transpose(ops, x, turned, err))
 		return false;
-	*used += divide_up(bytes, ALIGN) * ALIGN;
+	*used += op_divide_up(bytes, ALIGN) * ALIGN;
 	if (*used > room)
 		*used = room;
 	return true;

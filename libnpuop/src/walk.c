@@ -103,17 +103,12 @@ static void add_inner(struct op_dims *d, const npuop_tensor *const *tensors, uin
 	d->count++;
 }
 
-static uint64_t divide_up(uint64_t a, uint64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 /* Columns of a tile of one row: parts of one size, so that the last one is not a sliver. */
 static uint32_t even_part(uint64_t cols, uint32_t align)
 {
-	const uint64_t part = divide_up(cols, divide_up(cols, NPU_OP_TILE));
+	const uint64_t part = op_divide_up(cols, op_divide_up(cols, NPU_OP_TILE));
 
-	return (uint32_t)divide_up(part, align) * align;
+	return (uint32_t)op_divide_up(part, align) * align;
 }
 
 static void choose_tiles(struct npu_op_walk *w, const npuop_tensor *const *tensors,
@@ -134,7 +129,7 @@ static void choose_tiles(struct npu_op_walk *w, const npuop_tensor *const *tenso
 	if (w->rows == 1 || far || w->cols > NPU_OP_TILE / 2)
 		return;
 	w->tile_cols = (uint32_t)w->cols;
-	w->pitch = (uint32_t)divide_up(w->cols, align) * align;
+	w->pitch = (uint32_t)op_divide_up(w->cols, align) * align;
 	w->tile_rows = NPU_OP_TILE / w->pitch;
 	if (w->tile_rows > w->rows)
 		w->tile_rows = (uint32_t)w->rows;
@@ -171,8 +166,8 @@ struct npu_op_walk op_walk(const struct op_dims *dims, const npuop_tensor *const
 
 uint64_t op_walk_tiles(const struct npu_op_walk *walk)
 {
-	uint64_t tiles =
-		divide_up(walk->rows, walk->tile_rows) * divide_up(walk->cols, walk->tile_cols);
+	uint64_t tiles = op_divide_up(walk->rows, walk->tile_rows) *
+			 op_divide_up(walk->cols, walk->tile_cols);
 
 	for (uint32_t i = 0; i < NPU_OP_OUTER; i++)
 		tiles *= walk->outer[i];

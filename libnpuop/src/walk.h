@@ -21,6 +21,16 @@ struct op_dims {
 	uint64_t stride[OP_WALK_DIMS][OP_WALK_TENSORS];
 };
 
+static inline uint64_t op_divide_up(uint64_t a, uint64_t b)
+{
+	return a / b + (a % b != 0);
+}
+
+static inline bool op_is_float(uint32_t dtype)
+{
+	return OP_FLOATS & OP_TYPE(dtype);
+}
+
 /* op_dtype_size() - bytes of an element, which is not S4. */
 uint32_t op_dtype_size(uint32_t dtype);
 

@@ -134,6 +134,31 @@ static void test_types(void)
 	}
 }
 
+/* Windows that slide over a vector, by one and by three: elements are in several places. */
+static void test_windows(void)
+{
+	for (uint64_t step = 1; step <= 3; step += 2) {
+		npuop_tensor all = tensor_random(NPUOP_F32, SHAPE(1000));
+		npuop_tensor out = tensor_new(NPUOP_F32, SHAPE(300, 90)), x = all, turned;
+
+		x.rank = 2;
+		x.shape[0] = 300;
+		x.stride[0] = step;
+		x.shape[1] = 90;
+		x.stride[1] = 1;
+		NEED(npuop_copy(fx.ops, &x, &out));
+		sync_stream();
+		ok(same_bits(&x, &out), "windows by %llu", (unsigned long long)step);
+		turned = npuop_tensor_transpose(&x, 0, 1);
+		out = npuop_tensor_reshape(&out, SHAPE(90, 300));
+		NEED(npuop_copy(fx.ops, &turned, &out));
+		sync_stream();
+		ok(same_bits(&turned, &out), "their transposed");
+		tensor_free(&all);
+		tensor_free(&out);
+	}
+}
+
 /* Two tensors side by side. */
 static void test_concatenate(void)
 {
@@ -189,6 +214,7 @@ int main(void)
 	test_bits();
 	test_transpose();
 	test_types();
+	test_windows();
 	test_concatenate();
 	test_turned();
 	return op_end();
