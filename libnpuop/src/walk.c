@@ -148,8 +148,9 @@ struct npu_op_walk op_walk(const struct op_dims *dims, const npuop_tensor *const
 	w.cols = d.extent[d.count - 1];
 	if (d.count > 1)
 		w.rows = d.extent[d.count - 2];
-	for (uint32_t i = 0; i < NPU_OP_OUTER; i++)
-		w.outer[i] = i < outer ? d.extent[i] : 1;
+	w.outer_dims = outer;
+	for (uint32_t i = 0; i < outer; i++)
+		w.outer[i] = d.extent[i];
 	for (uint32_t t = 0; t < count; t++) {
 		*operands[t] = (struct npu_op_operand){
 			.address = op_address(tensors[t]),
@@ -169,7 +170,7 @@ uint64_t op_walk_tiles(const struct npu_op_walk *walk)
 	uint64_t tiles = op_divide_up(walk->rows, walk->tile_rows) *
 			 op_divide_up(walk->cols, walk->tile_cols);
 
-	for (uint32_t i = 0; i < NPU_OP_OUTER; i++)
+	for (uint32_t i = 0; i < walk->outer_dims; i++)
 		tiles *= walk->outer[i];
 	return tiles;
 }

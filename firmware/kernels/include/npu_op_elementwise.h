@@ -27,7 +27,7 @@ struct npu_op_operand {
 
 /**
  * struct npu_op_walk - the elements of a result, in tiles of rows and columns
- * @outer: extents
+ * @outer: extents of @outer_dims dimensions
  * @tile_rows: of a tile; 1 if a row's stride has more than 32 bits
  * @pitch: elements from row to row of a tile in UB, a multiple of 32 bytes of each operand
  */
@@ -36,7 +36,7 @@ struct npu_op_walk {
 	uint64_t rows, cols;
 	uint32_t tile_rows, tile_cols;
 	uint32_t pitch;
-	uint32_t rsvd;
+	uint32_t outer_dims;
 };
 
 /* As enum npuop_unary_op and enum npuop_binary_op. */

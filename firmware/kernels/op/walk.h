@@ -10,6 +10,7 @@
 struct tile {
 	uint64_t outer[NPU_OP_OUTER];
 	uint64_t row, col;
+	uint32_t outer_dims;
 	uint32_t rows, cols;
 	uint32_t pitch; /* elements */
 	uint32_t elements; /* with those that pad the rows */
@@ -19,7 +20,7 @@ static inline uint64_t walk_tiles(const struct npu_op_walk *w)
 {
 	uint64_t tiles = npu_ceil_div(w->rows, w->tile_rows) * npu_ceil_div(w->cols, w->tile_cols);
 
-	for (unsigned int i = 0; i < NPU_OP_OUTER; i++)
+	for (uint32_t i = 0; i < w->outer_dims; i++)
 		tiles *= w->outer[i];
 	return tiles;
 }
@@ -34,7 +35,8 @@ static inline struct tile walk_tile(const struct npu_op_walk *w, uint64_t index)
 	index /= across;
 	t.row = index % down * w->tile_rows;
 	index /= down;
-	for (unsigned int i = NPU_OP_OUTER; i--; index /= w->outer[i])
+	t.outer_dims = w->outer_dims;
+	for (uint32_t i = w->outer_dims; i--; index /= w->outer[i])
 		t.outer[i] = index % w->outer[i];
 	t.rows = npu_min(w->tile_rows, w->rows - t.row);
 	t.cols = npu_min(w->tile_cols, w->cols - t.col);
@@ -47,7 +49,7 @@ static inline uint64_t walk_address(const struct npu_op_operand *o, const struct
 {
 	uint64_t at = o->address + t->row * o->row;
 
-	for (unsigned int i = 0; i < NPU_OP_OUTER; i++)
+	for (uint32_t i = 0; i < t->outer_dims; i++)
 		at += t->outer[i] * o->outer[i];
 	return o->col ? at + t->col * npu_dtype_bytes(o->dtype) : at;
 }
