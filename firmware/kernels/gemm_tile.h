@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Products of matrices on the cube, tile by tile: what the kernels that multiply share.
+ *
+ * A block owns a run of output tiles. A tile's product is summed in L0C over chunks of k that
+ * come through L1 and from there to L0A, in two halves, and to L0B, which they may fill: a long
+ * step of the cube is worth more than a second buffer for B. Tiles go along a row or a column of
+ * tiles; the operand that they have in common stays in L1 as far as there is room.
+ *
+ *	struct gemm g = { ... };
+ *	gemm_plan(&g);
+ *	gemm_run(&g, npu_split(gemm_tiles(&g), 1, block, blocks));
+ */
+#ifndef GEMM_TILE_H
+#define GEMM_TILE_H
+
+#include "npu_kernel.h"
+
+#define GEMM_STEP_MAX 1024 /* elements of k in a chunk */
+#define GEMM_FLAGS 16
+
+/* A part of an operand: @extent of its m or n from @at on, and @kt of its k from @k0 on. */
+struct gemm_part {
+	uint32_t at, extent, k0, kt;
+};
+
+/*
+ * struct gemm_operand - A or B: where it is, and where its chunks are in L1
+ * @base: address of the matrix
+ * @pitch: bytes from row to row of it
+ * @k_rows: it has a row for each k, else for each m or n
+ * @load: brings a part to L1, rows @l1_pitch apart, as it would be in memory; NULL: from memory
+ * @source: for @load
+ * @pipe: that writes L1: NPU_PIPE_MTE2, if @load does not do it otherwise
+ *
+ * The rest is gemm_plan()'s. @stay chunks have slots of their own, the others share two.
+ */
+struct gemm_operand {
+	npu_addr base;
+	uint64_t pitch;
+	uint32_t k_rows;
+	enum npu_pipe pipe;
+	void (*load)(const struct gemm_operand *op, npu_addr dst, const struct gemm_part *part);
+	const void *source;
+
+	npu_addr l1;
+	uint32_t l1_pitch, chunk_bytes;
+	uint32_t stay, slots, turn;
+	uint32_t flag; /* of the first slot */
+};
+
+struct gemm_tile {
+	uint32_t m0, n0, mt, nt;
+	int first, last; /* of those that have the staying operand in common */
+};
+
+/*
+ * struct gemm - a batch of products
+ * @batches: how many
+ * @enter: turns to a product of the batch; NULL: there is one
+ * @store: takes a tile from L0C at @l0c, with FIXPIPE first
+ * @context: for @enter and @store
+ * @tile_m: most rows of a tile, up to 128; @tile_n: most columns; together they fit L0C
+ * @in: dtype of A and B
+ * @b_stays: B is dear to bring, and should be the one that stays
+ */
+struct gemm {
+	struct gemm_operand a, b;
+	uint64_t batches;
+	uint32_t m, n, k;
+	uint32_t tile_m, tile_n;
+	uint32_t in;
+	int b_stays;
+	void (*enter)(struct gemm *g, uint64_t batch);
+	void (*store)(const struct gemm *g, const struct gemm_tile *t, npu_addr l0c);
+	void *context;
+
+	uint32_t shift; /* log2 of the bytes of an input element */
+	uint32_t step; /* of k */
+	uint32_t tiles_m, tiles_n;
+	uint32_t half; /* of L0A, that the next chunk takes */
+	uint32_t b_halves, c_halves; /* whether L0B and L0C have two halves as well */
+	uint32_t c_half;
+};
+
+/* gemm_sum_dtype() - of L0C */
+static inline uint32_t gemm_sum_dtype(const struct gemm *g)
+{
+	return g->in == NPU_S8 ? NPU_S32 : NPU_F32;
+}
+
+/* gemm_even() - tiles as few as @most asks for, and as even as units allow. */
+static inline uint32_t gemm_even(uint32_t extent, uint32_t most, uint32_t unit)
+{
+	const uint32_t tiles = npu_ceil_div(extent, most);
+	const uint32_t even = npu_ceil_div(npu_ceil_div(extent, npu_max(tiles, 1)), unit) * unit;
+
+	return npu_min(npu_max(even, unit), most);
+}
+
+/* How many chunks of @chunk_bytes can stay in @room, with two slots for those that do not. */
+static inline uint32_t gemm_stay(uint32_t chunks, uint32_t room, uint32_t chunk_bytes)
+{
+	const uint32_t slots = npu_min(room / chunk_bytes, GEMM_FLAGS - 2);
+
+	return chunks <= slots ? chunks : slots - 2;
+}
+
+static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm *g, uint32_t tile)
+{
+	op->l1_pitch = npu_align((op->k_rows ? tile : g->step) << g->shift);
+	op->chunk_bytes = op->l1_pitch * (op->k_rows ? g->step : tile);
+}
+
+/*
+ * Which operand stays in L1 for the @tiles of a block, and where chunks are there. What nobody
+ * comes back for does not stay: two slots that are used again and again are nearer to the host.
+ */
+static inline void gemm_plan_l1(struct gemm *g, uint64_t tiles)
+{
+	const uint32_t chunks = npu_max(npu_ceil_div(g->k, g->step), 1);
+	const uint32_t a = g->a.chunk_bytes, b = g->b.chunk_bytes;
+	const uint32_t a_stay = gemm_stay(chunks, NPU_L1_SIZE - 2 * b, a);
+	const uint32_t b_stay = gemm_stay(chunks, NPU_L1_SIZE - 2 * a, b);
+
+	if (g->tiles_m == 1)
+		g->b_stays = 0;
+	else if (g->tiles_n == 1 || b_stay * b > a_stay * a)
+		g->b_stays = 1;
+	g->a.stay = !g->b_stays && g->tiles_n > 1 && tiles > 1 ? a_stay : 0;
+	g->b.stay = g->b_stays && tiles > 1 ? b_stay : 0;
+	g->a.slots = g->a.stay + (g->a.stay < chunks ? 2 : 0);
+	g->b.slots = g->b.stay + (g->b.stay < chunks ? 2 : 0);
+	g->a.l1 = NPU_L1_BASE;
+	g->b.l1 = NPU_L1_BASE + g->a.slots * a;
+	g->a.flag = 0;
+	g->b.flag = g->a.slots;
+}
+
+/* gemm_plan() - what follows from what the caller has set. */
+static inline void gemm_plan(struct gemm *g)
+{
+	const uint32_t shift = __builtin_ctz(npu_dtype_bytes(g->in));
+	const uint32_t unit = NPU_TILE_ALIGN >> shift, l0b_pitch = npu_align(g->tile_n << shift);
+	const uint32_t fits =
+		npu_min(NPU_L0A_SIZE / 2 / g->tile_m >> shift, NPU_L0B_SIZE / l0b_pitch);
+
+	g->shift = shift;
+	g->step =
+		npu_min(npu_min(fits, GEMM_STEP_MAX) / unit, npu_ceil_div(npu_max(g->k, 1), unit)) *
+		unit;
+	g->tiles_m = npu_ceil_div(g->m, g->tile_m);
+	g->tiles_n = npu_ceil_div(g->n, g->tile_n);
+	g->b_halves = g->step * l0b_pitch <= NPU_L0B_SIZE / 2;
+	g->c_halves = g->tile_m * npu_align(g->tile_n * 4) <= NPU_L0C_SIZE / 2;
+	gemm_plan_operand(&g->a, g, g->tile_m);
+	gemm_plan_operand(&g->b, g, g->tile_n);
+}
+
+static inline uint64_t gemm_tiles(const struct gemm *g)
+{
+	return g->batches * g->tiles_m * g->tiles_n;
+}
+
+/* Bring rows x cols = extent x kt (or the other way round) of an operand from memory to L1. */
+static inline void gemm_load(const struct gemm_operand *op, npu_addr dst,
+			     const struct gemm_part *part, uint32_t shift)
+{
+	const uint32_t row = op->k_rows ? part->k0 : part->at;
+	const uint32_t col = op->k_rows ? part->at : part->k0;
+	const uint32_t rows = op->k_rows ? part->kt : part->extent;
+	const uint32_t cols = op->k_rows ? part->extent : part->kt;
+
+	npu_copy_2d(dst, op->base + row * op->pitch + ((uint64_t)col << shift), cols << shift, rows,
+		    op->l1_pitch, op->pitch);
+}
+
+/*
+ * A chunk's slot of L1, with the chunk in it: chunk @i of the tile. What stays is there already
+ * but for the first tile.
+ */
+static inline uint32_t gemm_bring(struct gemm_operand *op, const struct gemm *g,
+				  const struct gemm_tile *t, uint32_t i,
+				  const struct gemm_part *part)
+{
+	const int stays = i < op->stay;
+	uint32_t slot = i;
+
+	if (!stays) {
+		slot = op->stay + op->turn;
+		op->turn = !op->turn;
+	} else if (!t->first) {
+		return slot;
+	}
+	npu_wait_flag(NPU_PIPE_MTE1, op->pipe, op->flag + slot);
+	if (op->load)
+		op->load(op, op->l1 + slot * op->chunk_bytes, part);
+	else
+		gemm_load(op, op->l1 + slot * op->chunk_bytes, part, g->shift);
+	npu_set_flag(op->pipe, NPU_PIPE_MTE1, op->flag + slot);
+	npu_wait_flag(op->pipe, NPU_PIPE_MTE1, op->flag + slot);
+	return slot;
+}
+
+/* The chunk is in L0: its slot is free, unless it stays for the next tile. */
+static inline void gemm_leave(const struct gemm_operand *op, const struct gemm_tile *t,
+			      uint32_t slot)
+{
+	if (slot >= op->stay || t->last)
+		npu_set_flag(NPU_PIPE_MTE1, op->pipe, op->flag + slot);
+}
+
+/* L0A takes rows of m, L0B rows of k: what is stored the other way is transposed. */
+static inline void gemm_load_l0(const struct gemm_operand *op, const struct gemm *g, npu_addr l0,
+				uint32_t slot, const struct gemm_part *part, int k_rows)
+{
+	const npu_addr l1 = op->l1 + slot * op->chunk_bytes;
+	const uint32_t rows = op->k_rows ? part->kt : part->extent;
+	const uint32_t cols = op->k_rows ? part->extent : part->kt;
+	const int transpose = !op->k_rows != !k_rows;
+
+	npu_load0(l0, l1, rows, cols, npu_align((transpose ? rows : cols) << g->shift),
+		  op->l1_pitch, g->in, transpose);
+}
+
+/* Add the product of a chunk to the tile in L0C. */
+static inline void gemm_multiply(struct gemm *g, const struct gemm_tile *t, uint32_t i, uint32_t k0)
+{
+	const uint32_t kt = npu_min(g->step, g->k - k0), half = g->half;
+	const uint32_t b_half = g->b_halves ? half : 0;
+	const npu_addr l0a = NPU_L0A_BASE + half * (NPU_L0A_SIZE / 2);
+	const npu_addr l0b = NPU_L0B_BASE + b_half * (NPU_L0B_SIZE / 2);
+	const npu_addr l0c = NPU_L0C_BASE + g->c_half * (NPU_L0C_SIZE / 2);
+	const struct gemm_part a = { t->m0, t->mt, k0, kt }, b = { t->n0, t->nt, k0, kt };
+	const uint32_t a_slot = gemm_bring(&g->a, g, t, i, &a);
+	const uint32_t b_slot = gemm_bring(&g->b, g, t, i, &b);
+
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
+	gemm_load_l0(&g->a, g, l0a, a_slot, &a, 0);
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + b_half);
+	gemm_load_l0(&g->b, g, l0b, b_slot, &b, 1);
+	gemm_leave(&g->a, t, a_slot);
+	gemm_leave(&g->b, t, b_slot);
+	npu_set_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
+	npu_wait_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
+	npu_mmad(l0c, l0a, l0b, t->mt, t->nt, kt, g->in, k0 == 0);
+	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
+	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + b_half);
+	g->half = !half;
+}
+
+static inline void gemm_compute(struct gemm *g, const struct gemm_tile *t)
+{
+	const npu_addr l0c = NPU_L0C_BASE + g->c_half * (NPU_L0C_SIZE / 2);
+	uint32_t i = 0;
+
+	npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, g->c_half);
+	if (!g->k)
+		npu_mmad(l0c, NPU_L0A_BASE, NPU_L0B_BASE, t->mt, t->nt, 0, g->in, 1);
+	for (uint32_t k0 = 0; k0 < g->k; k0 += g->step)
+		gemm_multiply(g, t, i++, k0);
+	npu_set_flag(NPU_PIPE_M, NPU_PIPE_FIX, g->c_half);
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_FIX, g->c_half);
+	g->store(g, t, l0c);
+	npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, g->c_half);
+	g->c_half = g->c_halves && !g->c_half;
+}
+
+/* All buffers are free at first: the flags that say so are set here, and taken at the end. */
+static inline void gemm_begin(const struct gemm *g)
+{
+	for (uint32_t i = 0; i < g->a.slots; i++)
+		npu_set_flag(NPU_PIPE_MTE1, g->a.pipe, g->a.flag + i);
+	for (uint32_t i = 0; i < g->b.slots; i++)
+		npu_set_flag(NPU_PIPE_MTE1, g->b.pipe, g->b.flag + i);
+	for (uint32_t i = 0; i < 3 + g->b_halves; i++)
+		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
+	for (uint32_t i = 0; i < 1 + g->c_halves; i++)
+		npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, i);
+}
+
+static inline void gemm_end(const struct gemm *g)
+{
+	for (uint32_t i = 0; i < g->a.slots; i++)
+		npu_wait_flag(NPU_PIPE_MTE1, g->a.pipe, g->a.flag + i);
+	for (uint32_t i = 0; i < g->b.slots; i++)
+		npu_wait_flag(NPU_PIPE_MTE1, g->b.pipe, g->b.flag + i);
+	for (uint32_t i = 0; i < 3 + g->b_halves; i++)
+		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
+	for (uint32_t i = 0; i < 1 + g->c_halves; i++)
+		npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, i);
+}
+
+/* gemm_run() - compute the tiles of @span, of all products of the batch one after the other. */
+static inline void gemm_run(struct gemm *g, struct npu_span span)
+{
+	uint32_t inner, outer, inner_tiles, outer_tiles;
+	uint64_t batch, rest;
+
+	if (span.begin == span.end)
+		return;
+	gemm_plan_l1(g, span.end - span.begin);
+	inner_tiles = g->b_stays ? g->tiles_m : g->tiles_n;
+	outer_tiles = g->b_stays ? g->tiles_n : g->tiles_m;
+	batch = span.begin / ((uint64_t)g->tiles_m * g->tiles_n);
+	rest = span.begin % ((uint64_t)g->tiles_m * g->tiles_n);
+	outer = rest / inner_tiles;
+	inner = rest % inner_tiles;
+	gemm_begin(g);
+	if (g->enter)
+		g->enter(g, batch);
+	for (uint64_t i = span.begin; i < span.end; i++) {
+		const uint32_t tm = g->b_stays ? inner : outer, tn = g->b_stays ? outer : inner;
+		const struct gemm_tile t = {
+			.m0 = tm * g->tile_m,
+			.n0 = tn * g->tile_n,
+			.mt = npu_min(g->tile_m, g->m - tm * g->tile_m),
+			.nt = npu_min(g->tile_n, g->n - tn * g->tile_n),
+			.first = i == span.begin || inner == 0,
+			.last = i + 1 == span.end || inner + 1 == inner_tiles,
+		};
+
+		gemm_compute(g, &t);
+		if (++inner < inner_tiles)
+			continue;
+		inner = 0;
+		if (++outer < outer_tiles)
+			continue;
+		outer = 0;
+		if (g->enter && i + 1 < span.end)
+			g->enter(g, ++batch);
+	}
+	gemm_end(g);
+}
+
+#endif /* GEMM_TILE_H */
