@@ -3,12 +3,16 @@
 #ifndef OP_KERNELS_H
 #define OP_KERNELS_H
 
-#define OP_KERNELS(X)                                                                              \
-	X(op_elementwise)                                                                          \
-	X(op_adam)                                                                                 \
-	X(op_sgd)                                                                                  \
-	X(op_random)                                                                               \
-	X(op_reduce)                                                                               \
+/* clang-format off */
+#define OP_KERNELS(X) \
+	X(op_adam) \
+	X(op_elementwise) \
+	X(op_gemm) \
+	X(op_gemm_s4) \
+	X(op_random) \
+	X(op_reduce) \
+	X(op_sgd) \
 	X(op_transpose)
+/* clang-format on */
 
 #endif /* OP_KERNELS_H */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments of the kernels that multiply matrices, for the kernel and the library. */
+#ifndef NPU_OP_GEMM_H
+#define NPU_OP_GEMM_H
+
+#include "npu/npu_tile.h"
+
+enum npu_op_activation { /* as enum npuop_activation */
+			 NPU_OP_ACT_NONE = 0,
+			 NPU_OP_ACT_RELU = 1,
+			 NPU_OP_ACT_GELU = 2,
+			 NPU_OP_ACT_GELU_TANH = 3,
+			 NPU_OP_ACT_SILU = 4,
+			 NPU_OP_ACT_COUNT
+};
+
+/* Largest output tile. */
+#define NPU_OP_GEMM_TILE_M 128
+#define NPU_OP_GEMM_TILE_N 256
+
+#define NPU_OP_GEMM_K_ROWS_A 0x1 /* A is stored with a row for each k */
+#define NPU_OP_GEMM_K_ROWS_B 0x2 /* so is B, as it is written */
+#define NPU_OP_GEMM_ACCUMULATE 0x4
+#define NPU_OP_GEMM_SCALES_M 0x8 /* scale_m is an element a row of C, not one for all */
+#define NPU_OP_GEMM_SCALES_N 0x10 /* scale_n is an element a column of C, not one for all */
+#define NPU_OP_GEMM_BIAS_M 0x20 /* bias is an element a row of C, not a column */
+
+/**
+ * struct npu_op_output - what becomes of sums on their way to memory
+ * @c: where they go
+ * @pre: takes the values before the activation; 0: none
+ * @bias: an element a column, or a row with BIAS_M; 0: none
+ * @scale_m: F32 factors of sums of integers; 0: none
+ * @scale_n: likewise
+ * @ldc: bytes from row to row of C
+ * @ld_pre: of pre
+ * @dtype: of c and pre
+ * @bias_dtype: of bias
+ * @flags: NPU_OP_GEMM_*
+ * @activation: enum npu_op_activation
+ * @scale: factor of the sums
+ * @rsvd: zero
+ */
+struct npu_op_output {
+	uint64_t c, pre, bias, scale_m, scale_n;
+	uint64_t ldc, ld_pre;
+	uint32_t dtype, bias_dtype;
+	uint32_t flags, activation;
+	float scale;
+	uint32_t rsvd;
+};
+
+#define NPU_OP_GEMM_BATCH 4
+
+/**
+ * struct npu_op_gemm_args - "op_gemm": C = activation(scale A B + bias), for each of a batch;
+ * "op_gemm_s4": the same with a B of 4 bits, two elements in a byte along n
+ * @a: A
+ * @b: B
+ * @scale_b: op_gemm_s4: F32 factors of B, a row for each @group rows of B
+ * @lda: bytes from row to row of A, as it is stored
+ * @ldb: of B
+ * @ld_scale: of scale_b
+ * @batch: extents of the batch's dimensions, innermost first
+ * @a_stride: bytes from product to product along each of them
+ * @b_stride: of B
+ * @c_stride: of C
+ * @pre_stride: of pre
+ * @out: what becomes of the sums; its addresses are those of the first product
+ * @m: rows of C
+ * @n: columns of C
+ * @k: length of the sums
+ * @in: dtype of A, and of B
+ * @group: see @scale_b
+ * @tile_m: rows of a tile of C, a multiple of 8 up to NPU_OP_GEMM_TILE_M
+ * @tile_n: columns of it, a multiple of 32 up to NPU_OP_GEMM_TILE_N
+ * @rsvd: zero
+ */
+struct npu_op_gemm_args {
+	uint64_t a, b, scale_b;
+	uint64_t lda, ldb, ld_scale;
+	uint64_t batch[NPU_OP_GEMM_BATCH];
+	uint64_t a_stride[NPU_OP_GEMM_BATCH], b_stride[NPU_OP_GEMM_BATCH];
+	uint64_t c_stride[NPU_OP_GEMM_BATCH], pre_stride[NPU_OP_GEMM_BATCH];
+	struct npu_op_output out;
+	uint32_t m, n, k;
+	uint32_t in;
+	uint32_t group;
+	uint32_t tile_m, tile_n;
+	uint32_t rsvd;
+};
+
+#endif /* NPU_OP_GEMM_H */

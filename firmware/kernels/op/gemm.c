@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Products of matrices, of a batch of them, with bias, activation and scales. */
+#include "gemm_output.h"
+#include "gemm_s4.h"
+
+struct product {
+	struct gemm gemm;
+	struct output out;
+	const struct npu_op_gemm_args *args;
+};
+
+/* Turn to a product of the batch. */
+static void enter(struct gemm *g, uint64_t batch)
+{
+	struct product *p = (struct product *)g;
+	const struct npu_op_gemm_args *args = p->args;
+
+	g->a.base = args->a;
+	g->b.base = args->b;
+	p->out.c = args->out.c;
+	p->out.pre = args->out.pre;
+	for (unsigned int d = 0; batch; batch /= args->batch[d++]) {
+		const uint64_t i = batch % args->batch[d];
+
+		g->a.base += i * args->a_stride[d];
+		g->b.base += i * args->b_stride[d];
+		p->out.c += i * args->c_stride[d];
+		p->out.pre += i * args->pre_stride[d];
+	}
+}
+
+static void prepare(struct product *p, const struct npu_op_gemm_args *args, uint32_t area)
+{
+	p->args = args;
+	p->gemm = (struct gemm){
+		.a = { .pitch = args->lda,
+		       .k_rows = args->out.flags & NPU_OP_GEMM_K_ROWS_A,
+		       .pipe = NPU_PIPE_MTE2 },
+		.b = { .pitch = args->ldb,
+		       .k_rows = args->out.flags & NPU_OP_GEMM_K_ROWS_B,
+		       .pipe = NPU_PIPE_MTE2 },
+		.batches = args->batch[0] * args->batch[1] * args->batch[2] * args->batch[3],
+		.m = args->m,
+		.n = args->n,
+		.k = args->k,
+		.tile_m = args->tile_m,
+		.tile_n = args->tile_n,
+		.in = args->in,
+		.enter = enter,
+		.store = output_store,
+		.context = &p->out,
+	};
+	p->out = output_of(&args->out, gemm_sum_dtype(&p->gemm), area);
+}
+
+NPU_ARGS(op_gemm, struct npu_op_gemm_args, in(a), in(b), out(out.c), value(m), value(n), value(k),
+	 value(in));
+
+NPU_KERNEL(op_gemm, struct npu_op_gemm_args)
+{
+	struct product p;
+
+	prepare(&p, args, OUTPUT_AREA_MAX);
+	gemm_plan(&p.gemm);
+	output_begin(&p.out);
+	gemm_run(&p.gemm, npu_split(gemm_tiles(&p.gemm), 1, block, blocks));
+	output_end(&p.out);
+}
+
+NPU_ARGS(op_gemm_s4, struct npu_op_gemm_args, in(a), in(b), in(scale_b), out(out.c), value(m),
+	 value(n), value(k), value(in), value(group));
+
+NPU_KERNEL(op_gemm_s4, struct npu_op_gemm_args)
+{
+	struct product p;
+
+	prepare(&p, args, S4_OUTPUT_AREA);
+	p.gemm.b.pipe = NPU_PIPE_MTE3;
+	p.gemm.b.load = s4_load;
+	p.gemm.b.source = args;
+	p.gemm.b_stays = 1;
+	gemm_plan(&p.gemm);
+	output_begin(&p.out);
+	s4_begin();
+	gemm_run(&p.gemm, npu_split(gemm_tiles(&p.gemm), 1, block, blocks));
+	s4_end();
+	output_end(&p.out);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What npuop_gemm() and the convolutions share. */
+#ifndef OP_GEMM_H
+#define OP_GEMM_H
+
+#include <npu_op_gemm.h>
+
+#include "internal.h"
+
+/* op_bias() - is a bias one of @count elements, of F32 or @dtype? Its part of @out; NULL: none. */
+int op_bias(npuop *ops, const npuop_tensor *bias, uint64_t count, uint32_t dtype,
+	    struct npu_op_output *out);
+/* op_activation() - is it an enum npuop_activation? */
+int op_activation(npuop *ops, uint32_t activation);
+
+/*
+ * op_tiles() - the shape of tiles for @batches products m x n: few large ones, unless cores would
+ * be idle; returns how many there are
+ */
+uint64_t op_tiles(const npuop *ops, uint64_t batches, uint32_t m, uint32_t n, uint32_t *tile_m,
+		  uint32_t *tile_n);
+/* op_tile_blocks() - blocks for @tiles of @flop operations each, as few as take no more rounds */
+uint32_t op_tile_blocks(const npuop *ops, uint64_t tiles, double flop);
+
+#endif /* OP_GEMM_H */

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+/*
+ * npuop_gemm(): sums in the documented order, so before the activation the same bits are expected.
+ * Activations are compared with double precision: the vector engine's functions are within 2 ulp,
+ * and 1 + erf(x) or 1 + tanh(x) cancels to an error of the last place of 1.
+ */
+#include "op_test.h"
+
+#define PAD 3 /* rows and columns of memory beyond a matrix */
+#define GUARD 77 /* what is there, around C */
+
+struct test_case {
+	uint64_t b0, b1, m, n, k;
+	enum npuop_dtype in, out;
+	bool a_turned, b_turned, c_turned; /* stored the other way round */
+	bool a_repeated, b_repeated; /* along b1 */
+	bool bias, bias_half, pre, accumulate;
+	bool scales_m, scales_n;
+	float scale;
+	enum npuop_activation activation;
+};
+
+/* A view of rows x cols in random memory that is larger, and all of that memory. */
+struct matrix {
+	npuop_tensor all, view;
+};
+
+static struct matrix matrix_new(enum npuop_dtype dtype, uint64_t b0, uint64_t b1, uint64_t rows,
+				uint64_t cols, bool turned)
+{
+	const uint64_t shape[4] = { b0, b1, (turned ? cols : rows) + PAD,
+				    (turned ? rows : cols) + PAD };
+	struct matrix x = { .all = tensor_random(dtype, 4, shape) };
+
+	x.view = npuop_tensor_slice(&x.all, 2, 1, shape[2] - PAD);
+	x.view = npuop_tensor_slice(&x.view, 3, 2, shape[3] - PAD);
+	if (turned)
+		x.view = npuop_tensor_transpose(&x.view, 2, 3);
+	return x;
+}
+
+static void guard(const struct matrix *x)
+{
+	for (uint64_t i = 0; i < npuop_tensor_elements(&x->all); i++)
+		tensor_set(&x->all, i, GUARD);
+}
+
+/* Nothing but the view has changed. */
+static bool guarded(const struct matrix *x)
+{
+	const uint64_t rows = x->all.shape[2], cols = x->all.shape[3];
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(&x->all); i++) {
+		const uint64_t row = i / cols % rows, col = i % cols;
+		const bool inside =
+			row >= 1 && row < 1 + rows - PAD && col >= 2 && col < 2 + cols - PAD;
+
+		if (!inside && tensor_get(&x->all, i) != GUARD)
+			return false;
+	}
+	return true;
+}
+
+static double activate(enum npuop_activation activation, double x)
+{
+	switch (activation) {
+	case NPUOP_ACT_RELU:
+		return x > 0 ? x : 0;
+	case NPUOP_ACT_GELU:
+		return x * (1 + erf(x * M_SQRT1_2)) / 2;
+	case NPUOP_ACT_GELU_TANH:
+		return x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) / 2;
+	case NPUOP_ACT_SILU:
+		return x / (1 + exp(-x));
+	default:
+		return x;
+	}
+}
+
+/* What one test case has in memory. */
+struct operands {
+	struct matrix a, b, c, pre;
+	npuop_tensor bias, scale_a, scale_b;
+};
+
+static uint64_t at(const npuop_tensor *x, uint64_t i0, uint64_t i1, uint64_t row, uint64_t col)
+{
+	return ((i0 * x->shape[1] + i1 % x->shape[1]) * x->shape[2] + row) * x->shape[3] + col;
+}
+
+/* The sum as the cube makes it, times the scales, plus the bias, all in fp32. */
+static float before_activation(const struct test_case *t, const struct operands *o, uint64_t i0,
+			       uint64_t i1, uint64_t row, uint64_t col)
+{
+	float sum = 0;
+	int32_t whole = 0;
+
+	for (uint64_t k = 0; k < t->k; k++) {
+		const double x = tensor_get(&o->a.view, at(&o->a.view, i0, i1, row, k));
+		const double y = tensor_get(&o->b.view, at(&o->b.view, i0, i1, k, col));
+
+		if (t->in == NPUOP_S8)
+			whole += (int32_t)x * (int32_t)y;
+		else
+			sum = fmaf((float)x, (float)y, sum);
+	}
+	if (t->in == NPUOP_S8)
+		sum = (float)whole;
+	sum *= t->scale;
+	/* Of a transposed C the columns are its rows. */
+	if (t->c_turned && t->scales_n)
+		sum *= (float)tensor_get(&o->scale_b, col);
+	if (t->scales_m)
+		sum *= (float)tensor_get(&o->scale_a, row);
+	if (!t->c_turned && t->scales_n)
+		sum *= (float)tensor_get(&o->scale_b, col);
+	if (t->bias)
+		sum += (float)tensor_get(&o->bias, col);
+	return sum;
+}
+
+static double tolerance(enum npuop_dtype dtype)
+{
+	return dtype == NPUOP_F16 ? 0x1p-11 : dtype == NPUOP_BF16 ? 0x1p-8 : 0x1p-23;
+}
+
+/* Saturates as conversion to S8 does. */
+static double as_type(enum npuop_dtype dtype, double x)
+{
+	if (dtype == NPUOP_S8)
+		return fmin(fmax(nearbyint(x), -128), 127);
+	return round_to(dtype, x);
+}
+
+static void check(const struct test_case *t, const struct operands *o, const double *old)
+{
+	const uint64_t count = npuop_tensor_elements(&o->c.view);
+	double *want = malloc((count + 1) * sizeof(*want)),
+	       *pre = malloc((count + 1) * sizeof(*pre));
+	const bool exact = t->activation <= NPUOP_ACT_RELU;
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t col = i % t->n, row = i / t->n % t->m, b = i / t->n / t->m;
+		const float x = before_activation(t, o, b / t->b1, b % t->b1, row, col);
+
+		pre[i] = as_type(t->out, x);
+		want[i] = activate(t->activation, x);
+		if (t->accumulate)
+			want[i] = (float)old[i] + (float)want[i];
+		if (exact)
+			want[i] = as_type(t->out, want[i]);
+	}
+	close_to(
+		&o->c.view, want, exact ? 0 : 0x1p-21, exact ? 0 : 4 * tolerance(t->out),
+		"%llux%llu products %llux%llux%llu, type %u to %u, stored %d%d%d, activation %u%s%s%s",
+		(unsigned long long)t->b0, (unsigned long long)t->b1, (unsigned long long)t->m,
+		(unsigned long long)t->n, (unsigned long long)t->k, t->in, t->out, t->a_turned,
+		t->b_turned, t->c_turned, t->activation, t->bias ? ", bias" : "",
+		t->accumulate ? ", accumulate" : "", t->scales_m || t->scales_n ? ", scales" : "");
+	if (t->pre)
+		close_to(&o->pre.view, pre, 0, 0, "and the values before");
+	if (!guarded(&o->c) || (t->pre && !guarded(&o->pre)))
+		ok(false, "and nothing else is written");
+	free(want);
+	free(pre);
+}
+
+static void run_case(const struct test_case *t)
+{
+	const enum npuop_dtype bias_type = t->bias_half ? t->out : NPUOP_F32;
+	struct operands o = {
+		.a = matrix_new(t->in, t->b0, t->a_repeated ? 1 : t->b1, t->m, t->k, t->a_turned),
+		.b = matrix_new(t->in, t->b0, t->b_repeated ? 1 : t->b1, t->k, t->n, t->b_turned),
+		.c = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned),
+		.pre = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned),
+		.bias = tensor_random(bias_type, SHAPE(t->n)),
+		.scale_a = tensor_random(NPUOP_F32, SHAPE(t->m)),
+		.scale_b = tensor_random(NPUOP_F32, SHAPE(t->n)),
+	};
+	const npuop_gemm_attr attr = {
+		.size = sizeof(attr),
+		.flags = t->accumulate ? NPUOP_GEMM_ACCUMULATE : 0,
+		.activation = t->activation,
+		.scale = t->scale == 1 ? 0 : t->scale,
+		.bias = t->bias ? &o.bias : NULL,
+		.scale_a = t->scales_m ? &o.scale_a : NULL,
+		.scale_b = t->scales_n ? &o.scale_b : NULL,
+		.pre = t->pre ? &o.pre.view : NULL,
+	};
+	const uint64_t count = npuop_tensor_elements(&o.c.view);
+	double *old = malloc((count + 1) * sizeof(*old));
+
+	guard(&o.c);
+	guard(&o.pre);
+	for (uint64_t i = 0; i < count && t->accumulate; i++)
+		tensor_set(&o.c.view, i, rnd_uniform());
+	for (uint64_t i = 0; i < count; i++)
+		old[i] = tensor_get(&o.c.view, i);
+	NEED(npuop_gemm(fx.ops, &attr, &o.a.view, &o.b.view, &o.c.view));
+	sync_stream();
+	check(t, &o, old);
+	free(old);
+	tensor_free(&o.a.all);
+	tensor_free(&o.b.all);
+	tensor_free(&o.c.all);
+	tensor_free(&o.pre.all);
+	tensor_free(&o.bias);
+	tensor_free(&o.scale_a);
+	tensor_free(&o.scale_b);
+}
+
+static void test_random(void)
+{
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		struct test_case t = {
+			.b0 = 1 + rnd_below(2),
+			.b1 = 1 + rnd_below(3),
+			.m = 1 + rnd_below(i % 4 ? 40 : 150),
+			.n = 1 + rnd_below(i % 4 ? 70 : 300),
+			.k = rnd_below(i % 5 ? 80 : 400),
+			.in = rnd_below(3),
+			.out = rnd_below(3),
+			.a_turned = rnd() & 1,
+			.b_turned = rnd() & 1,
+			.c_turned = rnd_below(4) == 0,
+			.bias = rnd() & 1,
+			.bias_half = rnd() & 1,
+			.pre = rnd_below(4) == 0,
+			.scale = rnd() & 1 ? 1 : 0.37f,
+			.activation = rnd_below(5),
+		};
+
+		t.a_repeated = rnd_below(3) == 0;
+		t.b_repeated = !t.a_repeated && rnd_below(2);
+		t.accumulate = t.out == NPUOP_F32 && rnd() & 1;
+		run_case(&t);
+	}
+}
+
+static void test_integers(void)
+{
+	static const enum npuop_dtype outs[] = { NPUOP_S32, NPUOP_S8, NPUOP_F32, NPUOP_F16,
+						 NPUOP_BF16 };
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct test_case t = {
+			.b0 = 1,
+			.b1 = 1 + rnd_below(2),
+			.m = 1 + rnd_below(40),
+			.n = 1 + rnd_below(70),
+			.k = rnd_below(300),
+			.in = NPUOP_S8,
+			.out = outs[i % 5],
+			.a_turned = rnd() & 1,
+			.b_turned = rnd() & 1,
+			.c_turned = rnd_below(4) == 0,
+			.scale = 1,
+			.activation = rnd() & 1,
+		};
+
+		if (t.out != NPUOP_S32) {
+			t.scale = 0x1p-12f;
+			t.scales_m = rnd() & 1;
+			t.scales_n = rnd() & 1;
+			t.bias = rnd() & 1;
+		}
+		run_case(&t);
+	}
+}
+
+/* More of k than L1 holds, several tiles in both directions, and dimensions of 1. */
+static void test_shapes(void)
+{
+	static const struct test_case cases[] = {
+		{ 1, 1, 260, 520, 3, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 1, 1, 20, 40, 4000, NPUOP_F16, NPUOP_F32, .scale = 1 },
+		{ 1, 1, 140, 270, 900, NPUOP_F32, NPUOP_F32, .scale = 1, .b_turned = true },
+		{ 1, 1, 1, 600, 300, NPUOP_F16, NPUOP_F16, .scale = 1, .bias = true },
+		{ 1, 1, 600, 1, 300, NPUOP_BF16, NPUOP_F32, .scale = 1, .bias = true },
+		{ 1, 1, 1, 1, 1000, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 1, 1, 300, 300, 1, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 1, 30, 16, 16, 16, NPUOP_F16, NPUOP_F32, .scale = 1 },
+		{ 1, 1, 0, 5, 5, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 0, 1, 5, 5, 5, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 1, 1, 5, 5, 0, NPUOP_F32, NPUOP_F32, .scale = 1, .bias = true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		run_case(&cases[i]);
+}
+
+/* One scale for all of A and one for all of B. */
+static void test_one_scale(void)
+{
+	npuop_tensor a = tensor_random(NPUOP_S8, SHAPE(33, 40));
+	npuop_tensor b = tensor_random(NPUOP_S8, SHAPE(40, 50));
+	npuop_tensor c = tensor_new(NPUOP_F32, SHAPE(33, 50));
+	npuop_tensor s = tensor_new(NPUOP_F32, SHAPE(1)), r = tensor_new(NPUOP_F32, SHAPE(1));
+	const npuop_gemm_attr attr = { .size = sizeof(attr), .scale_a = &s, .scale_b = &r };
+	double want[33 * 50] = { 0 };
+
+	tensor_set(&s, 0, 0.5);
+	tensor_set(&r, 0, 0.25);
+	for (int i = 0; i < 33 * 50 * 40; i++)
+		want[i / 40] += tensor_get(&a, i / 40 / 50 * 40 + i % 40) *
+				tensor_get(&b, i % 40 * 50 + i / 40 % 50) / 8;
+	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c));
+	sync_stream();
+	close_to(&c, want, 0, 0, "one scale for each matrix");
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&c);
+	tensor_free(&s);
+	tensor_free(&r);
+}
+
+/* B of 4 bits: each element times its scale is rounded to A's type. */
+static void test_s4(uint64_t m, uint64_t n, uint64_t k, uint32_t group, enum npuop_dtype in)
+{
+	npuop_tensor a = tensor_random(in, SHAPE(m, k)), b = tensor_random(NPUOP_S4, SHAPE(k, n));
+	npuop_tensor scale = tensor_random(NPUOP_F32, SHAPE(k / group, n));
+	npuop_tensor bias = tensor_random(NPUOP_F32, SHAPE(n));
+	npuop_tensor c = tensor_new(NPUOP_F32, SHAPE(m, n));
+	const npuop_gemm_attr attr = {
+		.size = sizeof(attr),
+		.scale_b = &scale,
+		.group = group,
+		.bias = &bias,
+	};
+	double *want = malloc(m * n * sizeof(*want));
+
+	for (uint64_t i = 0; i < m * n; i++) {
+		float sum = 0;
+
+		for (uint64_t j = 0; j < k; j++) {
+			const float s = (float)tensor_get(&scale, j / group * n + i % n);
+			const float w = (float)tensor_get(&b, j * n + i % n) * s;
+
+			sum = fmaf((float)tensor_get(&a, i / n * k + j), (float)round_to(in, w),
+				   sum);
+		}
+		want[i] = sum + (float)tensor_get(&bias, i % n);
+	}
+	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c));
+	sync_stream();
+	close_to(&c, want, 0, 0, "4 bits, %llux%llux%llu, groups of %u, type %u",
+		 (unsigned long long)m, (unsigned long long)n, (unsigned long long)k, group, in);
+	free(want);
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&scale);
+	tensor_free(&bias);
+	tensor_free(&c);
+}
+
+#ifdef OP_SHIM
+static void test_blocks(void)
+{
+	npuop_tensor a = tensor_random(NPUOP_F16, SHAPE(3, 300, 100));
+	npuop_tensor b = tensor_random(NPUOP_F16, SHAPE(3, 100, 270));
+	npuop_tensor c[2] = { tensor_new(NPUOP_F32, SHAPE(3, 300, 270)),
+			      tensor_new(NPUOP_F32, SHAPE(3, 300, 270)) };
+	const npuop_gemm_attr attr = { .size = sizeof(attr), .activation = NPUOP_ACT_GELU };
+
+	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c[0]));
+	for (uint32_t blocks = 1; blocks < 40; blocks += 6) {
+		shim_force_blocks(blocks);
+		NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c[1]));
+		ok(same_bits(&c[0], &c[1]), "the same bits with %u blocks", blocks);
+	}
+	shim_force_blocks(0);
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&c[0]);
+	tensor_free(&c[1]);
+}
+#endif
+
+static void test_refused(void)
+{
+	npuop_tensor a = tensor_new(NPUOP_F32, SHAPE(4, 6)), b = tensor_new(NPUOP_F32, SHAPE(6, 8));
+	npuop_tensor c = tensor_new(NPUOP_F32, SHAPE(4, 8)), s = tensor_new(NPUOP_F32, SHAPE(4));
+	npuop_tensor half = tensor_new(NPUOP_F16, SHAPE(6, 8)), strided = a, batch = c, s4 = half;
+	npuop_gemm_attr attr = { .size = sizeof(attr) };
+
+	REFUSED(npuop_gemm(fx.ops, NULL, NULL, &b, &c), "a is NULL");
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &a, &c), "b: 4 rows, not 6");
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &half, &c), "b: F16");
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &b, &b), "c: 6 rows, not 4");
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s, &c), "b: rank 1");
+	strided.shape[1] = 3;
+	strided.stride[1] = 2;
+	strided.stride[0] = 6;
+	REFUSED(npuop_gemm(fx.ops, NULL, &strided, &b, &c), "a: neither");
+	batch.rank = 3;
+	batch.shape[0] = 1;
+	batch.shape[1] = 4;
+	batch.shape[2] = 8;
+	batch.stride[0] = batch.stride[1] = 8;
+	batch.stride[2] = 1;
+	NEED(npuop_gemm(fx.ops, NULL, &a, &b, &batch));
+	batch.shape[0] = 2;
+	batch.shape[1] = 2;
+	batch.stride[0] = 16;
+	strided = npuop_tensor_slice(&a, 0, 0, 2);
+	REFUSED(npuop_gemm(fx.ops, NULL, &strided, &b, &batch), "c: a batch of 2");
+	attr.bias = &s;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "bias: shape [4], not [8]");
+	attr.bias = NULL;
+	attr.scale_a = &s;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "scale_a: is for integers");
+	attr.scale_a = NULL;
+	attr.activation = 9;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "activation: there is no 9");
+	attr.activation = 0;
+	attr.pre = &c;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "pre lies over c");
+	attr.pre = NULL;
+	attr.flags = 8;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "npuop_gemm_attr.flags");
+	attr.flags = 0;
+	strided = npuop_tensor_slice(&b, 0, 1, 4);
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &b, &strided), "c lies over b");
+	s4.dtype = NPUOP_S4;
+	a.dtype = NPUOP_F16;
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s4, &c), "group: 0, not");
+	a.dtype = NPUOP_F32;
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&c);
+	tensor_free(&s);
+	tensor_free(&half);
+}
+
+int main(void)
+{
+	op_begin();
+	test_shapes();
+	test_random();
+	test_integers();
+	test_one_scale();
+	test_s4(5, 40, 64, 32, NPUOP_F16);
+	test_s4(140, 302, 192, 64, NPUOP_BF16);
+	test_s4(1, 514, 1024, 1024, NPUOP_F16);
+#ifdef OP_SHIM
+	test_blocks();
+#endif
+	test_refused();
+	return op_end();
+}
