@@ -6,6 +6,9 @@
 /* clang-format off */
 #define OP_KERNELS(X) \
 	X(op_adam) \
+	X(op_column_sums) \
+	X(op_conv) \
+	X(op_conv_weight) \
 	X(op_elementwise) \
 	X(op_gemm) \
 	X(op_gemm_s4) \
