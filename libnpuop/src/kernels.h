@@ -9,9 +9,12 @@
 	X(op_column_sums) \
 	X(op_conv) \
 	X(op_conv_weight) \
+	X(op_dequantize) \
 	X(op_elementwise) \
 	X(op_gemm) \
 	X(op_gemm_s4) \
+	X(op_quant_scales) \
+	X(op_quantize) \
 	X(op_random) \
 	X(op_reduce) \
 	X(op_sgd) \

@@ -7,6 +7,7 @@
 #define OP_GEMM_S4_H
 
 #include "gemm_output.h"
+#include "s4.h"
 
 #define S4_ROWS 32 /* of a piece, which a group is a multiple of */
 #define S4_SLOTS 2
@@ -39,26 +40,6 @@ static inline void s4_end(void)
 	}
 }
 
-/*
- * Bytes of two elements become two bytes, of which each has its element in the upper half, and
- * then, shifted down, as a number.
- */
-static inline void s4_unpack(npu_addr slot, uint32_t rows, uint32_t cols)
-{
-	const npu_addr bytes = slot + S4_BYTES, high = slot + S4_HIGH;
-	const uint32_t pairs = npu_ceil_div(cols, 2), pitch = npu_align(pairs * 2);
-
-	npu_vec_rows(rows, pitch, npu_align(pairs), 0);
-	npu_vcast(bytes, slot + S4_PACKED, pairs, NPU_U8, NPU_S16, 0);
-	npu_vec_rows(rows, pitch, pitch, pitch);
-	npu_vshls(high, bytes, 8, pairs, NPU_S16);
-	npu_vands(high, high, 0xf000, pairs, NPU_S16);
-	npu_vshls(bytes, bytes, 4, pairs, NPU_S16);
-	npu_vands(bytes, bytes, 0x00f0, pairs, NPU_S16);
-	npu_vor(bytes, bytes, high, pairs, NPU_S16);
-	npu_vshrs(bytes, bytes, 4, pairs * 2, NPU_S8);
-}
-
 static inline void s4_piece(const struct gemm_operand *op, npu_addr dst, uint32_t turn,
 			    const struct gemm_part *part)
 {
@@ -76,8 +57,8 @@ static inline void s4_piece(const struct gemm_operand *op, npu_addr dst, uint32_
 	npu_set_flag(NPU_PIPE_MTE2, NPU_PIPE_V, flag);
 	npu_wait_flag(NPU_PIPE_MTE2, NPU_PIPE_V, flag);
 	npu_wait_flag(NPU_PIPE_MTE3, NPU_PIPE_V, flag);
-	s4_unpack(slot, rows, cols);
-	npu_vec_rows(rows, pitch, npu_align(packed * 2), 0);
+	s4_unpack(slot + S4_BYTES, slot + S4_PACKED, slot + S4_HIGH, rows, cols);
+	npu_vec_rows(rows, pitch, s4_pitch(cols), 0);
 	npu_vcast(floats, slot + S4_BYTES, cols, NPU_S8, NPU_F32, 0);
 	npu_vec_rows(rows, pitch, pitch, 0);
 	npu_vmul(floats, floats, slot + S4_SCALES, cols, NPU_F32);
