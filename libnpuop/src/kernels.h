@@ -13,6 +13,8 @@
 	X(op_elementwise) \
 	X(op_gemm) \
 	X(op_gemm_s4) \
+	X(op_pool) \
+	X(op_pool_backward) \
 	X(op_quant_scales) \
 	X(op_quantize) \
 	X(op_random) \

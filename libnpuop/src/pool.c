@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* Pooling: npuop_pool2d() and its backward. */
+#include <npu_op_pool.h>
+
+#include "internal.h"
+
+#define LEAST 16384 /* elements that are worth a block */
+#define ROW_BYTES (NPU_OP_POOL_WIDTH * 32) /* of a row of pixels in UB */
+#define PIECE_MAX 256 /* channels of which a mask of bits has 32 bytes */
+
+enum { BATCH, HEIGHT, WIDTH, CHANNELS };
+
+static int check_images(npuop *ops, const char *name, const npuop_tensor *t, bool written)
+{
+	int err = (written ? op_write : op_read)(ops, name, t, OP_FLOATS);
+
+	if (!err)
+		err = op_rank(ops, name, t, 4);
+	if (!err)
+		err = op_inner(ops, name, t);
+	if (err)
+		return err;
+	if (t->shape[WIDTH] > NPU_OP_POOL_WIDTH)
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: more than %u columns", name,
+			       NPU_OP_POOL_WIDTH);
+	for (int i = 0; i < 4; i++)
+		if (t->shape[i] > INT32_MAX || (i == WIDTH && t->stride[i] > UINT32_MAX / 4))
+			return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+				       "%s: a dimension or stride that is too large", name);
+	return 0;
+}
+
+/* Windows, and the result's shape. */
+static int take_windows(npuop *ops, const npuop_pool_attr *attr, const npuop_tensor *x,
+			struct npu_op_pool_args *args, uint64_t *shape)
+{
+	npuop_pool_attr own;
+	int err = op_take(ops, "npuop_pool_attr", 0, &own, sizeof(own), attr);
+
+	if (err)
+		return err;
+	shape[BATCH] = x->shape[BATCH];
+	shape[CHANNELS] = x->shape[CHANNELS];
+	for (int d = 0; d < 2; d++) {
+		const uint64_t padded = x->shape[HEIGHT + d] + 2ULL * own.pad[d];
+
+		if (!own.window[d] || own.window[d] > UINT16_MAX || own.stride[d] > UINT16_MAX)
+			return op_fail(ops, NPURT_ERROR_INVALID,
+				       "npuop_pool_attr: window or stride of 0 or more than 65535");
+		if (own.pad[d] >= own.window[d])
+			return op_fail(ops, NPURT_ERROR_INVALID,
+				       "npuop_pool_attr: pad is not less than the window");
+		args->window[d] = own.window[d];
+		args->step[d] = own.stride[d] ? own.stride[d] : own.window[d];
+		args->pad[d] = own.pad[d];
+		args->extent[d] = (uint32_t)x->shape[HEIGHT + d];
+		shape[HEIGHT + d] = padded < own.window[d] || !x->shape[HEIGHT + d]
+					    ? 0
+					    : (padded - own.window[d]) / args->step[d] + 1;
+		args->out[d] = (uint32_t)shape[HEIGHT + d];
+	}
+	return 0;
+}
+
+static int take_op(npuop *ops, enum npuop_pool_op op, struct npu_op_pool_args *args)
+{
+	if (op != NPUOP_POOL_MAX && op != NPUOP_POOL_MEAN)
+		return op_fail(ops, NPURT_ERROR_INVALID, "op: there is no %u", op);
+	args->flags = op == NPUOP_POOL_MEAN ? NPU_OP_POOL_MEAN : 0;
+	return 0;
+}
+
+static void take_strides(const npuop_tensor *t, uint64_t *stride)
+{
+	for (int i = 0; i < 3; i++)
+		stride[i] = npuop_dtype_bytes(t->dtype, t->stride[i]);
+}
+
+/* @rows of all images, of any channels, are the units of work. */
+static int launch(npuop *ops, enum op_kernel kernel, const npuop_tensor *x, const npuop_tensor *y,
+		  uint64_t rows, struct npu_op_pool_args *args)
+{
+	const uint32_t width = args->extent[1] > args->out[1] ? args->extent[1] : args->out[1];
+	const uint32_t fits = width ? ROW_BYTES / width / 32 * 8 : PIECE_MAX;
+	uint64_t row_elements, units;
+
+	args->x = op_address(x);
+	args->y = op_address(y);
+	take_strides(x, args->stride_x);
+	take_strides(y, args->stride_y);
+	args->batch = (uint32_t)x->shape[BATCH];
+	args->channels = (uint32_t)x->shape[CHANNELS];
+	args->piece = fits < PIECE_MAX ? fits : PIECE_MAX;
+	args->dtype = x->dtype;
+	args->dtype_y = y->dtype;
+	row_elements = (uint64_t)args->extent[1] * args->piece * args->window[0];
+	units = args->batch * rows * ((args->channels + args->piece - 1) / args->piece);
+	return op_launch(ops, kernel, op_blocks(ops, units, LEAST / (row_elements + 1) + 1), args,
+			 sizeof(*args));
+}
+
+int npuop_pool2d(npuop *ops, enum npuop_pool_op op, const npuop_pool_attr *attr,
+		 const npuop_tensor *x, const npuop_tensor *out)
+{
+	struct npu_op_pool_args args = { 0 };
+	uint64_t shape[4];
+	int err = take_op(ops, op, &args);
+
+	if (!err)
+		err = check_images(ops, "x", x, false);
+	if (!err)
+		err = check_images(ops, "out", out, true);
+	if (!err)
+		err = take_windows(ops, attr, x, &args, shape);
+	if (!err)
+		err = op_shape(ops, "out", out, 4, shape);
+	if (!err)
+		err = op_apart(ops, "out", out, "x", x);
+	if (err || !npuop_tensor_elements(out))
+		return err;
+	return launch(ops, OP_KERNEL_op_pool, x, out, args.out[0], &args);
+}
+
+int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_attr *attr,
+			  const npuop_tensor *x, const npuop_tensor *grad,
+			  const npuop_tensor *grad_x)
+{
+	struct npu_op_pool_args args = { 0 };
+	uint64_t shape[4];
+	int err = take_op(ops, op, &args);
+
+	if (!err)
+		err = check_images(ops, "x", x, false);
+	if (!err)
+		err = check_images(ops, "grad", grad, false);
+	if (!err)
+		err = check_images(ops, "grad_x", grad_x, true);
+	if (!err)
+		err = take_windows(ops, attr, x, &args, shape);
+	if (!err)
+		err = op_shape(ops, "grad", grad, 4, shape);
+	if (!err)
+		err = op_same(ops, "grad_x", grad_x, "x", x);
+	if (!err)
+		err = op_apart(ops, "grad_x", grad_x, "x", x);
+	if (!err)
+		err = op_apart(ops, "grad_x", grad_x, "grad", grad);
+	if (err || !npuop_tensor_elements(grad_x))
+		return err;
+	args.grad_x = op_address(grad_x);
+	args.dtype_grad_x = grad_x->dtype;
+	take_strides(grad_x, args.stride_grad_x);
+	return launch(ops, OP_KERNEL_op_pool_backward, x, grad, args.extent[0], &args);
+}
