@@ -33,7 +33,9 @@ struct gemm_part {
  * @source: for @load
  * @pipe: that writes L1: NPU_PIPE_MTE2, if @load does not do it otherwise
  *
- * The rest is gemm_plan()'s. @stay chunks have slots of their own, the others share two.
+ * The rest is gemm_plan()'s. @stay chunks have slots of their own, the others share @stream:
+ * one more than there are buffers of L0 that they go to, so that a slot is not overwritten as long
+ * as L0 has what was in it. That lets the device read L1 in place of L0.
  */
 struct gemm_operand {
 	npu_addr base;
@@ -45,7 +47,7 @@ struct gemm_operand {
 
 	npu_addr l1;
 	uint32_t l1_pitch, chunk_bytes;
-	uint32_t stay, slots, turn;
+	uint32_t stay, stream, slots, turn;
 	uint32_t flag; /* of the first slot */
 };
 
@@ -98,12 +100,13 @@ static inline uint32_t gemm_even(uint32_t extent, uint32_t most, uint32_t unit)
 	return npu_min(npu_max(even, unit), most);
 }
 
-/* How many chunks of @chunk_bytes can stay in @room, with two slots for those that do not. */
-static inline uint32_t gemm_stay(uint32_t chunks, uint32_t room, uint32_t chunk_bytes)
+/* How many chunks can stay in @room, with slots for those that do not. */
+static inline uint32_t gemm_stay(const struct gemm_operand *op, uint32_t chunks, uint32_t room,
+				 uint32_t others)
 {
-	const uint32_t slots = npu_min(room / chunk_bytes, GEMM_FLAGS - 2);
+	const uint32_t slots = npu_min(room / op->chunk_bytes, GEMM_FLAGS - others);
 
-	return chunks <= slots ? chunks : slots - 2;
+	return chunks <= slots ? chunks : slots - op->stream;
 }
 
 static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm *g, uint32_t tile)
@@ -120,17 +123,18 @@ static inline void gemm_plan_l1(struct gemm *g, uint64_t tiles)
 {
 	const uint32_t chunks = npu_max(npu_ceil_div(g->k, g->step), 1);
 	const uint32_t a = g->a.chunk_bytes, b = g->b.chunk_bytes;
-	const uint32_t a_stay = gemm_stay(chunks, NPU_L1_SIZE - 2 * b, a);
-	const uint32_t b_stay = gemm_stay(chunks, NPU_L1_SIZE - 2 * a, b);
+	const uint32_t a_stream = g->a.stream, b_stream = g->b.stream;
+	const uint32_t a_stay = gemm_stay(&g->a, chunks, NPU_L1_SIZE - b_stream * b, b_stream);
+	const uint32_t b_stay = gemm_stay(&g->b, chunks, NPU_L1_SIZE - a_stream * a, a_stream);
 
 	if (g->tiles_m == 1)
 		g->b_stays = 0;
-	else if (g->tiles_n == 1 || b_stay * b > a_stay * a)
+	else if (g->tiles_n == 1 || b_stay * b >= a_stay * a)
 		g->b_stays = 1;
 	g->a.stay = !g->b_stays && g->tiles_n > 1 && tiles > 1 ? a_stay : 0;
 	g->b.stay = g->b_stays && tiles > 1 ? b_stay : 0;
-	g->a.slots = g->a.stay + (g->a.stay < chunks ? 2 : 0);
-	g->b.slots = g->b.stay + (g->b.stay < chunks ? 2 : 0);
+	g->a.slots = g->a.stay + (g->a.stay < chunks ? a_stream : 0);
+	g->b.slots = g->b.stay + (g->b.stay < chunks ? b_stream : 0);
 	g->a.l1 = NPU_L1_BASE;
 	g->b.l1 = NPU_L1_BASE + g->a.slots * a;
 	g->a.flag = 0;
@@ -153,6 +157,8 @@ static inline void gemm_plan(struct gemm *g)
 	g->tiles_n = npu_ceil_div(g->n, g->tile_n);
 	g->b_halves = g->step * l0b_pitch <= NPU_L0B_SIZE / 2;
 	g->c_halves = g->tile_m * npu_align(g->tile_n * 4) <= NPU_L0C_SIZE / 2;
+	g->a.stream = 3;
+	g->b.stream = 2 + g->b_halves;
 	gemm_plan_operand(&g->a, g, g->tile_m);
 	gemm_plan_operand(&g->b, g, g->tile_n);
 }
@@ -188,7 +194,8 @@ static inline uint32_t gemm_bring(struct gemm_operand *op, const struct gemm *g,
 
 	if (!stays) {
 		slot = op->stay + op->turn;
-		op->turn = !op->turn;
+		if (++op->turn == op->stream)
+			op->turn = 0;
 	} else if (!t->first) {
 		return slot;
 	}

@@ -238,6 +238,7 @@ struct kernel_module *core_load(struct core *core, const char *path)
 	module->kernels = (const void *)(image + kernels->sh_addr);
 	module->count = kernels->sh_size / sizeof(*module->kernels);
 	core->modules_end = core->used;
+	rv64_flush_code(&core->cpu);
 	free(elf);
 	return module;
 }
@@ -303,6 +304,21 @@ static void book(struct core *core, struct npu_booking *booking)
 	npu_booking_free(booking);
 }
 
+/* As the device does it: what has been decoded stays. */
+static void start_block(struct core *core, uint64_t entry, uint64_t args, uint32_t block,
+			uint32_t blocks)
+{
+	memset(core->cpu.x, 0, sizeof(core->cpu.x));
+	memset(core->cpu.f, 0, sizeof(core->cpu.f));
+	core->cpu.fcsr = 0;
+	core->cpu.pc = entry;
+	core->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
+	core->cpu.x[10] = args;
+	core->cpu.x[11] = block;
+	core->cpu.x[12] = blocks;
+	npu_tile_start(&core->tile, block, blocks, 0, 1, 0);
+}
+
 enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
 			 const void *args, size_t args_size, uint32_t blocks)
 {
@@ -331,12 +347,7 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 				.task = task, .block = block, .canary = CANARY,
 				.entry = module->base + kernel->entry,
 			});
-		rv64_reset(&core->cpu, module->base + kernel->entry);
-		npu_tile_start(&core->tile, block, blocks, 0, 1, 0);
-		core->cpu.x[2] = NPU_SMEM_BASE + NPU_SMEM_SIZE;
-		core->cpu.x[10] = args_address;
-		core->cpu.x[11] = block;
-		core->cpu.x[12] = blocks;
+		start_block(core, module->base + kernel->entry, args_address, block, blocks);
 		core->fault.block = block;
 		if (booking)
 			npu_pipes_start(core->pipes, core->cpu.instret,
