@@ -176,9 +176,14 @@ static inline void gemm_load(const struct gemm_operand *op, npu_addr dst,
 	const uint32_t col = op->k_rows ? part->at : part->k0;
 	const uint32_t rows = op->k_rows ? part->kt : part->extent;
 	const uint32_t cols = op->k_rows ? part->extent : part->kt;
+	const uint32_t row_bytes = cols << shift;
+	const npu_addr src = op->base + row * op->pitch + ((uint64_t)col << shift);
 
-	npu_copy_2d(dst, op->base + row * op->pitch + ((uint64_t)col << shift), cols << shift, rows,
-		    op->l1_pitch, op->pitch);
+	/* Rows without gaps are one long row, which takes less to bring. */
+	if (op->pitch == row_bytes && op->l1_pitch == row_bytes)
+		npu_copy(dst, src, rows * row_bytes);
+	else
+		npu_copy_2d(dst, src, row_bytes, rows, op->l1_pitch, op->pitch);
 }
 
 /*
