@@ -9,7 +9,7 @@
 
 #include "op_test.h"
 
-#define SECONDS 0.15 /* for each figure, of which the best round counts */
+#define SECONDS 0.2 /* for each figure, of which the best round counts */
 
 struct bench {
 	uint64_t batch, m, n, k;
