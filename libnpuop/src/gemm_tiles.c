@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* How products are cut into tiles and blocks, and what goes with every product. */
-#include <inttypes.h>
-
 #include "gemm.h"
 
 #define LEAST_FLOP 1e6 /* that are worth a block */
+/* Small tiles bring more to L1 for each product: they are made until one core of so many has work. */
+#define BUSY_PART 4
 
 /* Tiles as even as their unit allows. */
 static uint32_t even(uint32_t extent, uint32_t most, uint32_t unit)
@@ -31,7 +31,7 @@ uint64_t op_tiles(const npuop *ops, uint64_t batches, uint32_t m, uint32_t n, ui
 		*tile_m = even(m, most_m, 8);
 		*tile_n = even(n, most_n, 32);
 		tiles = count(batches, m, n, *tile_m, *tile_n);
-		if (tiles > ops->cores / 2)
+		if (tiles >= ops->cores / BUSY_PART)
 			return tiles;
 		if (*tile_n > 128)
 			most_n = 128;
