@@ -91,15 +91,6 @@ static inline uint32_t gemm_sum_dtype(const struct gemm *g)
 	return g->in == NPU_S8 ? NPU_S32 : NPU_F32;
 }
 
-/* gemm_even() - tiles as few as @most asks for, and as even as units allow. */
-static inline uint32_t gemm_even(uint32_t extent, uint32_t most, uint32_t unit)
-{
-	const uint32_t tiles = npu_ceil_div(extent, most);
-	const uint32_t even = npu_ceil_div(npu_ceil_div(extent, npu_max(tiles, 1)), unit) * unit;
-
-	return npu_min(npu_max(even, unit), most);
-}
-
 /* How many chunks can stay in @room, with slots for those that do not. */
 static inline uint32_t gemm_stay(const struct gemm_operand *op, uint32_t chunks, uint32_t room,
 				 uint32_t others)

@@ -3,17 +3,8 @@
 #include "gemm.h"
 
 #define LEAST_FLOP 1e6 /* that are worth a block */
-/* Small tiles bring more to L1 for each product: they are made until one core of so many has work. */
+/* Small tiles bring more to L1 for each product: only where few cores, one of so many, work. */
 #define BUSY_PART 4
-
-/* Tiles as even as their unit allows. */
-static uint32_t even(uint32_t extent, uint32_t most, uint32_t unit)
-{
-	const uint64_t tiles = ((uint64_t)extent + most - 1) / most;
-	const uint64_t size = (extent + tiles - 1) / tiles;
-
-	return (uint32_t)((size + unit - 1) / unit * unit);
-}
 
 static uint64_t count(uint64_t batches, uint32_t m, uint32_t n, uint32_t tile_m, uint32_t tile_n)
 {
@@ -24,12 +15,12 @@ static uint64_t count(uint64_t batches, uint32_t m, uint32_t n, uint32_t tile_m,
 uint64_t op_tiles(const npuop *ops, uint64_t batches, uint32_t m, uint32_t n, uint32_t *tile_m,
 		  uint32_t *tile_n)
 {
-	uint32_t most_m = NPU_OP_GEMM_TILE_M, most_n = NPU_OP_GEMM_TILE_N;
+	uint32_t most_m = NPU_GEMM_TILE_M, most_n = NPU_GEMM_TILE_N;
 	uint64_t tiles;
 
 	for (;;) {
-		*tile_m = even(m, most_m, 8);
-		*tile_n = even(n, most_n, 32);
+		*tile_m = npu_gemm_even(m, most_m, 8);
+		*tile_n = npu_gemm_even(n, most_n, 32);
 		tiles = count(batches, m, n, *tile_m, *tile_n);
 		if (tiles >= ops->cores / BUSY_PART)
 			return tiles;

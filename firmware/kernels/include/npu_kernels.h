@@ -16,6 +16,15 @@
 #define NPU_GEMM_TILE_M 128
 #define NPU_GEMM_TILE_N 256
 
+/* npu_gemm_even() - size of tiles as few as @most asks for, and as even as their @unit allows */
+static inline uint32_t npu_gemm_even(uint32_t extent, uint32_t most, uint32_t unit)
+{
+	const uint32_t tiles = extent ? (extent - 1) / most + 1 : 1;
+	const uint32_t even = extent ? ((extent - 1) / tiles / unit + 1) * unit : unit;
+
+	return even < most ? even : most;
+}
+
 #define NPU_GEMM_TRANS_A 0x1 /* A is stored as k x m */
 #define NPU_GEMM_TRANS_B 0x2 /* B is stored as n x k */
 #define NPU_GEMM_RELU 0x4

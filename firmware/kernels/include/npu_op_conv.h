@@ -64,7 +64,7 @@ struct npu_op_conv_args {
  * @ldc: bytes from row to row of such a matrix
  * @n: columns of B
  * @k: pixels of all grids
- * @tile_m: rows of a tile, a multiple of 32 up to NPU_OP_GEMM_TILE_M
+ * @tile_m: rows of a tile, a multiple of 32 up to NPU_GEMM_TILE_M
  * @tile_n: as in struct npu_op_gemm_args
  */
 struct npu_op_conv_weight_args {
@@ -83,7 +83,7 @@ struct npu_op_conv_weight_args {
  * @rows: rows
  * @cols: columns
  * @dtype: of x
- * @tile_n: columns of a tile, a multiple of 32 up to NPU_OP_GEMM_TILE_N
+ * @tile_n: columns of a tile, a multiple of 32 up to NPU_GEMM_TILE_N
  */
 struct npu_op_column_sums_args {
 	uint64_t x, ld;

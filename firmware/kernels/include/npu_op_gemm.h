@@ -3,7 +3,7 @@
 #ifndef NPU_OP_GEMM_H
 #define NPU_OP_GEMM_H
 
-#include "npu/npu_tile.h"
+#include "npu_kernels.h"
 
 enum npu_op_activation { /* as enum npuop_activation */
 			 NPU_OP_ACT_NONE = 0,
@@ -13,10 +13,6 @@ enum npu_op_activation { /* as enum npuop_activation */
 			 NPU_OP_ACT_SILU = 4,
 			 NPU_OP_ACT_COUNT
 };
-
-/* Largest output tile. */
-#define NPU_OP_GEMM_TILE_M 128
-#define NPU_OP_GEMM_TILE_N 256
 
 #define NPU_OP_GEMM_K_ROWS_A 0x1 /* A is stored with a row for each k */
 #define NPU_OP_GEMM_K_ROWS_B 0x2 /* so is B, as it is written */
@@ -72,8 +68,8 @@ struct npu_op_output {
  * @k: length of the sums
  * @in: dtype of A, and of B
  * @group: see @scale_b
- * @tile_m: rows of a tile of C, a multiple of 8 up to NPU_OP_GEMM_TILE_M
- * @tile_n: columns of it, a multiple of 32 up to NPU_OP_GEMM_TILE_N
+ * @tile_m: rows of a tile of C, a multiple of 8 up to NPU_GEMM_TILE_M
+ * @tile_n: columns of it, a multiple of 32 up to NPU_GEMM_TILE_N
  * @rsvd: zero
  */
 struct npu_op_gemm_args {

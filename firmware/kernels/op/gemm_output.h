@@ -19,8 +19,8 @@
  * Vectors of a tile, at the end of UB: for each column bias and scale, and the bias as it is in
  * memory; for each row bias and scale, 32 bytes apart.
  */
-#define OUTPUT_COLS (NPU_OP_GEMM_TILE_N * 4)
-#define OUTPUT_ROWS (NPU_OP_GEMM_TILE_M * NPU_TILE_ALIGN)
+#define OUTPUT_COLS (NPU_GEMM_TILE_N * 4)
+#define OUTPUT_ROWS (NPU_GEMM_TILE_M * NPU_TILE_ALIGN)
 #define OUTPUT_VECTORS (3 * OUTPUT_COLS + 2 * OUTPUT_ROWS)
 #define OUTPUT_BIAS_N (NPU_UB_BASE + NPU_UB_SIZE - OUTPUT_VECTORS)
 #define OUTPUT_SCALE_N (OUTPUT_BIAS_N + OUTPUT_COLS)

@@ -14,13 +14,13 @@
 #define S4_FLAG 4 /* of the first slot, beside those of the output */
 #define S4_OUTPUT_AREA 0x3000 /* what is left of UB for the output's areas */
 
-/* Areas of a slot, for rows of NPU_OP_GEMM_TILE_N elements. */
+/* Areas of a slot, for rows of NPU_GEMM_TILE_N elements. */
 #define S4_PACKED 0
-#define S4_BYTES (S4_PACKED + S4_ROWS * NPU_OP_GEMM_TILE_N / 2)
-#define S4_HIGH (S4_BYTES + S4_ROWS * NPU_OP_GEMM_TILE_N)
-#define S4_FLOATS (S4_HIGH + S4_ROWS * NPU_OP_GEMM_TILE_N)
-#define S4_SCALES (S4_FLOATS + S4_ROWS * NPU_OP_GEMM_TILE_N * 4)
-#define S4_SLOT (S4_SCALES + NPU_OP_GEMM_TILE_N * 4)
+#define S4_BYTES (S4_PACKED + S4_ROWS * NPU_GEMM_TILE_N / 2)
+#define S4_HIGH (S4_BYTES + S4_ROWS * NPU_GEMM_TILE_N)
+#define S4_FLOATS (S4_HIGH + S4_ROWS * NPU_GEMM_TILE_N)
+#define S4_SCALES (S4_FLOATS + S4_ROWS * NPU_GEMM_TILE_N * 4)
+#define S4_SLOT (S4_SCALES + NPU_GEMM_TILE_N * 4)
 #define S4_BASE (NPU_UB_BASE + OUTPUT_SLOTS * OUTPUT_AREAS * S4_OUTPUT_AREA)
 _Static_assert(S4_BASE + S4_SLOTS * S4_SLOT <= OUTPUT_BIAS_N, "UB overflows");
 
