@@ -77,10 +77,19 @@ static const void *compare_source(void *buffer, const uint8_t *src, size_t n, un
 	return buffer;
 }
 
-static void repeat_element(uint8_t *buffer, const uint8_t *element, size_t n, unsigned int size)
+static void repeat_element(void *buffer, const uint8_t *element, size_t n, unsigned int size)
 {
-	for (size_t i = 0; i < n; i++)
-		memcpy(buffer + i * size, element, size);
+	uint32_t x = 0;
+
+	memcpy(&x, element, size);
+	if (size == 1)
+		memset(buffer, (int)x, n);
+	else if (size == 2)
+		for (size_t i = 0; i < n; i++)
+			((uint16_t *)buffer)[i] = x;
+	else
+		for (size_t i = 0; i < n; i++)
+			((uint32_t *)buffer)[i] = x;
 }
 
 void TILE_NAME(tile_row_compare)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
@@ -93,7 +102,7 @@ void TILE_NAME(tile_row_compare)(const struct tile_vec *args, uint8_t *dst, cons
 
 	(void)mask;
 	if (args->src1_element)
-		repeat_element((uint8_t *)scalars, src1, tile_block(0, args->count), size);
+		repeat_element(scalars, src1, tile_block(0, args->count), size);
 	for (size_t i = 0; i < args->count; i += TILE_BLOCK) {
 		size_t n = tile_block(i, args->count);
 		const uint8_t *from = args->src1_element ? (uint8_t *)scalars : src1 + i * size;
@@ -127,7 +136,7 @@ void TILE_NAME(tile_row_select)(const struct tile_vec *args, uint8_t *dst, const
 	uint8_t bytes[TILE_BLOCK];
 
 	if (args->src1_element)
-		repeat_element((uint8_t *)scalars, src1, tile_block(0, args->count), size);
+		repeat_element(scalars, src1, tile_block(0, args->count), size);
 	for (size_t i = 0; i < args->count; i += TILE_BLOCK) {
 		size_t n = tile_block(i, args->count);
 		const void *a = src0 + i * size;

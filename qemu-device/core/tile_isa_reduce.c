@@ -11,7 +11,7 @@
 _Static_assert(TILE_BLOCK % LANES == 0, "a block must start at lane 0");
 
 #define LANES_FN(type, name, result)							\
-	static void name##_##type(type *lane, const type *x, size_t n)			\
+	static void name##_##type(type *restrict lane, const type *restrict x, size_t n) \
 	{										\
 		for (; n >= LANES; n -= LANES, x += LANES)				\
 			for (size_t i = 0; i < LANES; i++)				\
@@ -22,6 +22,7 @@ _Static_assert(TILE_BLOCK % LANES == 0, "a block must start at lane 0");
 											\
 	static type name##_fold_##type(type *lane)					\
 	{										\
+		_Pragma("GCC unroll 6")							\
 		for (size_t half = LANES / 2; half; half /= 2)				\
 			for (size_t i = 0; i < half; i++)				\
 				lane[i] = result(lane[i], lane[i + half]);		\
@@ -74,6 +75,10 @@ static float reduce_float(const struct tile_vec *args, const uint8_t *src)
 
 	for (size_t i = 0; i < LANES; i++)
 		lane[i] = start[reduction];
+	if (args->dtype == NPU_F32) {
+		fns[reduction](lane, (const float *)src, args->count);
+		return tile_canonical(folds[reduction](lane));
+	}
 	for (size_t i = 0; i < args->count; i += TILE_BLOCK) {
 		size_t n = tile_block(i, args->count);
 

@@ -6,42 +6,82 @@
 /* d is also the addend of NPU_VMLA. Operands are the same or do not overlap. */
 typedef void (*float_fn)(float *d, const float *a, const float *b, size_t n);
 
-#define FLOAT_FN(name, result)								\
+/* An expression of x, an element of a. */
+#define UNARY_FN(name, result)								\
 	static void name(float *d, const float *a, const float *b, size_t n)		\
 	{										\
-		(void)a;								\
 		(void)b;								\
 		_Pragma("GCC ivdep")							\
-		for (size_t i = 0; i < n; i++)						\
+		for (size_t i = 0; i < n; i++) {					\
+			const float x = a[i];						\
+											\
 			d[i] = result;							\
+		}									\
 	}
 
-FLOAT_FN(float_neg, tile_canonical(-a[i]))
-FLOAT_FN(float_abs, tile_canonical(tile_abs(a[i])))
-FLOAT_FN(float_relu, tile_relu(a[i]))
-FLOAT_FN(float_exp, tile_exp(a[i]))
-FLOAT_FN(float_ln, tile_ln(a[i]))
-FLOAT_FN(float_sqrt, tile_sqrt(a[i]))
-FLOAT_FN(float_rsqrt, tile_rsqrt(a[i]))
-FLOAT_FN(float_recip, tile_recip(a[i]))
-FLOAT_FN(float_tanh, tile_tanh(a[i]))
-FLOAT_FN(float_erf, tile_erf(a[i]))
-FLOAT_FN(float_index, tile_canonical(b[i] + a[i]))
-FLOAT_FN(float_add, tile_canonical(a[i] + b[i]))
-FLOAT_FN(float_sub, tile_canonical(a[i] - b[i]))
-FLOAT_FN(float_mul, tile_canonical(a[i] * b[i]))
-FLOAT_FN(float_div, tile_canonical(a[i] / b[i]))
-FLOAT_FN(float_max, tile_max(a[i], b[i]))
-FLOAT_FN(float_min, tile_min(a[i], b[i]))
-FLOAT_FN(float_mla, tile_canonical(tile_fma(a[i], b[i], d[i])))
+/* An expression of x, an element of a, and y, one of b or the only one that is there. */
+#define BINARY_FN(name, result)								\
+	static void name(float *d, const float *a, const float *b, size_t n)		\
+	{										\
+		_Pragma("GCC ivdep")							\
+		for (size_t i = 0; i < n; i++) {					\
+			const float x = a[i], y = b[i];					\
+											\
+			d[i] = result;							\
+		}									\
+	}										\
+											\
+	static void name##_element(float *d, const float *a, const float *b, size_t n)	\
+	{										\
+		const float y = *b;							\
+											\
+		_Pragma("GCC ivdep")							\
+		for (size_t i = 0; i < n; i++) {					\
+			const float x = a[i];						\
+											\
+			d[i] = result;							\
+		}									\
+	}
 
-static const float_fn float_fns[] = {
-	[NPU_VNEG] = float_neg,	    [NPU_VABS] = float_abs,	[NPU_VRELU] = float_relu,
-	[NPU_VEXP] = float_exp,	    [NPU_VLN] = float_ln,	[NPU_VSQRT] = float_sqrt,
-	[NPU_VRSQRT] = float_rsqrt, [NPU_VRECIP] = float_recip, [NPU_VTANH] = float_tanh,
-	[NPU_VERF] = float_erf,	    [NPU_VINDEX] = float_index, [NPU_VADD] = float_add,
-	[NPU_VSUB] = float_sub,	    [NPU_VMUL] = float_mul,	[NPU_VDIV] = float_div,
-	[NPU_VMAX] = float_max,	    [NPU_VMIN] = float_min,	[NPU_VMLA] = float_mla,
+UNARY_FN(float_neg, tile_canonical(-x))
+UNARY_FN(float_abs, tile_canonical(tile_abs(x)))
+UNARY_FN(float_relu, tile_relu(x))
+UNARY_FN(float_exp, tile_exp(x))
+UNARY_FN(float_ln, tile_ln(x))
+UNARY_FN(float_sqrt, tile_sqrt(x))
+UNARY_FN(float_rsqrt, tile_rsqrt(x))
+UNARY_FN(float_recip, tile_recip(x))
+UNARY_FN(float_tanh, tile_tanh(x))
+UNARY_FN(float_erf, tile_erf(x))
+BINARY_FN(float_index, tile_canonical(y + x))
+BINARY_FN(float_add, tile_canonical(x + y))
+BINARY_FN(float_sub, tile_canonical(x - y))
+BINARY_FN(float_mul, tile_canonical(x * y))
+BINARY_FN(float_div, tile_canonical(x / y))
+BINARY_FN(float_max, tile_max(x, y))
+BINARY_FN(float_min, tile_min(x, y))
+BINARY_FN(float_mla, tile_canonical(tile_fma(x, y, d[i])))
+
+/* With an element for each, and with one for all. */
+static const float_fn float_fns[][2] = {
+	[NPU_VNEG] = { float_neg, float_neg },
+	[NPU_VABS] = { float_abs, float_abs },
+	[NPU_VRELU] = { float_relu, float_relu },
+	[NPU_VEXP] = { float_exp, float_exp },
+	[NPU_VLN] = { float_ln, float_ln },
+	[NPU_VSQRT] = { float_sqrt, float_sqrt },
+	[NPU_VRSQRT] = { float_rsqrt, float_rsqrt },
+	[NPU_VRECIP] = { float_recip, float_recip },
+	[NPU_VTANH] = { float_tanh, float_tanh },
+	[NPU_VERF] = { float_erf, float_erf },
+	[NPU_VINDEX] = { float_index, float_index_element },
+	[NPU_VADD] = { float_add, float_add_element },
+	[NPU_VSUB] = { float_sub, float_sub_element },
+	[NPU_VMUL] = { float_mul, float_mul_element },
+	[NPU_VDIV] = { float_div, float_div_element },
+	[NPU_VMAX] = { float_max, float_max_element },
+	[NPU_VMIN] = { float_min, float_min_element },
+	[NPU_VMLA] = { float_mla, float_mla_element },
 };
 
 /* An operand's next n elements as fp32: where they are, or converted into a buffer. */
@@ -53,26 +93,21 @@ static const float *float_source(float *buffer, const uint8_t *src, size_t n, un
 	return buffer;
 }
 
-static void float_fill(float *buffer, const uint8_t *element, size_t n, unsigned int dtype)
-{
-	float x;
-
-	tile_load_f32(&x, element, 1, dtype);
-	for (size_t i = 0; i < n; i++)
-		buffer[i] = x;
-}
-
 void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
 			       const uint8_t *src1, const uint8_t *mask)
 {
 	const unsigned int dtype = args->dtype, size = tile_element_size(dtype);
-	const float_fn fn = float_fns[args->opcode];
+	const float_fn fn = float_fns[args->opcode][args->src1_element];
 	float a_buffer[TILE_BLOCK], b_buffer[TILE_BLOCK], d_buffer[TILE_BLOCK];
-	const float *a = a_buffer, *b = b_buffer;
+	const float *a = a_buffer, *b = NULL;
 
 	(void)mask;
+	if (dtype == NPU_F32 && args->opcode != NPU_VINDEX) {
+		fn((float *)dst, (const float *)src0, (const float *)src1, args->count);
+		return;
+	}
 	if (args->src1_element)
-		float_fill(b_buffer, src1, tile_block(0, args->count), dtype);
+		b = float_source(b_buffer, src1, 1, dtype);
 	for (size_t i = 0; i < args->count; i += TILE_BLOCK) {
 		size_t n = tile_block(i, args->count);
 		uint8_t *to = dst + i * size;
