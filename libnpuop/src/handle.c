@@ -112,6 +112,17 @@ const char *npuop_message(const npuop *ops)
 	return ops ? ops->message : "";
 }
 
+int op_workspace(npuop *ops, uint64_t bytes, uint64_t *address)
+{
+	*address = npurt_memory_address(ops->workspace);
+	if (bytes <= npurt_memory_size(ops->workspace))
+		return 0;
+	return op_fail(ops, NPURT_ERROR_DEVICE_MEMORY,
+		       "workspace: it has %llu bytes, this takes %llu: see npuop_attr",
+		       (unsigned long long)npurt_memory_size(ops->workspace),
+		       (unsigned long long)bytes);
+}
+
 uint32_t op_blocks(const npuop *ops, uint64_t units, uint64_t least)
 {
 	const uint64_t blocks = (units + least - 1) / least;

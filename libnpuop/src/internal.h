@@ -78,7 +78,10 @@ bool op_is_dense(const npuop_tensor *tensor);
 int op_dense(npuop *ops, const char *name, const npuop_tensor *tensor);
 /* op_inner() - are the elements of the last dimension neighbours? */
 int op_inner(npuop *ops, const char *name, const npuop_tensor *tensor);
-/* op_apart() - do two tensors not share a byte? What is between their elements counts. */
+/*
+ * op_apart() - do two tensors not share a byte? Slices of a tensor are apart; otherwise what is
+ * between elements counts.
+ */
 int op_apart(npuop *ops, const char *name, const npuop_tensor *tensor, const char *other_name,
 	     const npuop_tensor *other);
 
@@ -87,6 +90,9 @@ uint64_t op_address(const npuop_tensor *tensor);
 
 /* Bytes from the first element to the end of the last; 0 for an empty one. */
 uint64_t op_span(const npuop_tensor *tensor);
+
+/* op_workspace() - address of the workspace, if it has @bytes */
+int op_workspace(npuop *ops, uint64_t bytes, uint64_t *address);
 
 /* op_blocks() - blocks for @units of work, of which a core is worth its launch with @least. */
 uint32_t op_blocks(const npuop *ops, uint64_t units, uint64_t least);

@@ -6,6 +6,7 @@
 /* clang-format off */
 #define OP_KERNELS(X) \
 	X(op_adam) \
+	X(op_column_sum) \
 	X(op_column_sums) \
 	X(op_conv) \
 	X(op_conv_weight) \
@@ -13,6 +14,8 @@
 	X(op_elementwise) \
 	X(op_gemm) \
 	X(op_gemm_s4) \
+	X(op_norm) \
+	X(op_norm_backward) \
 	X(op_pool) \
 	X(op_pool_backward) \
 	X(op_quant_scales) \
@@ -20,6 +23,8 @@
 	X(op_random) \
 	X(op_reduce) \
 	X(op_sgd) \
+	X(op_softmax) \
+	X(op_softmax_backward) \
 	X(op_transpose)
 /* clang-format on */
 

@@ -287,13 +287,52 @@ int op_inner(npuop *ops, const char *name, const npuop_tensor *tensor)
 		       tensor->stride[last]);
 }
 
+/* Bytes that dimensions with strides below @period reach; 0 if others are no multiples of it. */
+static uint64_t reach_within(const npuop_tensor *t, uint64_t period)
+{
+	const uint64_t bytes = npuop_dtype_bytes(t->dtype, 2) / 2;
+	uint64_t reach = bytes;
+
+	for (uint32_t i = 0; i < t->rank; i++) {
+		if (t->shape[i] == 1)
+			continue;
+		if (t->stride[i] * bytes < period)
+			reach += (t->shape[i] - 1) * t->stride[i] * bytes;
+		else if (t->stride[i] * bytes % period)
+			return 0;
+	}
+	return reach;
+}
+
+/* Do two tensors keep to different parts of a period, as slices of one tensor do? */
+static bool take_turns(const npuop_tensor *a, const npuop_tensor *b)
+{
+	const npuop_tensor *low = op_address(a) < op_address(b) ? a : b;
+	const npuop_tensor *high = low == a ? b : a;
+	const uint64_t bytes = npuop_dtype_bytes(a->dtype, 2) / 2;
+
+	for (uint32_t i = 0; i < a->rank; i++) {
+		const uint64_t period = a->stride[i] * bytes;
+		uint64_t low_reach, high_reach, at;
+
+		if (!period)
+			continue;
+		low_reach = reach_within(low, period);
+		high_reach = reach_within(high, period);
+		at = (op_address(high) - op_address(low)) % period;
+		if (low_reach && high_reach && at >= low_reach && high_reach <= period - at)
+			return true;
+	}
+	return false;
+}
+
 int op_apart(npuop *ops, const char *name, const npuop_tensor *tensor, const char *other_name,
 	     const npuop_tensor *other)
 {
 	const uint64_t a = op_address(tensor), b = op_address(other);
 	const uint64_t a_end = a + op_span(tensor), b_end = b + op_span(other);
 
-	if (a_end == a || b_end == b || a_end <= b || b_end <= a)
+	if (a_end == a || b_end == b || a_end <= b || b_end <= a || take_turns(tensor, other))
 		return 0;
 	return op_fail(ops, NPURT_ERROR_INVALID, "%s lies over %s", name, other_name);
 }

@@ -261,6 +261,21 @@ void tensor_set(const npuop_tensor *tensor, uint64_t index, double value)
 	set(host(tensor), tensor->dtype, place(tensor, index), value);
 }
 
+double *numbers(uint64_t count)
+{
+	return calloc(count + 1, sizeof(double));
+}
+
+double *tensor_values(const npuop_tensor *tensor)
+{
+	const uint64_t count = npuop_tensor_elements(tensor);
+	double *v = numbers(count);
+
+	for (uint64_t i = 0; i < count; i++)
+		v[i] = tensor_get(tensor, i);
+	return v;
+}
+
 double round_to(enum npuop_dtype dtype, double value)
 {
 	uint32_t bits;

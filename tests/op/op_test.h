@@ -80,6 +80,10 @@ npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *
 double tensor_get(const npuop_tensor *tensor, uint64_t index);
 void tensor_set(const npuop_tensor *tensor, uint64_t index, double value);
 
+/* tensor_values() - all elements in row-major order; numbers() - as many zeros. To be freed. */
+double *tensor_values(const npuop_tensor *tensor);
+double *numbers(uint64_t count);
+
 /* round_to() - @value as @dtype holds it. */
 double round_to(enum npuop_dtype dtype, double value);
 
