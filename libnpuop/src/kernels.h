@@ -6,6 +6,9 @@
 /* clang-format off */
 #define OP_KERNELS(X) \
 	X(op_adam) \
+	X(op_attention) \
+	X(op_attention_backward) \
+	X(op_cache_append) \
 	X(op_column_sum) \
 	X(op_column_sums) \
 	X(op_conv) \
@@ -22,6 +25,7 @@
 	X(op_quantize) \
 	X(op_random) \
 	X(op_reduce) \
+	X(op_rope) \
 	X(op_sgd) \
 	X(op_softmax) \
 	X(op_softmax_backward) \

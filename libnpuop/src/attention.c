@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+/* npuop_attention(), its backward, and npuop_attention_paged() */
+#include <inttypes.h>
+#include <math.h>
+
+#include <npu_op_attention.h>
+
+#include "cache.h"
+#include "rows.h"
+
+#define Q_ROWS 64 /* of a block's matrix: those of attention.c */
+
+struct npu_op_heads op_heads(const npuop_tensor *t)
+{
+	const uint64_t bytes = npuop_dtype_bytes(t->dtype, 1);
+
+	return (struct npu_op_heads){
+		.base = op_address(t),
+		.batch = t->stride[0] * bytes,
+		.head = t->stride[1] * bytes,
+		.position = t->stride[2] * bytes,
+	};
+}
+
+int op_check_heads(npuop *ops, const char *name, const npuop_tensor *t, uint32_t position)
+{
+	const uint64_t bytes = npuop_dtype_bytes(t->dtype, 1);
+	int err = op_rank(ops, name, t, 4);
+
+	if (!err && t->shape[position] > 1 && t->stride[position] > UINT32_MAX / bytes)
+		err = op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+			      "%s: positions that are %" PRIu64 " elements apart", name,
+			      t->stride[position]);
+	return err ? err : op_inner(ops, name, t);
+}
+
+static int check_positions(npuop *ops, const char *name, uint64_t positions)
+{
+	if (positions <= NPU_OP_ATTENTION_POSITIONS)
+		return 0;
+	return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: %" PRIu64 " positions, more than %u",
+		       name, positions, NPU_OP_ATTENTION_POSITIONS);
+}
+
+static int check_q(npuop *ops, const npuop_tensor *q)
+{
+	int err;
+
+	if ((err = op_read(ops, "q", q, OP_FLOATS)) || (err = op_check_heads(ops, "q", q, 2)) ||
+	    (err = check_positions(ops, "q", q->shape[2])))
+		return err;
+	if (q->shape[3] > NPU_OP_ATTENTION_DIM)
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "q: dim %" PRIu64 ", more than %u",
+			       q->shape[3], NPU_OP_ATTENTION_DIM);
+	if (q->shape[0] * q->shape[1] > UINT32_MAX || q->shape[1] * q->shape[2] > INT32_MAX)
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "q: too many heads");
+	return 0;
+}
+
+/* The attributes, and the scale that they mean. */
+static int take_attr(npuop *ops, const npuop_attention_attr *attr, uint64_t dim,
+		     npuop_attention_attr *own)
+{
+	int err = op_take(ops, "npuop_attention_attr", NPUOP_ATTENTION_CAUSAL, own, sizeof(*own),
+			  attr);
+
+	if (!err && own->scale == 0)
+		own->scale = 1 / sqrtf((float)dim);
+	return err;
+}
+
+static int check_kv_heads(npuop *ops, const npuop_tensor *q, uint64_t kv_heads)
+{
+	if (kv_heads ? q->shape[1] % kv_heads == 0 : !q->shape[1])
+		return 0;
+	return op_fail(ops, NPURT_ERROR_INVALID,
+		       "k: %" PRIu64 " heads, of which the %" PRIu64 " of q are no multiple",
+		       kv_heads, q->shape[1]);
+}
+
+static struct npu_op_attention_shape
+shape_of(const npuop_attention_attr *attr, const npuop_tensor *q, uint64_t kv_heads, uint64_t keys)
+{
+	return (struct npu_op_attention_shape){
+		.batch = (uint32_t)q->shape[0],
+		.heads = (uint32_t)q->shape[1],
+		.kv_heads = (uint32_t)kv_heads,
+		.queries = (uint32_t)q->shape[2],
+		.keys = (uint32_t)keys,
+		.dim = (uint32_t)q->shape[3],
+		.dtype = q->dtype,
+		.flags = attr->flags & NPUOP_ATTENTION_CAUSAL ? NPU_OP_ATTENTION_CAUSAL : 0,
+		.scale = attr->scale,
+	};
+}
+
+/* k or v, of a q that has been checked. */
+static int check_kv(npuop *ops, const char *name, const npuop_tensor *t, const npuop_tensor *q)
+{
+	int err;
+
+	if ((err = op_read(ops, name, t, OP_TYPE(q->dtype))) ||
+	    (err = op_check_heads(ops, name, t, 2)) ||
+	    (err = check_positions(ops, name, t->shape[2])))
+		return err;
+	return op_shape(ops, name, t, 4,
+			(const uint64_t[]){ q->shape[0], t->shape[1], t->shape[2], q->shape[3] });
+}
+
+static int check_qkv(npuop *ops, const npuop_tensor *q, const npuop_tensor *k,
+		     const npuop_tensor *v)
+{
+	int err;
+
+	if ((err = check_q(ops, q)) || (err = check_kv(ops, "k", k, q)) ||
+	    (err = check_kv(ops, "v", v, q)) || (err = op_same(ops, "v", v, "k", k)))
+		return err;
+	return check_kv_heads(ops, q, k->shape[1]);
+}
+
+/* What is written, with the shape of @like, and is apart from what is read. */
+static int check_result(npuop *ops, const char *name, const npuop_tensor *t, const char *like_name,
+			const npuop_tensor *like)
+{
+	int err;
+
+	if ((err = op_write(ops, name, t, OP_TYPE(like->dtype))) ||
+	    (err = op_same(ops, name, t, like_name, like)))
+		return err;
+	return op_check_heads(ops, name, t, 2);
+}
+
+static int check_apart(npuop *ops, const char *name, const npuop_tensor *t,
+		       const char *const *names, const npuop_tensor *const *others, size_t count)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < count; i++)
+		err = op_apart(ops, name, t, names[i], others[i]);
+	return err;
+}
+
+/* A view of [batch, heads, queries] as heads of one element. */
+static struct npu_op_heads lse_heads(const npuop_tensor *lse)
+{
+	return lse ? op_heads(lse) : (struct npu_op_heads){ 0 };
+}
+
+static int check_lse(npuop *ops, const npuop_tensor *lse, const npuop_tensor *q)
+{
+	int err = op_shape(ops, "lse", lse, 3, q->shape);
+
+	if (!err && lse->shape[2] > 1 && lse->stride[2] > UINT32_MAX / 4)
+		err = op_fail(ops, NPURT_ERROR_UNSUPPORTED, "lse: stride of %" PRIu64,
+			      lse->stride[2]);
+	return err;
+}
+
+static uint32_t forward_blocks(const npuop *ops, const struct npu_op_attention_shape *shape)
+{
+	const uint64_t rows = (uint64_t)(shape->heads / shape->kv_heads) * shape->queries;
+
+	return op_blocks(
+		ops, shape->batch * (uint64_t)shape->kv_heads * ((rows + Q_ROWS - 1) / Q_ROWS), 1);
+}
+
+int npuop_attention(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
+		    const npuop_tensor *k, const npuop_tensor *v, const npuop_tensor *out,
+		    const npuop_tensor *lse)
+{
+	static const char *const names[] = { "q", "k", "v", "out" };
+	const npuop_tensor *const tensors[] = { q, k, v, out };
+	struct npu_op_attention_args args = { 0 };
+	npuop_attention_attr own;
+	int err;
+
+	if ((err = check_qkv(ops, q, k, v)) || (err = take_attr(ops, attr, q->shape[3], &own)) ||
+	    (err = check_result(ops, "out", out, "q", q)) ||
+	    (err = op_in_place(ops, "out", out, "q", q)) ||
+	    (err = check_apart(ops, "out", out, names + 1, tensors + 1, 2)))
+		return err;
+	if (lse && ((err = op_write(ops, "lse", lse, OP_TYPE(NPUOP_F32))) ||
+		    (err = check_lse(ops, lse, q)) ||
+		    (err = check_apart(ops, "lse", lse, names, tensors, 4))))
+		return err;
+	if (!npuop_tensor_elements(q))
+		return 0;
+	args.shape = shape_of(&own, q, k->shape[1], k->shape[2]);
+	args.q = op_heads(q);
+	args.k = op_heads(k);
+	args.v = op_heads(v);
+	args.out = op_heads(out);
+	args.lse = lse_heads(lse);
+	return op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
+			 sizeof(args));
+}
+
+int npuop_attention_paged(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
+			  const npuop_tensor *k_cache, const npuop_tensor *v_cache,
+			  const npuop_tensor *table, const npuop_tensor *lengths,
+			  const npuop_tensor *out)
+{
+	static const char *const names[] = { "k_cache", "v_cache", "table", "lengths" };
+	const npuop_tensor *const tensors[] = { k_cache, v_cache, table, lengths };
+	struct npu_op_attention_args args = { 0 };
+	npuop_attention_attr own;
+	int err;
+
+	if ((err = check_q(ops, q)) || (err = take_attr(ops, attr, q->shape[3], &own)) ||
+	    (err = op_check_cache(ops, "k_cache", k_cache, q)) ||
+	    (err = op_check_cache(ops, "v_cache", v_cache, q)) ||
+	    (err = op_same(ops, "v_cache", v_cache, "k_cache", k_cache)) ||
+	    (err = check_kv_heads(ops, q, k_cache->shape[2])) ||
+	    (err = op_check_pages(ops, table, lengths, k_cache, q->shape[0])) ||
+	    (err = check_result(ops, "out", out, "q", q)) ||
+	    (err = op_in_place(ops, "out", out, "q", q)) ||
+	    (err = check_apart(ops, "out", out, names, tensors, 4)))
+		return err;
+	if (!npuop_tensor_elements(q))
+		return 0;
+	args.shape = shape_of(&own, q, k_cache->shape[2], table->shape[1] * k_cache->shape[1]);
+	args.q = op_heads(q);
+	args.k = op_cache_heads(k_cache);
+	args.v = op_cache_heads(v_cache);
+	args.out = op_heads(out);
+	args.pages = op_pages(table, lengths, k_cache, v_cache);
+	return op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
+			 sizeof(args));
+}
+/* The operands of the backward, in the order of its arguments, with their names. */
+enum {
+	Q,
+	K,
+	V,
+	OUT,
+	LSE,
+	GRAD,
+	READ,
+	GRAD_Q = READ,
+	GRAD_K,
+	GRAD_V,
+	OPERANDS,
+};
+
+static const char *const backward_names[OPERANDS] = {
+	"q", "k", "v", "out", "lse", "grad", "grad_q", "grad_k", "grad_v",
+};
+
+/* A tensor like q that is read. */
+static int check_like_q(npuop *ops, const char *name, const npuop_tensor *t, const npuop_tensor *q)
+{
+	int err;
+
+	if ((err = op_read(ops, name, t, OP_TYPE(q->dtype))) ||
+	    (err = op_same(ops, name, t, "q", q)))
+		return err;
+	return op_check_heads(ops, name, t, 2);
+}
+
+static int check_backward(npuop *ops, const npuop_tensor *const t[OPERANDS])
+{
+	int err;
+
+	if ((err = check_qkv(ops, t[Q], t[K], t[V])) ||
+	    (err = check_like_q(ops, "out", t[OUT], t[Q])) ||
+	    (err = op_read(ops, "lse", t[LSE], OP_TYPE(NPUOP_F32))) ||
+	    (err = check_lse(ops, t[LSE], t[Q])) ||
+	    (err = check_like_q(ops, "grad", t[GRAD], t[Q])) ||
+	    (err = check_result(ops, "grad_q", t[GRAD_Q], "q", t[Q])) ||
+	    (err = check_result(ops, "grad_k", t[GRAD_K], "k", t[K])) ||
+	    (err = check_result(ops, "grad_v", t[GRAD_V], "v", t[V])))
+		return err;
+	for (size_t i = GRAD_Q; !err && i < OPERANDS; i++)
+		err = check_apart(ops, backward_names[i], t[i], backward_names, t, i);
+	return err;
+}
+
+/* As many blocks as there is scratch memory for. */
+static int backward_blocks(npuop *ops, struct npu_op_attention_backward_args *args,
+			   uint32_t *blocks)
+{
+	const uint64_t items = (uint64_t)args->shape.batch * args->shape.kv_heads;
+	const uint64_t room = npurt_memory_size(ops->workspace);
+
+	args->scratch_pitch = (npu_op_attention_scratch(&args->shape) + 63) & ~63ULL;
+	*blocks = op_blocks(ops, items, 1);
+	if (args->scratch_pitch && *blocks > room / args->scratch_pitch)
+		*blocks = (uint32_t)(room / args->scratch_pitch);
+	if (!*blocks)
+		*blocks = 1;
+	return op_workspace(ops, *blocks * args->scratch_pitch, &args->scratch);
+}
+
+int npuop_attention_backward(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
+			     const npuop_tensor *k, const npuop_tensor *v, const npuop_tensor *out,
+			     const npuop_tensor *lse, const npuop_tensor *grad,
+			     const npuop_tensor *grad_q, const npuop_tensor *grad_k,
+			     const npuop_tensor *grad_v)
+{
+	const npuop_tensor *const tensors[OPERANDS] = { q,    k,      v,      out,   lse,
+							grad, grad_q, grad_k, grad_v };
+	struct npu_op_attention_backward_args args;
+	npuop_attention_attr own;
+	uint32_t blocks;
+	int err;
+
+	if ((err = check_backward(ops, tensors)) || (err = take_attr(ops, attr, q->shape[3], &own)))
+		return err;
+	if (!npuop_tensor_elements(q) && !npuop_tensor_elements(k))
+		return 0;
+	args = (struct npu_op_attention_backward_args){
+		.shape = shape_of(&own, q, k->shape[1], k->shape[2]),
+		.q = op_heads(q),
+		.k = op_heads(k),
+		.v = op_heads(v),
+		.out = op_heads(out),
+		.lse = op_heads(lse),
+		.grad = op_heads(grad),
+		.grad_q = op_heads(grad_q),
+		.grad_k = op_heads(grad_k),
+		.grad_v = op_heads(grad_v),
+	};
+	err = backward_blocks(ops, &args, &blocks);
+	return err ? err
+		   : op_launch(ops, OP_KERNEL_op_attention_backward, blocks, &args, sizeof(args));
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Heads in tensors, and caches of keys and values in pages. */
+#ifndef OP_CACHE_H
+#define OP_CACHE_H
+
+#include <npu_op_attention.h>
+
+#include "internal.h"
+
+/* op_heads() - of a tensor [batch, heads, positions, ...] */
+struct npu_op_heads op_heads(const npuop_tensor *t);
+
+/* op_check_heads() - has it rank 4, and positions, dimension @position, for a copy to step over? */
+int op_check_heads(npuop *ops, const char *name, const npuop_tensor *t, uint32_t position);
+
+/* op_cache_heads() - of a cache [pages, page size, heads, dim] */
+struct npu_op_heads op_cache_heads(const npuop_tensor *t);
+
+/* op_check_cache() - is it a cache of the type and dim of @like, [.., .., .., dim]? */
+int op_check_cache(npuop *ops, const char *name, const npuop_tensor *t, const npuop_tensor *like);
+
+/* op_check_pages() - are these the table and the lengths of @batch sequences in a cache? */
+int op_check_pages(npuop *ops, const npuop_tensor *table, const npuop_tensor *lengths,
+		   const npuop_tensor *k_cache, uint64_t batch);
+
+struct npu_op_pages op_pages(const npuop_tensor *table, const npuop_tensor *lengths,
+			     const npuop_tensor *k_cache, const npuop_tensor *v_cache);
+
+#endif /* OP_CACHE_H */
