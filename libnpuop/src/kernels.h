@@ -13,8 +13,10 @@
 	X(op_column_sums) \
 	X(op_conv) \
 	X(op_conv_weight) \
+	X(op_cross_entropy) \
 	X(op_dequantize) \
 	X(op_elementwise) \
+	X(op_gather) \
 	X(op_gemm) \
 	X(op_gemm_s4) \
 	X(op_norm) \
@@ -26,6 +28,7 @@
 	X(op_random) \
 	X(op_reduce) \
 	X(op_rope) \
+	X(op_scatter_add) \
 	X(op_sgd) \
 	X(op_softmax) \
 	X(op_softmax_backward) \
