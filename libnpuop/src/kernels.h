@@ -28,10 +28,12 @@
 	X(op_random) \
 	X(op_reduce) \
 	X(op_rope) \
+	X(op_sample) \
 	X(op_scatter_add) \
 	X(op_sgd) \
 	X(op_softmax) \
 	X(op_softmax_backward) \
+	X(op_top_k) \
 	X(op_transpose)
 /* clang-format on */
 
