@@ -27,6 +27,7 @@ help:
 	@echo 'On a bare Debian 12 or 13, as root or with sudo; each does all that is missing:'
 	@echo
 	@echo '  make run        boot the VM and train a network on the NPU'
+	@echo '  make gpt        train a transformer on the NPU and let it write, in 15 minutes'
 	@echo '  make check      run the tests, but for those of check-deep'
 	@echo '  make check-deep run the tests that take long, on debug kernels (built at the first time)'
 	@echo '  make bench      measure the stack against its peers'
@@ -85,6 +86,11 @@ debug-kernels: setup
 .PHONY: run
 run: all
 	@scripts/demo.sh
+
+# The text is the package bible-kjv's.
+.PHONY: gpt
+gpt: all
+	@scripts/gpt.sh
 
 .PHONY: check
 check: all

@@ -9,7 +9,7 @@ BUILD="build-essential pkg-config flex bison bc python3 python3-venv ninja-build
 QEMU="libglib2.0-dev libpixman-1-dev libattr1-dev libcap-ng-dev liburing-dev"
 KERNEL="libelf-dev libssl-dev kmod cpio pahole zstd xz-utils sparse"
 FIRMWARE="gcc-riscv64-unknown-elf"
-RUNTIME="libdrm-dev libdw-dev libjansson-dev libopenblas-dev python3-numpy"
+RUNTIME="libdrm-dev libdw-dev libjansson-dev libopenblas-dev python3-numpy bible-kjv"
 CHECKS="clang coccinelle man-db mandoc abigail-tools python3-sphinx trace-cmd linux-perf valgrind
 	lm-sensors gdb-multiarch"
 FETCH="apt-utils ca-certificates debian-archive-keyring dpkg-dev git"
