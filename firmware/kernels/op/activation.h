@@ -3,12 +3,9 @@
 #ifndef OP_ACTIVATION_H
 #define OP_ACTIVATION_H
 
+#include "gelu.h"
 #include "npu_kernel.h"
 #include "npu_op_gemm.h"
-
-#define ROOT_HALF 0x1.6a09e6p-1f /* 1 / sqrt(2) */
-#define TANH_1 0x1.988454p-1f /* sqrt(2 / pi) */
-#define TANH_3 0x1.2444f2p-5f /* 0.044715 of that */
 
 static inline void activate_gelu(npu_addr y, npu_addr x, uint32_t count)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Element by element, of up to three tensors of any strides. */
+#include "gelu.h"
 #include "npu_kernel.h"
 #include "npu_op_elementwise.h"
 #include "ub_ring.h"
@@ -11,10 +12,7 @@
 #define TEMP (SCRATCH + NPU_OP_INPUTS * AREA)
 _Static_assert(UB_SLOTS * SLOT + (NPU_OP_INPUTS + 2) * AREA <= NPU_UB_SIZE, "UB overflows");
 
-#define ROOT_HALF 0x1.6a09e6p-1f /* 1 / sqrt(2) */
 #define ROOT_2_PI 0x1.988454p-2f /* 1 / sqrt(2 pi) */
-#define TANH_1 0x1.988454p-1f /* sqrt(2 / pi) */
-#define TANH_3 0x1.24490ep-5f /* 0.044715 of that */
 
 /* Where a tile's operands are; the result is to be in out, which may be one of in. */
 struct areas {
