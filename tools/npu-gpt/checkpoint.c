@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,7 +212,7 @@ static long tensor_place(const json_t *header, const char *name, const struct gp
 	const json_int_t end = json_integer_value(json_array_get(offsets, 1));
 
 	if (!dtype || strcmp(dtype, "F32") || json_array_size(shape) != rank ||
-	    json_array_size(offsets) != 2 || begin < 0 || end < begin)
+	    json_array_size(offsets) != 2 || begin < 0 || end < begin || end > LONG_MAX / 2)
 		return -1;
 	if ((tensor->rows && json_integer_value(json_array_get(shape, 0)) != tensor->rows) ||
 	    json_integer_value(json_array_get(shape, rank - 1)) != tensor->cols)

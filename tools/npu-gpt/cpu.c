@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gpt.h"
+#include "cpu.h"
 
 /* What the backward needs of a layer. */
 struct layer {
@@ -39,31 +39,6 @@ struct cpu_gpt {
 static float *floats(size_t count)
 {
 	return calloc(count, sizeof(float));
-}
-
-/* C = A B + beta C; row-major, ld as they are stored. */
-static void product(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, const float *a,
-		    const float *b, float beta, float *c)
-{
-	cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans,
-		    trans_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, 1, a,
-		    (int)(trans_a ? m : k), b, (int)(trans_b ? k : n), beta, c, (int)n);
-}
-
-static void norm_forward(const float *x, const float *gain, size_t rows, size_t dim, float *rstd,
-			 float *out)
-{
-#pragma omp parallel for
-	for (size_t r = 0; r < rows; r++) {
-		const float *in = x + r * dim;
-		float sum = 0;
-
-		for (size_t i = 0; i < dim; i++)
-			sum += in[i] * in[i];
-		rstd[r] = 1 / sqrtf(sum / (float)dim + GPT_EPSILON);
-		for (size_t i = 0; i < dim; i++)
-			out[r * dim + i] = in[i] * rstd[r] * gain[i];
-	}
 }
 
 /* grad_x += the gradient through the norm; grad_gain +=. */
@@ -197,16 +172,6 @@ static void attention_backward(struct cpu_gpt *gpt, struct layer *l)
 	openblas_set_num_threads(omp_get_max_threads());
 }
 
-#define GELU_A 0.7978845608f /* sqrt(2 / pi) */
-#define GELU_B 0.044715f
-
-static void gelu_forward(const float *x, size_t count, float *out)
-{
-#pragma omp parallel for simd
-	for (size_t i = 0; i < count; i++)
-		out[i] = 0.5f * x[i] * (1 + tanhf(GELU_A * (x[i] + GELU_B * x[i] * x[i] * x[i])));
-}
-
 static void gelu_backward(const float *x, size_t count, float *grad)
 {
 #pragma omp parallel for simd
@@ -238,22 +203,22 @@ static void layer_forward(struct cpu_gpt *gpt, uint32_t index, float *out)
 	const float *w = gpt->values;
 	struct layer *l = &gpt->layers[index];
 
-	norm_forward(l->x, w + gpt_vector(params, index, GPT_NORM1), rows, dim, l->rstd1, l->norm1);
-	product(false, false, rows, 3 * dim, dim, l->norm1, w + gpt_matrix(params, index, GPT_QKV),
-		0, l->qkv);
+	cpu_norm(l->x, w + gpt_vector(params, index, GPT_NORM1), rows, dim, l->rstd1, l->norm1);
+	cpu_product(false, false, rows, 3 * dim, dim, l->norm1,
+		    w + gpt_matrix(params, index, GPT_QKV), 0, l->qkv);
 	rope(gpt, l->qkv, 1);
 	attention_forward(gpt, l);
 	memcpy(l->middle, l->x, rows * dim * sizeof(float));
-	product(false, false, rows, dim, dim, l->attention, w + gpt_matrix(params, index, GPT_OUT),
-		1, l->middle);
-	norm_forward(l->middle, w + gpt_vector(params, index, GPT_NORM2), rows, dim, l->rstd2,
-		     l->norm2);
-	product(false, false, rows, GPT_MLP * dim, dim, l->norm2,
-		w + gpt_matrix(params, index, GPT_UP), 0, l->up);
-	gelu_forward(l->up, rows * GPT_MLP * dim, l->gelu);
+	cpu_product(false, false, rows, dim, dim, l->attention,
+		    w + gpt_matrix(params, index, GPT_OUT), 1, l->middle);
+	cpu_norm(l->middle, w + gpt_vector(params, index, GPT_NORM2), rows, dim, l->rstd2,
+		 l->norm2);
+	cpu_product(false, false, rows, GPT_MLP * dim, dim, l->norm2,
+		    w + gpt_matrix(params, index, GPT_UP), 0, l->up);
+	cpu_gelu(l->up, rows * GPT_MLP * dim, l->gelu);
 	memcpy(out, l->middle, rows * dim * sizeof(float));
-	product(false, false, rows, dim, GPT_MLP * dim, l->gelu,
-		w + gpt_matrix(params, index, GPT_DOWN), 1, out);
+	cpu_product(false, false, rows, dim, GPT_MLP * dim, l->gelu,
+		    w + gpt_matrix(params, index, GPT_DOWN), 1, out);
 }
 
 /* Mean loss; with @grad the logits become its gradient. */
@@ -292,10 +257,9 @@ static float forward(struct cpu_gpt *gpt, const uint8_t *bytes, bool grad)
 	embed(gpt, bytes, gpt->layers[0].x);
 	for (uint32_t i = 0; i < layers; i++)
 		layer_forward(gpt, i, i + 1 < layers ? gpt->layers[i + 1].x : gpt->x);
-	norm_forward(gpt->x, gpt->values + gpt_last_norm(params), gpt->rows, dim, gpt->rstd,
-		     gpt->norm);
-	product(false, false, gpt->rows, GPT_VOCABULARY, dim, gpt->norm,
-		gpt->values + gpt_head(params), 0, gpt->logits);
+	cpu_norm(gpt->x, gpt->values + gpt_last_norm(params), gpt->rows, dim, gpt->rstd, gpt->norm);
+	cpu_product(false, false, gpt->rows, GPT_VOCABULARY, dim, gpt->norm,
+		    gpt->values + gpt_head(params), 0, gpt->logits);
 	return cross_entropy(gpt, bytes, grad);
 }
 
@@ -308,27 +272,27 @@ static void layer_backward(struct cpu_gpt *gpt, uint32_t index)
 	struct layer *l = &gpt->layers[index];
 	float *g = gpt->grads;
 
-	product(true, false, inner, dim, rows, l->gelu, gpt->grad_x, 1,
-		g + gpt_matrix(params, index, GPT_DOWN));
-	product(false, true, rows, inner, dim, gpt->grad_x, w + gpt_matrix(params, index, GPT_DOWN),
-		0, gpt->grad_up);
+	cpu_product(true, false, inner, dim, rows, l->gelu, gpt->grad_x, 1,
+		    g + gpt_matrix(params, index, GPT_DOWN));
+	cpu_product(false, true, rows, inner, dim, gpt->grad_x,
+		    w + gpt_matrix(params, index, GPT_DOWN), 0, gpt->grad_up);
 	gelu_backward(l->up, rows * inner, gpt->grad_up);
-	product(true, false, dim, inner, rows, l->norm2, gpt->grad_up, 1,
-		g + gpt_matrix(params, index, GPT_UP));
-	product(false, true, rows, dim, inner, gpt->grad_up, w + gpt_matrix(params, index, GPT_UP),
-		0, gpt->grad_norm);
+	cpu_product(true, false, dim, inner, rows, l->norm2, gpt->grad_up, 1,
+		    g + gpt_matrix(params, index, GPT_UP));
+	cpu_product(false, true, rows, dim, inner, gpt->grad_up,
+		    w + gpt_matrix(params, index, GPT_UP), 0, gpt->grad_norm);
 	norm_backward(l->middle, w + gpt_vector(params, index, GPT_NORM2), l->rstd2, gpt->grad_norm,
 		      rows, dim, gpt->grad_x, g + gpt_vector(params, index, GPT_NORM2));
-	product(true, false, dim, dim, rows, l->attention, gpt->grad_x, 1,
-		g + gpt_matrix(params, index, GPT_OUT));
-	product(false, true, rows, dim, dim, gpt->grad_x, w + gpt_matrix(params, index, GPT_OUT), 0,
-		gpt->grad_norm);
+	cpu_product(true, false, dim, dim, rows, l->attention, gpt->grad_x, 1,
+		    g + gpt_matrix(params, index, GPT_OUT));
+	cpu_product(false, true, rows, dim, dim, gpt->grad_x,
+		    w + gpt_matrix(params, index, GPT_OUT), 0, gpt->grad_norm);
 	attention_backward(gpt, l);
 	rope(gpt, gpt->grad_qkv, -1);
-	product(true, false, dim, 3 * dim, rows, l->norm1, gpt->grad_qkv, 1,
-		g + gpt_matrix(params, index, GPT_QKV));
-	product(false, true, rows, dim, 3 * dim, gpt->grad_qkv,
-		w + gpt_matrix(params, index, GPT_QKV), 0, gpt->grad_norm);
+	cpu_product(true, false, dim, 3 * dim, rows, l->norm1, gpt->grad_qkv, 1,
+		    g + gpt_matrix(params, index, GPT_QKV));
+	cpu_product(false, true, rows, dim, 3 * dim, gpt->grad_qkv,
+		    w + gpt_matrix(params, index, GPT_QKV), 0, gpt->grad_norm);
 	norm_backward(l->x, w + gpt_vector(params, index, GPT_NORM1), l->rstd1, gpt->grad_norm,
 		      rows, dim, gpt->grad_x, g + gpt_vector(params, index, GPT_NORM1));
 }
@@ -342,10 +306,10 @@ static void backward(struct cpu_gpt *gpt, const uint8_t *bytes)
 
 	memset(gpt->grads, 0, params->floats * sizeof(float));
 	memset(gpt->grad_x, 0, gpt->rows * dim * sizeof(float));
-	product(true, false, dim, GPT_VOCABULARY, gpt->rows, gpt->norm, gpt->logits, 1,
-		gpt->grads + gpt_head(params));
-	product(false, true, gpt->rows, dim, GPT_VOCABULARY, gpt->logits,
-		gpt->values + gpt_head(params), 0, gpt->grad_norm);
+	cpu_product(true, false, dim, GPT_VOCABULARY, gpt->rows, gpt->norm, gpt->logits, 1,
+		    gpt->grads + gpt_head(params));
+	cpu_product(false, true, gpt->rows, dim, GPT_VOCABULARY, gpt->logits,
+		    gpt->values + gpt_head(params), 0, gpt->grad_norm);
 	norm_backward(gpt->x, gpt->values + gpt_last_norm(params), gpt->rstd, gpt->grad_norm,
 		      gpt->rows, dim, gpt->grad_x, gpt->grads + gpt_last_norm(params));
 	for (uint32_t i = shape->layers; i--;)

@@ -3,12 +3,11 @@
  * Generation in plain C with OpenBLAS, greedily: the peer of npu_generate.c. All sequences go
  * through the layers together; keys and values are kept by layer, sequence and position.
  */
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gpt.h"
+#include "cpu.h"
 
 struct cpu_decoder {
 	const struct gpt_params *params;
@@ -18,27 +17,6 @@ struct cpu_decoder {
 	float *keys, *cache; /* layers x sequences x context x dim */
 	float *x, *norm, *qkv, *attention, *inner, *scores, *logits;
 };
-
-static void product(size_t m, size_t n, size_t k, const float *a, const float *b, float beta,
-		    float *c)
-{
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)k,
-		    b, (int)n, beta, c, (int)n);
-}
-
-static void norm(const float *x, const float *gain, size_t rows, size_t dim, float *out)
-{
-	for (size_t r = 0; r < rows; r++) {
-		const float *in = x + r * dim;
-		float sum = 0, rstd;
-
-		for (size_t i = 0; i < dim; i++)
-			sum += in[i] * in[i];
-		rstd = 1 / sqrtf(sum / (float)dim + GPT_EPSILON);
-		for (size_t i = 0; i < dim; i++)
-			out[r * dim + i] = in[i] * rstd * gain[i];
-	}
-}
 
 static void turn(const struct gpt_shape *shape, float *at, uint32_t position)
 {
@@ -102,15 +80,6 @@ static void attend(struct cpu_decoder *d, uint32_t layer, uint32_t first, uint32
 	}
 }
 
-#define GELU_A 0.7978845608f /* sqrt(2 / pi) */
-#define GELU_B 0.044715f
-
-static void gelu(float *x, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		x[i] = 0.5f * x[i] * (1 + tanhf(GELU_A * (x[i] + GELU_B * x[i] * x[i] * x[i])));
-}
-
 /* A position of each of @rows sequences from @first on. */
 static void forward(struct cpu_decoder *d, uint32_t first, uint32_t rows, const int32_t *bytes)
 {
@@ -122,20 +91,22 @@ static void forward(struct cpu_decoder *d, uint32_t first, uint32_t rows, const 
 		memcpy(d->x + r * dim, w + gpt_embedding(params) + (size_t)bytes[r] * dim,
 		       dim * sizeof(float));
 	for (uint32_t i = 0; i < params->shape.layers; i++) {
-		norm(d->x, w + gpt_vector(params, i, GPT_NORM1), rows, dim, d->norm);
-		product(rows, 3 * dim, dim, d->norm, w + gpt_matrix(params, i, GPT_QKV), 0, d->qkv);
+		cpu_norm(d->x, w + gpt_vector(params, i, GPT_NORM1), rows, dim, NULL, d->norm);
+		cpu_product(false, false, rows, 3 * dim, dim, d->norm,
+			    w + gpt_matrix(params, i, GPT_QKV), 0, d->qkv);
 		attend(d, i, first, rows);
-		product(rows, dim, dim, d->attention, w + gpt_matrix(params, i, GPT_OUT), 1, d->x);
-		norm(d->x, w + gpt_vector(params, i, GPT_NORM2), rows, dim, d->norm);
-		product(rows, GPT_MLP * dim, dim, d->norm, w + gpt_matrix(params, i, GPT_UP), 0,
-			d->inner);
-		gelu(d->inner, rows * GPT_MLP * dim);
-		product(rows, dim, GPT_MLP * dim, d->inner, w + gpt_matrix(params, i, GPT_DOWN), 1,
-			d->x);
+		cpu_product(false, false, rows, dim, dim, d->attention,
+			    w + gpt_matrix(params, i, GPT_OUT), 1, d->x);
+		cpu_norm(d->x, w + gpt_vector(params, i, GPT_NORM2), rows, dim, NULL, d->norm);
+		cpu_product(false, false, rows, GPT_MLP * dim, dim, d->norm,
+			    w + gpt_matrix(params, i, GPT_UP), 0, d->inner);
+		cpu_gelu(d->inner, rows * GPT_MLP * dim, d->inner);
+		cpu_product(false, false, rows, dim, GPT_MLP * dim, d->inner,
+			    w + gpt_matrix(params, i, GPT_DOWN), 1, d->x);
 	}
-	norm(d->x, w + gpt_last_norm(params), rows, dim, d->norm);
-	product(rows, GPT_VOCABULARY, dim, d->norm, w + gpt_head(params), 0,
-		d->logits + (size_t)first * GPT_VOCABULARY);
+	cpu_norm(d->x, w + gpt_last_norm(params), rows, dim, NULL, d->norm);
+	cpu_product(false, false, rows, GPT_VOCABULARY, dim, d->norm, w + gpt_head(params), 0,
+		    d->logits + (size_t)first * GPT_VOCABULARY);
 	for (uint32_t r = 0; r < rows; r++)
 		d->lengths[first + r]++;
 }
