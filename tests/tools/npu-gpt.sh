@@ -50,6 +50,14 @@ goes_on()
 	losses "$dir/whole.log" | cmp - "$dir/both" && cmp "$dir/whole" "$dir/rest"
 }
 
+# All kernels of a step, with nothing found.
+strict()
+{
+	NPURT_STRICT=1 "$gpt" train $small --stop 3 >"$dir/strict.log" 2>"$dir/errors" || return
+	losses "$dir/strict.log" >"$dir/strict"
+	losses "$dir/whole.log" | head -3 | cmp - "$dir/strict" && [ ! -s "$dir/errors" ]
+}
+
 # Any reader of safetensors: eight bytes of length, a JSON header, offsets that fill the file.
 is_safetensors()
 {
@@ -107,6 +115,7 @@ truncated()
 check 'a training runs to its end' whole
 check 'the loss falls' learns
 check 'each of the first steps has the loss of the CPU' like_cpu
+check 'strict mode finds nothing, and gives the same losses' strict
 check 'a checkpoint goes on with equal losses, to an equal checkpoint' goes_on
 check 'a checkpoint is a safetensors file' is_safetensors
 check 'two sequences beyond the context' two_sequences
