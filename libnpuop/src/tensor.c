@@ -114,7 +114,7 @@ uint64_t op_address(const npuop_tensor *tensor)
 	return tensor ? npurt_memory_address(tensor->memory) + tensor->offset : 0;
 }
 
-/* Elements from the first to behind the last; false if there are too many to say. */
+/* Elements from the first to behind the last; false if there are too many to say in bits. */
 static bool extent(const npuop_tensor *t, uint64_t *count)
 {
 	uint64_t step, last = 0;
@@ -128,7 +128,7 @@ static bool extent(const npuop_tensor *t, uint64_t *count)
 		    __builtin_add_overflow(last, step, &last))
 			return false;
 	*count = last + 1;
-	return last < UINT64_MAX / 8;
+	return last < UINT64_MAX / 64;
 }
 
 uint64_t op_span(const npuop_tensor *tensor)

@@ -208,6 +208,22 @@ static void test_turned(void)
 	tensor_free(&out);
 }
 
+/* Strides by which the last element is 2^59 from the first, whose bits 64 bits do not count. */
+static void test_far(void)
+{
+	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(2)), out = tensor_new(NPUOP_F32, SHAPE(2, 1001));
+
+	x.rank = 2;
+	x.shape[1] = 1001;
+	x.stride[0] = (1ULL << 59) - 1000;
+	x.stride[1] = 1;
+	REFUSED(npuop_copy(fx.ops, &x, &out), "x");
+	x.shape[0] = 1;
+	REFUSED(npuop_copy(fx.ops, &x, &out), "x");
+	tensor_free(&x);
+	tensor_free(&out);
+}
+
 int main(void)
 {
 	op_begin();
@@ -217,5 +233,6 @@ int main(void)
 	test_windows();
 	test_concatenate();
 	test_turned();
+	test_far();
 	return op_end();
 }
