@@ -110,13 +110,21 @@ static inline int npu_log_take(struct npu_log_ring *ring, unsigned int slots, ui
 	return 1;
 }
 
+/*
+ * Blocks have a place in the log one after the other, as the runtime reads it meanwhile: strict
+ * mode lets them meet there in atomics only. Not relaxed, of which a compiler may make a store.
+ */
+static inline void npu_log_put(uint64_t *word, uint64_t value)
+{
+	__atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+}
+
 static __attribute__((noinline, cold, unused)) void
 npu_log_write(const struct npu_log_site *site, const uint64_t *values, unsigned int count)
 {
 	const struct npu_log *log = (const struct npu_log *)npu_info(NPU_INFO_LOG);
 	struct npu_log_ring *ring;
-	struct npu_log_record *record;
-	uint64_t position, *words, mask;
+	uint64_t position, first, *words, mask;
 
 	if (!log)
 		return;
@@ -125,15 +133,15 @@ npu_log_write(const struct npu_log_site *site, const uint64_t *values, unsigned 
 		return;
 	words = (uint64_t *)(ring + 1);
 	mask = ring->slots * NPU_LOG_SLOT_ARGS - 1;
-	record = (struct npu_log_record *)(ring + 1) + (position & (ring->slots - 1));
-	record->site = (uintptr_t)site;
-	record->time = npu_info(NPU_INFO_TIME);
-	record->block = npu_info(NPU_INFO_BLOCK);
-	record->core = npu_info(NPU_INFO_CORE);
-	record->writer = log->writer;
+	first = position * NPU_LOG_SLOT_ARGS;
+	npu_log_put(&words[(first + 1) & mask], (uintptr_t)site);
+	npu_log_put(&words[(first + 2) & mask], npu_info(NPU_INFO_TIME));
+	npu_log_put(&words[(first + 3) & mask], npu_info(NPU_INFO_BLOCK) |
+							npu_info(NPU_INFO_CORE) << 32 |
+							(uint64_t)log->writer << 48);
 	for (unsigned int i = 0; i < count; i++)
-		words[(position * NPU_LOG_SLOT_ARGS + NPU_LOG_RECORD_ARGS + i) & mask] = values[i];
-	__atomic_store_n(&record->position, position + 1, __ATOMIC_RELEASE);
+		npu_log_put(&words[(first + NPU_LOG_RECORD_ARGS + i) & mask], values[i]);
+	npu_log_put(&words[first & mask], position + 1);
 }
 
 #endif /* NPU_PRINT_H */
