@@ -24,6 +24,12 @@ static struct npu_aicore *held_block(struct npu_core *core, unsigned int thread)
 	return ac->task && (npu_load(&ac->dbg.held) || ac->hung) ? ac : NULL;
 }
 
+/* With the lock: is its block to end, whatever a debugger wants? */
+static bool must_end(const struct npu_aicore *ac)
+{
+	return npu_load(&ac->lost) || npu_load(&ac->task->stop);
+}
+
 /* With the lock. */
 void npu_debug_check(struct npu_core *core)
 {
@@ -56,6 +62,8 @@ static void hold(struct npu_core *core, const struct gdb_stop *stop)
 		struct npu_aicore *ac = &core->aicores[i];
 
 		if (!npu_list_empty(&ac->work.node)) {
+			if (must_end(ac))
+				continue;
 			npu_sched_remove(core, &ac->work);
 			ac->dbg.held = true;
 		} else if (npu_load(&ac->worker)) {
@@ -84,7 +92,7 @@ static void park(struct npu_aicore *ac)
 
 /*
  * Hold the block of @ac and all others, for @signal, and return with the lock; false if there is no
- * debugger any more.
+ * debugger any more, or nothing to look at.
  */
 static bool stop_here(struct npu_aicore *ac, enum gdb_signal signal, bool failed)
 {
@@ -92,7 +100,7 @@ static bool stop_here(struct npu_aicore *ac, enum gdb_signal signal, bool failed
 	bool attached;
 
 	pthread_mutex_lock(&core->lock);
-	attached = npu_load(&core->debug->attached);
+	attached = npu_load(&core->debug->attached) && !must_end(ac);
 	if (attached) {
 		ac->dbg.failed = failed;
 		hold_at(ac, signal, false);
@@ -119,8 +127,9 @@ bool npu_debug_parks(struct npu_aicore *ac)
 	if (!npu_load(&core->debug->attached))
 		return false;
 	pthread_mutex_lock(&core->lock);
-	parks = core->debug->hold ||
-		(npu_load(&core->debug->attached) && ac->dbg.action == GDB_ACTION_STOP);
+	parks = !must_end(ac) &&
+		(core->debug->hold ||
+		 (npu_load(&core->debug->attached) && ac->dbg.action == GDB_ACTION_STOP));
 	if (parks)
 		park(ac);
 	else

@@ -505,6 +505,29 @@ static void hostile_packet(struct rig *r, GRand *rand)
 	r->h->debug_len[CORES] = 0;
 }
 
+/* A block of a queue that goes is not held, if it was not running when the debugger came. */
+static void test_interrupted(void)
+{
+	struct rig *r = rig_new(1);
+	struct npu_cmd cmd = kernel(r, endless_kernel(r), 1);
+	uint64_t limit;
+
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	while (npu_busy_cores(r->h->core) != 1)
+		;
+	npu_core_pause(r->h->core);
+	ok(npu_queue_destroy(r->h->core, r->q->id) == NPU_MCU_BUSY, "a queue goes");
+	send_bytes(r, "\3", 1);
+	npu_core_resume(r->h->core);
+	limit = th_now_ns() + 5000 * TH_MS;
+	while (npu_busy_cores(r->h->core) && th_now_ns() < limit)
+		;
+	ok(!npu_busy_cores(r->h->core) && !strcmp(answer(r), "T02thread:1;"),
+	   "its block ends, though all are held");
+	rig_free(r);
+}
+
 static void test_hostile(void)
 {
 	struct rig *r = rig_new(0);
@@ -549,6 +572,7 @@ int main(void)
 	test_leaves();
 	test_modules();
 	test_monitor();
+	test_interrupted();
 	test_hostile();
 	return tap_done();
 }
