@@ -899,6 +899,8 @@ void rt_print_destroy(npurt_module *module);
 uint64_t rt_print_log(const npurt_kernel *kernel, const char label[NPURT_LABEL_SIZE]);
 /* Between two launches, if half of the module's log is full. */
 void rt_print_make_room(const npurt_module *module);
+/* Does the caller's thread show what was printed? Then no module may go. */
+bool rt_print_shows(npurt_context *context);
 void rt_print_drain_all(npurt_context *context, bool ended);
 
 /* Shows what was printed so far. With @ended nobody is about to write: something has failed. */

@@ -273,6 +273,8 @@ void rt_module_reap(npurt_context *context, bool all)
 {
 	struct rt_list retired;
 
+	if (rt_print_shows(context))
+		return;
 	take_retired(context, &retired);
 	while (retired.next != &retired) {
 		npurt_module *module = rt_container(retired.next, npurt_module, link);
@@ -296,6 +298,9 @@ int npurt_module_unload(npurt_module *module)
 	if (rt_forked(context->device))
 		return NPURT_ERROR_FORKED;
 	err = rt_host_function_refuse(&context->diag);
+	if (!err && rt_print_shows(context))
+		err = rt_fail(&context->diag, NPURT_ERROR_INVALID,
+			      "not from the function that is told what kernels print");
 	if (err)
 		return err;
 	pthread_mutex_lock(&context->lock);

@@ -239,6 +239,16 @@ static void leave(npurt_context *context)
 	pthread_mutex_unlock(&context->print_lock);
 }
 
+bool rt_print_shows(npurt_context *context)
+{
+	if (!atomic_load_explicit(&context->num_prints, memory_order_relaxed))
+		return false;
+	if (!enter(context))
+		return true;
+	leave(context);
+	return false;
+}
+
 void rt_print_drain_all(npurt_context *context, bool ended)
 {
 	struct rt_list *node;
@@ -385,7 +395,9 @@ void rt_print_destroy(npurt_module *module)
 	if (!print)
 		return;
 	pthread_mutex_lock(&context->print_lock);
+	context->printing = true;
 	drain(print, true);
+	context->printing = false;
 	rt_list_del(&print->link);
 	atomic_fetch_sub(&context->num_prints, 1);
 	pthread_mutex_unlock(&context->print_lock);

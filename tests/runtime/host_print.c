@@ -197,6 +197,38 @@ static void test_places(struct fixture *f, npurt_module *module)
 	NEED(npurt_context_set_print(f->context, NULL, NULL));
 }
 
+/* What is told of a print may not take the log away under it. */
+struct unloading {
+	npurt_module *module;
+	unsigned int refused;
+};
+
+static void unload(const npurt_print *print, void *data)
+{
+	struct unloading *u = data;
+
+	(void)print;
+	u->refused += npurt_module_unload(u->module) == NPURT_ERROR_INVALID;
+}
+
+static void test_unload(struct fixture *f)
+{
+	struct unloading u = { 0 };
+	struct log log;
+
+	NEED(npurt_module_load_file(f->context, MODULE_FILE, &u.module));
+	log = open_log(f, u.module);
+	NEED(npurt_context_set_print(f->context, unload, &u));
+	put(&log, log.site);
+	put(&log, log.site);
+	NEED(npurt_stream_synchronize(f->stream));
+	ok(u.refused == 2, "a module is not unloaded by who is told of its prints");
+	put(&log, log.site);
+	NEED(npurt_module_unload(u.module));
+	ok(u.refused == 3, "... nor while it is unloaded");
+	NEED(npurt_context_set_print(f->context, NULL, NULL));
+}
+
 int main(void)
 {
 	struct fixture f = fixture_open();
@@ -206,6 +238,7 @@ int main(void)
 	NEED(npurt_module_load_file(f.context, MODULE_FILE, &module));
 	test_ring(&f, module);
 	test_places(&f, module);
+	test_unload(&f);
 	NEED(npurt_module_unload(module));
 	f.device->info.hw_version = 0x00010001;
 	GIVES(npurt_module_load_file(f.context, MODULE_FILE, &module), NPURT_ERROR_UNSUPPORTED);
