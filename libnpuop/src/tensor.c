@@ -68,7 +68,7 @@ npuop_tensor npuop_tensor_transpose(const npuop_tensor *tensor, uint32_t dim0, u
 {
 	npuop_tensor t = *tensor;
 
-	if (dim0 >= t.rank || dim1 >= t.rank)
+	if (t.rank > NPUOP_MAX_RANK || dim0 >= t.rank || dim1 >= t.rank)
 		return no_tensor();
 	t.shape[dim0] = tensor->shape[dim1];
 	t.stride[dim0] = tensor->stride[dim1];
@@ -82,7 +82,11 @@ npuop_tensor npuop_tensor_slice(const npuop_tensor *tensor, uint32_t dim, uint64
 {
 	npuop_tensor t = *tensor;
 
-	if (dim >= t.rank || begin > t.shape[dim] || count > t.shape[dim] - begin)
+	if (t.rank > NPUOP_MAX_RANK || dim >= t.rank || begin > t.shape[dim] ||
+	    count > t.shape[dim] - begin)
+		return no_tensor();
+	/* Half a byte is no offset. */
+	if (t.dtype == NPUOP_S4 && begin * t.stride[dim] % 2)
 		return no_tensor();
 	t.offset += npuop_dtype_bytes(t.dtype, begin * t.stride[dim]);
 	t.shape[dim] = count;
@@ -94,7 +98,7 @@ npuop_tensor npuop_tensor_reshape(const npuop_tensor *tensor, uint32_t rank, con
 	const npuop_tensor t =
 		npuop_tensor_dense(tensor->memory, tensor->offset, tensor->dtype, rank, shape);
 
-	if (!op_is_dense(tensor) || rank > NPUOP_MAX_RANK ||
+	if (tensor->rank > NPUOP_MAX_RANK || rank > NPUOP_MAX_RANK || !op_is_dense(tensor) ||
 	    npuop_tensor_elements(&t) != npuop_tensor_elements(tensor))
 		return no_tensor();
 	return t;

@@ -224,6 +224,24 @@ static void test_far(void)
 	tensor_free(&out);
 }
 
+/* Views of what is no tensor are none. */
+static void test_views(void)
+{
+	npuop_tensor x = tensor_new(NPUOP_S4, SHAPE(4, 4)), no = x;
+	npuop_tensor view = npuop_tensor_slice(&x, 1, 1, 2);
+
+	REFUSED(npuop_copy(fx.ops, &view, &view), "out");
+	no.rank = 100;
+	view = npuop_tensor_transpose(&no, 60, 70);
+	REFUSED(npuop_copy(fx.ops, &view, &view), "out");
+	view = npuop_tensor_slice(&no, 60, 0, 0);
+	REFUSED(npuop_copy(fx.ops, &view, &view), "out");
+	view = npuop_tensor_reshape(&no, SHAPE(16));
+	REFUSED(npuop_copy(fx.ops, &view, &view), "out");
+	ok(view.dtype > 31 && npuop_tensor_slice(&x, 1, 2, 2).dtype == NPUOP_S4, "even ones are");
+	tensor_free(&x);
+}
+
 int main(void)
 {
 	op_begin();
@@ -234,5 +252,6 @@ int main(void)
 	test_concatenate();
 	test_turned();
 	test_far();
+	test_views();
 	return op_end();
 }
