@@ -427,7 +427,9 @@ static bool set_breakpoint(void *target, uint64_t addr, bool set)
 {
 	struct npu_core *core = target;
 
-	if (!npu_debug_set_breakpoint(&core->debug->breakpoints[NPU_DEBUG_CORES], addr, set))
+	/* Who has left cannot be told of it. */
+	if (!npu_load(&core->debug->attached) ||
+	    !npu_debug_set_breakpoint(&core->debug->breakpoints[NPU_DEBUG_CORES], addr, set))
 		return false;
 	flush_code(core);
 	return true;

@@ -212,7 +212,8 @@ static bool set_breakpoint(void *target, uint64_t addr, bool set)
 {
 	struct npu_core *core = target;
 
-	if (!npu_debug_set_breakpoint(&core->debug->breakpoints[NPU_DEBUG_MCU], addr, set))
+	if (!npu_load(&core->mcu->debug_attached) ||
+	    !npu_debug_set_breakpoint(&core->debug->breakpoints[NPU_DEBUG_MCU], addr, set))
 		return false;
 	rv64_flush_code(&core->mcu->cpu);
 	return true;

@@ -195,6 +195,7 @@ static void test_packets(void)
 	ok(r->h->debug_out[CORES][0] == '$', "there is none");
 	answer(r);
 	ok(answers(r, "OK", "D") && !held(r), "who leaves lets all go");
+	ok(answers(r, "E0e", "Z0,100000,4"), "and sets no breakpoints any more");
 	rig_free(r);
 }
 
