@@ -356,14 +356,18 @@ static void join_batches(struct product *p)
 		p->batch[n] = 1;
 }
 
-/* Products with one B, whose rows of A and C go on from one to the next, are one product. */
+/*
+ * Products with one B, whose rows of A and C go on from one to the next, are one product. Single
+ * rows may be further apart than those of one.
+ */
 static void join_rows(struct product *p)
 {
 	const uint32_t by_row = NPU_OP_GEMM_SCALES_M | NPU_OP_GEMM_BIAS_M;
 
 	if (p->dims != 1 || p->b.stride[0] || p->a.turned || p->args.out.flags & by_row ||
 	    p->a.stride[0] != p->m * p->a.ld || p->c.stride[0] != p->m * p->c.ld ||
-	    p->pre.stride[0] != p->m * p->pre.ld || p->m * p->batch[0] > MOST)
+	    p->pre.stride[0] != p->m * p->pre.ld || p->m * p->batch[0] > MOST ||
+	    (p->a.ld | p->c.ld | p->pre.ld) > UINT32_MAX)
 		return;
 	p->m *= p->batch[0];
 	p->batch[0] = 1;
