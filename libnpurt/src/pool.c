@@ -498,6 +498,7 @@ int npurt_pool_alloc_async(npurt_pool *pool, npurt_stream *stream, uint64_t byte
 			   const npurt_memory_attr *attr, npurt_memory **memory)
 {
 	struct rt_block *block;
+	npurt_memory *own;
 	npurt_memory_attr a;
 	int err = check_pool(pool);
 
@@ -516,15 +517,17 @@ int npurt_pool_alloc_async(npurt_pool *pool, npurt_stream *stream, uint64_t byte
 	pthread_mutex_lock(&pool->lock);
 	count(pool, (int64_t)class_bytes(block->slab->class));
 	pthread_mutex_unlock(&pool->lock);
-	*memory = new_memory(pool, block, bytes, &a);
-	if (!*memory) {
+	own = new_memory(pool, block, bytes, &a);
+	if (!own) {
 		release(pool, block);
 		return rt_fail(&pool->context->diag, NPURT_ERROR_HOST_MEMORY,
 			       "allocate a memory object");
 	}
-	err = rt_strict_fill_block(stream, *memory);
+	err = rt_strict_fill_block(stream, own);
 	if (err)
-		rt_pool_free(*memory);
+		rt_pool_free(own);
+	else
+		*memory = own;
 	return err;
 }
 
