@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <npu/npu_mmu.h>
-#include <npu/npu_module.h>
 
 #include "core.h"
+#include "module.h"
 #include "npu_internal.h"
 #include "rv64.h"
 #include "strict.h"
@@ -32,8 +31,7 @@ struct core {
 
 struct kernel_module {
 	uint64_t base;
-	const struct npu_kernel_desc *kernels;
-	size_t count;
+	struct module_file file;
 };
 
 /* Host address of global memory, or NULL if any of it is outside. */
@@ -179,72 +177,26 @@ void core_release(struct core *core)
 	core->used = core->modules_end;
 }
 
-static void *read_file(const char *path)
-{
-	FILE *file = fopen(path, "rb");
-	void *data = NULL;
-	long size;
-
-	if (!file) {
-		perror(path);
-		return NULL;
-	}
-	if (!fseek(file, 0, SEEK_END) && (size = ftell(file)) > 0) {
-		rewind(file);
-		data = malloc(size);
-		if (data && fread(data, size, 1, file) != 1) {
-			free(data);
-			data = NULL;
-		}
-	}
-	fclose(file);
-	return data;
-}
-
-/* Find section .npu_kernels; modules here are our own build, so it is not checked further. */
-static const Elf64_Shdr *find_kernels(const uint8_t *elf)
-{
-	const Elf64_Ehdr *header = (const void *)elf;
-	const Elf64_Shdr *sections = (const void *)(elf + header->e_shoff);
-	const char *names = (const char *)elf + sections[header->e_shstrndx].sh_offset;
-
-	for (unsigned int i = 0; i < header->e_shnum; i++)
-		if (!strcmp(names + sections[i].sh_name, NPU_MODULE_SECTION))
-			return &sections[i];
-	return NULL;
-}
-
 struct kernel_module *core_load(struct core *core, const char *path)
 {
-	uint8_t *elf = read_file(path);
-	struct kernel_module *module;
-	const Elf64_Shdr *kernels;
-	const Elf64_Phdr *segment;
-	uint8_t *image;
+	struct kernel_module *module = calloc(1, sizeof(*module));
 
-	if (!elf)
-		return NULL;
-	segment = (const void *)(elf + ((const Elf64_Ehdr *)elf)->e_phoff);
-	kernels = find_kernels(elf);
-	if (!kernels || segment->p_type != PT_LOAD || segment->p_vaddr) {
-		fprintf(stderr, "%s: not a kernel module\n", path);
-		free(elf);
+	if (!module || !module_read(&module->file, path)) {
+		free(module);
 		return NULL;
 	}
-	module = calloc(1, sizeof(*module));
 	core->used = (core->used + RV64_PAGE_SIZE - 1) & RV64_PAGE_MASK;
-	image = core_alloc(core, segment->p_memsz, &module->base);
-	memcpy(image, elf + segment->p_offset, segment->p_filesz);
-	module->kernels = (const void *)(image + kernels->sh_addr);
-	module->count = kernels->sh_size / sizeof(*module->kernels);
+	memcpy(core_alloc(core, module->file.bytes, &module->base), module->file.image,
+	       module->file.bytes);
 	core->modules_end = core->used;
 	rv64_flush_code(&core->cpu);
-	free(elf);
 	return module;
 }
 
 void kernel_module_free(struct kernel_module *module)
 {
+	if (module)
+		module_free(&module->file);
 	free(module);
 }
 
@@ -322,19 +274,14 @@ static void start_block(struct core *core, uint64_t entry, uint64_t args, uint32
 enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
 			 const void *args, size_t args_size, uint32_t blocks)
 {
-	const struct npu_kernel_desc *kernel = NULL;
+	const struct npu_kernel_desc *kernel = module_kernel(&module->file, name, args_size);
 	struct npu_booking *booking = NULL;
 	enum npu_status status = NPU_ST_OK;
 	struct strict_task *task = NULL;
 	uint64_t args_address;
 
-	for (size_t i = 0; i < module->count; i++)
-		if (!strcmp(module->kernels[i].name, name))
-			kernel = &module->kernels[i];
-	if (!kernel || kernel->abi != NPU_MODULE_ABI || kernel->args_size != args_size) {
-		fprintf(stderr, "no kernel %s with %zu bytes of arguments\n", name, args_size);
+	if (!kernel)
 		return NPU_ST_CMD_INVALID;
-	}
 	memcpy(core_alloc(core, args_size, &args_address), args, args_size);
 	if (core->pipes)
 		booking = npu_booking_new(core->profile, blocks,

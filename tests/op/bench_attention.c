@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
-/*
- * Attention beside loops of plain C of the same algorithm, on one core: blocks of keys, an online
- * softmax, keys transposed so that all inner loops are along rows.
- */
+/* Attention beside loops of plain C of the same algorithm, on one core. */
 #include "bench_native.h"
-
-#define KEYS 64 /* of a block of the plain C: all that it works on is in the L1 cache */
-#define DIM 64
+#include "native.h"
 
 struct attention {
 	uint64_t heads, queries, keys, dim;
@@ -14,95 +9,25 @@ struct attention {
 	npuop_tensor q, k, v, out, lse, grad, grad_q, grad_k, grad_v;
 };
 
-struct state {
-	float max[KEYS], sum[KEYS], s[KEYS][KEYS], kt[DIM][KEYS];
-};
-
-static void transpose(const float *x, uint64_t rows, uint64_t cols, float (*out)[KEYS])
+static struct native_attention head_of(const struct attention *a, uint64_t head)
 {
-	for (uint64_t r = 0; r < rows; r++)
-		for (uint64_t c = 0; c < cols; c++)
-			out[c][r] = x[r * cols + c];
-}
+	const uint64_t q = head * a->queries * a->dim, k = head * a->keys * a->dim;
 
-/* row of scores: s = scale q k' */
-static void score(const float *restrict q, float (*restrict kt)[KEYS], uint64_t dim, float scale,
-		  float *restrict s)
-{
-	float sum[KEYS] = { 0 };
-
-	for (uint64_t d = 0; d < dim; d++)
-		for (uint64_t j = 0; j < KEYS; j++)
-			sum[j] += q[d] * kt[d][j];
-	for (uint64_t j = 0; j < KEYS; j++)
-		s[j] = sum[j] * scale;
-}
-
-/* out += p v */
-static void weigh(const float *restrict p, const float *restrict v, uint64_t count, uint64_t dim,
-		  float *restrict out)
-{
-	float sum[DIM];
-
-	memcpy(sum, out, dim * sizeof(*out));
-	for (uint64_t j = 0; j < count; j++)
-		for (uint64_t d = 0; d < dim; d++)
-			sum[d] += p[j] * v[j * dim + d];
-	memcpy(out, sum, dim * sizeof(*out));
-}
-
-/* One row and one block of keys. */
-static void native_row(const float *q, float (*kt)[KEYS], const float *v, uint64_t seen,
-		       uint64_t dim, float scale, float *max, float *sum, float *out)
-{
-	float s[KEYS], most = *max, alpha, total = 0;
-
-	score(q, kt, dim, scale, s);
-	for (uint64_t j = 0; j < seen; j++)
-		most = s[j] > most ? s[j] : most;
-	alpha = expf(*max - most);
-	for (uint64_t j = 0; j < seen; j++) {
-		s[j] = expf(s[j] - most);
-		total += s[j];
-	}
-	*max = most;
-	*sum = *sum * alpha + total;
-	for (uint64_t d = 0; d < dim; d++)
-		out[d] *= alpha;
-	weigh(s, v, seen, dim, out);
-}
-
-static void native_head(const struct attention *a, const float *q, const float *k, const float *v,
-			float *out, float *lse)
-{
-	const float scale = 1 / sqrtf((float)a->dim);
-	static float kt[DIM][KEYS];
-	float *max = malloc(a->queries * sizeof(*max)), *sum = calloc(a->queries, sizeof(*sum));
-
-	memset(out, 0, a->queries * a->dim * sizeof(*out));
-	for (uint64_t i = 0; i < a->queries; i++)
-		max[i] = -1e30f;
-	for (uint64_t j = 0; j < a->keys; j += KEYS) {
-		const uint64_t count = a->keys - j < KEYS ? a->keys - j : KEYS;
-
-		transpose(k + j * a->dim, count, a->dim, kt);
-		for (uint64_t i = 0; i < a->queries; i++) {
-			const uint64_t last = a->causal ? i + a->keys - a->queries : a->keys - 1;
-
-			if (last < j)
-				continue;
-			native_row(q + i * a->dim, kt, v + j * a->dim,
-				   last - j + 1 < count ? last - j + 1 : count, a->dim, scale,
-				   &max[i], &sum[i], out + i * a->dim);
-		}
-	}
-	for (uint64_t i = 0; i < a->queries; i++) {
-		for (uint64_t d = 0; d < a->dim; d++)
-			out[i * a->dim + d] /= sum[i];
-		lse[i] = max[i] + logf(sum[i]);
-	}
-	free(max);
-	free(sum);
+	return (struct native_attention){
+		.queries = a->queries,
+		.keys = a->keys,
+		.dim = a->dim,
+		.causal = a->causal,
+		.q = bench_data(&a->q) + q,
+		.k = bench_data(&a->k) + k,
+		.v = bench_data(&a->v) + k,
+		.out = bench_data(&a->out) + q,
+		.lse = bench_data(&a->lse) + head * a->queries,
+		.grad = bench_data(&a->grad) + q,
+		.grad_q = bench_data(&a->grad_q) + q,
+		.grad_k = bench_data(&a->grad_k) + k,
+		.grad_v = bench_data(&a->grad_v) + k,
+	};
 }
 
 static void native(void *arg)
@@ -110,10 +35,20 @@ static void native(void *arg)
 	const struct attention *a = arg;
 
 	for (uint64_t h = 0; h < a->heads; h++) {
-		const uint64_t q = h * a->queries * a->dim, k = h * a->keys * a->dim;
+		const struct native_attention head = head_of(a, h);
 
-		native_head(a, bench_data(&a->q) + q, bench_data(&a->k) + k, bench_data(&a->v) + k,
-			    bench_data(&a->out) + q, bench_data(&a->lse) + h * a->queries);
+		native_attention(&head);
+	}
+}
+
+static void native_backward(void *arg)
+{
+	const struct attention *a = arg;
+
+	for (uint64_t h = 0; h < a->heads; h++) {
+		const struct native_attention head = head_of(a, h);
+
+		native_attention_backward(&head);
 	}
 }
 
@@ -129,66 +64,6 @@ static void npu(void *arg)
 	const npuop_attention_attr attr = attr_of(a);
 
 	NEED(npuop_attention(fx.ops, &attr, &a->q, &a->k, &a->v, &a->out, &a->lse));
-}
-
-/* One row and one block of keys, backward. */
-static void native_row_backward(const float *q, const float *grad, float (*kt)[KEYS],
-				float (*vt)[KEYS], const float *k, uint64_t seen, uint64_t dim,
-				float scale, float lse, float delta, float *grad_q, float *grad_k,
-				float *grad_v)
-{
-	float p[KEYS], ds[KEYS];
-
-	score(q, kt, dim, scale, p);
-	score(grad, vt, dim, 1, ds);
-	for (uint64_t j = 0; j < seen; j++) {
-		p[j] = expf(p[j] - lse);
-		ds[j] = p[j] * (ds[j] - delta) * scale;
-	}
-	weigh(ds, k, seen, dim, grad_q);
-	for (uint64_t j = 0; j < seen; j++)
-		for (uint64_t d = 0; d < dim; d++) {
-			grad_k[j * dim + d] += ds[j] * q[d];
-			grad_v[j * dim + d] += p[j] * grad[d];
-		}
-}
-
-static void native_backward(void *arg)
-{
-	const struct attention *a = arg;
-	const float scale = 1 / sqrtf((float)a->dim);
-	static float kt[DIM][KEYS], vt[DIM][KEYS];
-
-	memset(bench_data(&a->grad_q), 0, a->heads * a->queries * a->dim * 4);
-	memset(bench_data(&a->grad_k), 0, a->heads * a->keys * a->dim * 4);
-	memset(bench_data(&a->grad_v), 0, a->heads * a->keys * a->dim * 4);
-	for (uint64_t h = 0; h < a->heads; h++)
-		for (uint64_t j = 0; j < a->keys; j += KEYS) {
-			const uint64_t at = (h * a->keys + j) * a->dim;
-			const uint64_t count = a->keys - j < KEYS ? a->keys - j : KEYS;
-
-			transpose(bench_data(&a->k) + at, count, a->dim, kt);
-			transpose(bench_data(&a->v) + at, count, a->dim, vt);
-			for (uint64_t i = 0; i < a->queries; i++) {
-				const uint64_t row = h * a->queries + i, q = row * a->dim;
-				const uint64_t last =
-					a->causal ? i + a->keys - a->queries : a->keys - 1;
-				float delta = 0;
-
-				if (last < j)
-					continue;
-				for (uint64_t d = 0; d < a->dim; d++)
-					delta += bench_data(&a->out)[q + d] *
-						 bench_data(&a->grad)[q + d];
-				native_row_backward(bench_data(&a->q) + q, bench_data(&a->grad) + q,
-						    kt, vt, bench_data(&a->k) + at,
-						    last - j + 1 < count ? last - j + 1 : count,
-						    a->dim, scale, bench_data(&a->lse)[row], delta,
-						    bench_data(&a->grad_q) + q,
-						    bench_data(&a->grad_k) + at,
-						    bench_data(&a->grad_v) + at);
-			}
-		}
 }
 
 static void npu_backward(void *arg)
