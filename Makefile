@@ -68,7 +68,7 @@ lib: setup
 	$(call part,libnpurt)
 operators: lib kernels
 	$(call part,libnpuop)
-tools: lib
+tools: lib operators
 	$(call part,tools)
 tests: core lib operators tools
 	$(call part,tests)
