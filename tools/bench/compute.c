@@ -3,21 +3,17 @@
  * In the VM: matrix products and copies through libnpurt. Prints name, value and
  * unit, separated by tabs. Results are checked on a sample of elements.
  */
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <npurt/npurt.h>
 
+#include "measure.h"
 #include "npu_kernels.h"
 
-#define ROUNDS 5 /* at least, and for SECONDS: the best counts */
-#define SECONDS 0.3
 #define COPY_BYTES (256ULL << 20)
-#define SAMPLES 64
 
 struct bench {
 	npurt_device *device;
@@ -35,14 +31,6 @@ static void check(int ret, const char *what)
 	exit(1);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static npurt_memory *allocate(struct bench *b, uint64_t bytes, uint32_t placement)
 {
 	npurt_memory_attr attr = { .size = sizeof(attr), .placement = placement };
@@ -50,12 +38,6 @@ static npurt_memory *allocate(struct bench *b, uint64_t bytes, uint32_t placemen
 
 	check(npurt_memory_create(b->context, bytes, &attr, &memory), "memory");
 	return memory;
-}
-
-/* Small integers: exact in fp16, and their sums in fp32. */
-static int element(uint32_t row, uint32_t col, uint32_t seed)
-{
-	return (int)((row * 7 + col * 13 + seed) % 17) - 8;
 }
 
 static void fill(struct bench *b, npurt_memory *memory, uint32_t n, uint32_t seed, bool half)
@@ -80,17 +62,15 @@ static void fill(struct bench *b, npurt_memory *memory, uint32_t n, uint32_t see
 static void verify(struct bench *b, npurt_memory *c, uint32_t n)
 {
 	for (uint32_t i = 0; i < SAMPLES; i++) {
-		uint32_t row = i * 2654435761u % n, col = i * 40503u % n;
-		double sum = 0;
+		const uint32_t row = sample_row(i, n), col = sample_col(i, n);
+		const double wanted = product(row, col, n, 1);
 		float value;
 
-		for (uint32_t k = 0; k < n; k++)
-			sum += element(row, k, 1) * element(k, col, 2);
 		check(npurt_download(b->stream, &value, c, ((uint64_t)row * n + col) * 4, 4),
 		      "download");
-		if (value != (float)sum) {
+		if (value != wanted) {
 			fprintf(stderr, "npu-bench-compute: C[%u][%u] is %g, not %g\n", row, col,
-				value, sum);
+				value, wanted);
 			exit(1);
 		}
 	}
@@ -112,7 +92,7 @@ static void bench_gemm(struct bench *b, uint32_t n, bool half)
 	fill(b, a, n, 1, half);
 	fill(b, m, n, 2, half);
 	end = now() + SECONDS;
-	for (int round = 0; round <= ROUNDS || now() < end; round++) {
+	for (int round = 0; round <= MIN_ROUNDS || now() < end; round++) {
 		double begin = now();
 
 		check(npurt_launch(b->stream, b->gemm, npu_gemm_blocks(n, n, b->cores), &args,
@@ -135,7 +115,7 @@ static double copy_rate(struct bench *b, npurt_memory *dst, npurt_memory *src)
 {
 	double best = INFINITY;
 
-	for (int round = 0; round <= ROUNDS; round++) {
+	for (int round = 0; round <= MIN_ROUNDS; round++) {
 		double begin = now();
 
 		check(npurt_memcpy(b->stream, dst, 0, src, 0, COPY_BYTES), "copy");

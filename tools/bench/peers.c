@@ -3,25 +3,18 @@
  * On the host: OpenBLAS's sgemm and the C library's memcpy, the peers of the NPU's
  * products and copies. Prints name, value and unit, separated by tabs.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cblas.h>
 
-#define ROUNDS 5 /* at least, and for SECONDS: the best counts */
-#define SECONDS 0.3
+#include "measure.h"
+#include "operators.h"
+
 #define COPY_BYTES (256ULL << 20)
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
+static int threads;
 
 /* Memory that is there: every page is touched. */
 static void *allocate(size_t bytes)
@@ -32,56 +25,116 @@ static void *allocate(size_t bytes)
 		perror("npu-bench-peers");
 		exit(1);
 	}
-	for (size_t i = 0; i < bytes / sizeof(float); i++)
-		((float *)data)[i] = (float)(i % 17) - 8;
+	memset(data, 1, bytes);
 	return data;
 }
 
-static void bench_gemm(int n)
+struct gemm {
+	int size, count;
+	float *a, *b, *c;
+};
+
+static size_t matrix(const struct gemm *g, int index)
 {
-	float *a = allocate(sizeof(float) * n * n), *b = allocate(sizeof(float) * n * n);
-	float *c = allocate(sizeof(float) * n * n);
-	double best = INFINITY, end = now() + SECONDS;
+	return (size_t)g->size * g->size * index;
+}
 
-	for (int round = 0; round <= ROUNDS || now() < end; round++) {
-		double begin = now();
+static void multiply(const struct gemm *g, int index)
+{
+	const int n = g->size;
 
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, b, n, 0, c,
-			    n);
-		if (round && now() - begin < best)
-			best = now() - begin;
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, g->a + matrix(g, index),
+		    n, g->b + matrix(g, index), n, 0, g->c + matrix(g, index), n);
+}
+
+static void run_gemm(void *arg)
+{
+	const struct gemm *g = arg;
+
+#pragma omp parallel for num_threads(threads) if (g->count > 1)
+	for (int i = 0; i < g->count; i++)
+		multiply(g, i);
+}
+
+static void fill(const struct gemm *g, int index)
+{
+	const uint32_t n = g->size, seed = 1 + 2 * index;
+
+	for (uint32_t row = 0; row < n; row++)
+		for (uint32_t col = 0; col < n; col++) {
+			g->a[matrix(g, index) + row * n + col] = (float)element(row, col, seed);
+			g->b[matrix(g, index) + row * n + col] = (float)element(row, col, seed + 1);
+		}
+}
+
+static void check(const struct gemm *g)
+{
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		const uint32_t n = g->size, index = i % g->count;
+		const uint32_t row = sample_row(i, n), col = sample_col(i, n);
+
+		if (g->c[matrix(g, index) + row * n + col] == product(row, col, n, 1 + 2 * index))
+			continue;
+		fprintf(stderr, "npu-bench-peers: sgemm of %u is wrong\n", n);
+		exit(1);
 	}
-	printf("sgemm_%d\t%.2f\tGFLOP/s\n", n, 2.0 * n * n * n / best / 1e9);
-	free(a);
-	free(b);
-	free(c);
+}
+
+static void bench_gemm(const char *name, int size, int count)
+{
+	const size_t bytes = sizeof(float) * size * size * count;
+	struct gemm g = {
+		.size = size,
+		.count = count,
+		.a = allocate(bytes),
+		.b = allocate(bytes),
+		.c = allocate(bytes),
+	};
+	const double flops = 2.0 * size * size * size * count;
+
+	/* A large product is shared out by OpenBLAS; of small ones each thread does some. */
+	openblas_set_num_threads(count > 1 ? 1 : threads);
+	for (int i = 0; i < count; i++)
+		fill(&g, i);
+	printf("%s_%d\t%.2f\tGFLOP/s\n", name, size, flops / best_seconds(run_gemm, &g) / 1e9);
+	check(&g);
+	free(g.a);
+	free(g.b);
+	free(g.c);
+}
+
+struct copy {
+	char *dst, *src;
+};
+
+static void run_copy(void *arg)
+{
+	struct copy *copy = arg;
+
+	memcpy(copy->dst, copy->src, COPY_BYTES);
+	/* The copy is used, so that it is made. */
+	__asm__ volatile("" : : "r"(copy->dst) : "memory");
 }
 
 static void bench_copy(void)
 {
-	char *src = allocate(COPY_BYTES), *dst = allocate(COPY_BYTES);
-	double best = INFINITY;
+	struct copy copy = { allocate(COPY_BYTES), allocate(COPY_BYTES) };
 
-	for (int round = 0; round <= ROUNDS; round++) {
-		double begin = now();
-
-		memcpy(dst, src, COPY_BYTES);
-		/* The copy is used, so that it is made. */
-		__asm__ volatile("" : : "r"(dst) : "memory");
-		if (round && now() - begin < best)
-			best = now() - begin;
-	}
-	printf("memcpy\t%.2f\tGB/s\n", COPY_BYTES / best / 1e9);
-	free(src);
-	free(dst);
+	printf("memcpy\t%.2f\tGB/s\n", COPY_BYTES / best_seconds(run_copy, &copy) / 1e9);
+	free(copy.src);
+	free(copy.dst);
 }
 
 int main(int argc, char **argv)
 {
-	openblas_set_num_threads(argc > 1 ? atoi(argv[1]) : 1);
-	bench_gemm(512);
-	bench_gemm(1024);
-	bench_gemm(2048);
+	static const struct batch batches[] = BATCHES;
+
+	threads = argc > 1 ? atoi(argv[1]) : 1;
+	bench_gemm("sgemm", 512, 1);
+	bench_gemm("sgemm", 1024, 1);
+	bench_gemm("sgemm", 2048, 1);
+	for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++)
+		bench_gemm("batch", (int)batches[i].size, (int)batches[i].count);
 	bench_copy();
 	return 0;
 }
