@@ -52,6 +52,7 @@ static void bench_attention(const char *name, uint64_t dim)
 	float *q = filled(all, QUERY), *k = filled(all, KEY), *v = filled(all, VALUE);
 	float *out = allocate(all), *lse = allocate(HEADS * QUERIES);
 	struct native_attention heads[HEADS];
+	double seconds;
 
 	for (uint64_t i = 0; i < HEADS; i++)
 		heads[i] = (struct native_attention){
@@ -65,8 +66,9 @@ static void bench_attention(const char *name, uint64_t dim)
 			.out = out + i * head,
 			.lse = lse + i * QUERIES,
 		};
-	report(name, best_seconds(attention, heads));
+	seconds = best_seconds(attention, heads);
 	check_attention(out, dim);
+	report(name, seconds);
 	free(q);
 	free(k);
 	free(v);
@@ -113,11 +115,14 @@ static void bench_norms(void)
 		.mean = mean,
 		.rstd = rstd,
 	};
+	double seconds;
 
-	report("layer_norm", best_seconds(layer_norm, &rows));
+	seconds = best_seconds(layer_norm, &rows);
 	check_norm(out, true);
-	report("rms_norm", best_seconds(rms_norm, &rows));
+	report("layer_norm", seconds);
+	seconds = best_seconds(rms_norm, &rows);
 	check_norm(out, false);
+	report("rms_norm", seconds);
 	free(x);
 	free(out);
 	free(gamma);

@@ -91,13 +91,15 @@ static void bench_gemm(const char *name, int size, int count)
 		.c = allocate(bytes),
 	};
 	const double flops = 2.0 * size * size * size * count;
+	double seconds;
 
 	/* A large product is shared out by OpenBLAS; of small ones each thread does some. */
 	openblas_set_num_threads(count > 1 ? 1 : threads);
 	for (int i = 0; i < count; i++)
 		fill(&g, i);
-	printf("%s_%d\t%.2f\tGFLOP/s\n", name, size, flops / best_seconds(run_gemm, &g) / 1e9);
+	seconds = best_seconds(run_gemm, &g);
 	check(&g);
+	printf("%s_%d\t%.2f\tGFLOP/s\n", name, size, flops / seconds / 1e9);
 	free(g.a);
 	free(g.b);
 	free(g.c);
