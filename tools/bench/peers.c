@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * On the host: OpenBLAS's sgemm and the C library's memcpy, the peers of the NPU's
- * products and copies. Prints name, value and unit, separated by tabs.
+ * products and copies; npu-bench-peers THREADS batches: of batches of small products. Prints name,
+ * value and unit, separated by tabs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,11 +133,14 @@ int main(int argc, char **argv)
 	static const struct batch batches[] = BATCHES;
 
 	threads = argc > 1 ? atoi(argv[1]) : 1;
+	if (argc > 2) {
+		for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++)
+			bench_gemm("batch", (int)batches[i].size, (int)batches[i].count);
+		return 0;
+	}
 	bench_gemm("sgemm", 512, 1);
 	bench_gemm("sgemm", 1024, 1);
 	bench_gemm("sgemm", 2048, 1);
-	for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++)
-		bench_gemm("batch", (int)batches[i].size, (int)batches[i].count);
 	bench_copy();
 	return 0;
 }
