@@ -94,6 +94,13 @@ extern const struct tile_isa tile_isa_vnni;
 #define TILE_ISA_STRING TILE_STRING(TILE_ISA)
 
 void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args);
+/*
+ * The product of rows m to m + rows of A (at most TILE_THIN), of which @depth columns from k on
+ * are converted in the scratch memory, and B, which is of floats. Returns the number of columns
+ * of C that are done: whole panels.
+ */
+unsigned int TILE_NAME(tile_isa_thin)(const struct tile_mmad *args, unsigned int m,
+				      unsigned int rows, unsigned int k, unsigned int depth);
 void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args);
 void TILE_NAME(tile_isa_transpose)(const struct tile_transpose *args);
 void TILE_NAME(tile_isa_vector)(const struct tile_vec *args);

@@ -265,9 +265,12 @@ void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 
 		for (unsigned int m = 0; m < args->m; m += TILE_MC) {
 			unsigned int rows = args->m - m < TILE_MC ? args->m - m : TILE_MC;
+			unsigned int n = 0;
 
 			pack_a(args, m, rows, k, depth);
-			for (unsigned int n = 0; n < args->n; n += TILE_NR) {
+			if (rows <= TILE_THIN && args->dtype != NPU_S8)
+				n = TILE_NAME(tile_isa_thin)(args, m, rows, k, depth);
+			for (; n < args->n; n += TILE_NR) {
 				unsigned int cols = args->n - n < TILE_NR ? args->n - n : TILE_NR;
 
 				pack_b(args, n, cols, k, depth);

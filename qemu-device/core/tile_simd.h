@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Vectors of the cube's kernels at each CPU level, and the shape of its register block: TILE_MR
- * rows of TILE_NV vectors. tile_vf_fma_exact() is for products that fp32 holds exactly, where
- * fused and not fused are the same. A step of S8 is TILE_S8_K elements of k in the 32 bits of a
- * lane: two s16, or four bytes where the CPU multiplies those.
+ * rows of TILE_NV vectors; up to TILE_THIN rows of A, B is used where it is. tile_vf_fma_exact()
+ * is for products that fp32 holds exactly, where fused and not fused are the same. A step of S8 is
+ * TILE_S8_K elements of k in the 32 bits of a lane: two s16, or four bytes where the CPU multiplies
+ * those.
  */
 #ifndef TILE_SIMD_H
 #define TILE_SIMD_H
@@ -19,6 +20,7 @@
 #define TILE_VL 16
 #define TILE_NV 2
 #define TILE_MR 12
+#define TILE_THIN 8
 
 typedef __m512 tile_vf;
 typedef __m512i tile_vi;
@@ -90,6 +92,7 @@ TILE_INLINE tile_vi tile_vi_dot(tile_vi a, tile_vi b, tile_vi c)
 #define TILE_VL 8
 #define TILE_NV 2
 #define TILE_MR 6
+#define TILE_THIN 4
 
 typedef __m256 tile_vf;
 typedef __m256i tile_vi;
@@ -156,6 +159,7 @@ TILE_INLINE tile_vi tile_vi_dot(tile_vi a, tile_vi b, tile_vi c)
 #define TILE_VL 4
 #define TILE_NV 2
 #define TILE_MR 4
+#define TILE_THIN 0 /* no gain */
 
 typedef float tile_vf __attribute__((vector_size(16)));
 typedef int32_t tile_vi __attribute__((vector_size(16)));
