@@ -3,19 +3,32 @@
 #include "tile_convert.h"
 #include "tile_isa.h"
 
+/* L0C and the destination are different memory, and flags do not change on the way. */
+TILE_INLINE void activate(float *restrict dst, const float *restrict src, size_t n, bool relu)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = relu ? tile_relu(src[i]) : tile_canonical(src[i]);
+}
+
 static void from_f32(const struct tile_fixpipe *args, uint8_t *dst, const float *src, size_t n)
 {
 	float x[TILE_BLOCK];
 
-	for (size_t i = 0; i < n; i++)
-		x[i] = args->relu ? tile_relu(src[i]) : tile_canonical(src[i]);
+	if (args->dst_dtype == NPU_F32) {
+		activate((float *)dst, src, n, args->relu);
+		return;
+	}
+	activate(x, src, n, args->relu);
 	tile_store_f32(dst, x, n, args->dst_dtype);
 }
 
-static void s32_to_s32(const struct tile_fixpipe *args, int32_t *dst, const int32_t *src, size_t n)
+static void s32_to_s32(const struct tile_fixpipe *args, int32_t *restrict dst,
+		       const int32_t *restrict src, size_t n)
 {
+	const int32_t least = args->relu ? 0 : INT32_MIN;
+
 	for (size_t i = 0; i < n; i++)
-		dst[i] = args->relu && src[i] < 0 ? 0 : src[i];
+		dst[i] = src[i] < least ? least : src[i];
 }
 
 static void from_s32(const struct tile_fixpipe *args, uint8_t *dst, const int32_t *src, size_t n)
