@@ -144,6 +144,8 @@ static void bench_isa(void)
 		bench_mmad(dtype, 128, 128, 128);
 		bench_mmad(dtype, 64, 64, 64);
 		bench_mmad(dtype, 16, 16, 16);
+		bench_mmad(dtype, 8, 128, 128);
+		bench_mmad(dtype, 1, 128, 128);
 	}
 	bench_mmad(NPU_S8, 128, 256, 256);
 	bench_mmad(NPU_S8, 64, 64, 64);
