@@ -309,20 +309,28 @@ void strict_refused(struct strict *strict, const struct npu_tile *tile,
 	};
 }
 
+/* An aligned word that others may write at the same time. */
+static uint64_t load_word(const void *host)
+{
+	return __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED);
+}
+
 /* The words of which something is read. They are in the same page, so they are there. */
 static bool check_words(struct strict *strict, const struct strict_access *access,
 			const struct rv64_watch *watch)
 {
-	unsigned int skip = watch->addr & 7;
+	unsigned int skip = watch->addr & 7, count = skip + watch->size > 8 ? 2 : 1, i;
+	uint64_t words[2];
 
-	return check_canary(strict, access, watch->addr - skip,
-			    (const uint8_t *)watch->host - skip, skip + watch->size > 8 ? 16 : 8);
+	for (i = 0; i < count; i++)
+		words[i] = load_word((const uint8_t *)watch->host - skip + i * 8);
+	return check_canary(strict, access, watch->addr - skip, (const uint8_t *)words, count * 8);
 }
 
 /* A shorter way for what most scalar accesses are: like one before, or a load of some input. */
 static bool nothing_new(const struct strict *strict, const struct rv64_watch *watch)
 {
-	uint64_t last = watch->addr + watch->size - 1, word;
+	uint64_t last = watch->addr + watch->size - 1;
 
 	if (watch->atomic)
 		return false;
@@ -332,8 +340,8 @@ static bool nothing_new(const struct strict *strict, const struct rv64_watch *wa
 					  watch->access == RV64_ACCESS_WRITE);
 	if (watch->access == RV64_ACCESS_WRITE || !watch->host || (watch->addr ^ last) & ~7ULL)
 		return false;
-	memcpy(&word, (const uint8_t *)watch->host - (watch->addr & 7), sizeof(word));
-	return word != strict->block.canary &&
+	return load_word((const uint8_t *)watch->host - (watch->addr & 7)) !=
+		       strict->block.canary &&
 	       (!strict->block.task ||
 		strict_global_untouched(strict->block.task, watch->addr, last));
 }
