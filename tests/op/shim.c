@@ -57,7 +57,7 @@ enum npu_status shim_fault;
 npurt_context *shim_context(void)
 {
 	if (!the_context.core)
-		the_context.core = core_new(MEMORY + (16 << 20), !getenv("OP_NO_RACE"));
+		the_context.core = core_new(MEMORY + (16 << 20), !getenv("OP_NO_STRICT"));
 	return &the_context;
 }
 
