@@ -26,7 +26,7 @@ struct matrix {
 struct product {
 	npuop *ops;
 	npuop_gemm_attr attr;
-	struct matrix a, b, c, pre;
+	struct matrix a, b, c, pre, scale; /* the last of S4's groups */
 	uint64_t batch[DIMS];
 	uint32_t dims;
 	uint64_t m, n, k;
@@ -197,43 +197,56 @@ static int check_scale(struct product *p, const char *name, const npuop_tensor *
 	return op_shape(p->ops, name, scale, 1, &count);
 }
 
-/* Those of groups of rows of an S4 matrix. */
+/* Those of groups of k of an S4 matrix. */
 static int check_group_scales(struct product *p)
 {
 	const npuop_tensor *scale = p->attr.scale_b;
 	const uint64_t group = p->attr.group;
-	uint64_t shape[2];
+	const uint64_t *stride;
 	int err;
 
-	if (p->attr.scale_a)
-		return op_fail(p->ops, NPURT_ERROR_INVALID, "scale_a: is for integers");
+	p->scale = (struct matrix){ .name = "scale_b", .tensor = scale };
 	if (!group || group % 32 || p->k % group)
 		return op_fail(p->ops, NPURT_ERROR_INVALID,
 			       "group: %" PRIu64 ", not a multiple of 32 that divides %" PRIu64,
 			       group, p->k);
 	err = op_read(p->ops, "scale_b", scale, OP_TYPE(NPUOP_F32));
-	shape[0] = p->k / group;
-	shape[1] = p->n;
+	if (!err && scale->rank < 2)
+		err = op_rank(p->ops, "scale_b", scale, 2);
 	if (!err)
-		err = op_shape(p->ops, "scale_b", scale, 2, shape);
+		err = check_extent(p->ops, &p->scale, 0, p->k / group);
 	if (!err)
+		err = check_extent(p->ops, &p->scale, 1, p->n);
+	if (!err && !p->b.turned)
 		err = op_inner(p->ops, "scale_b", scale);
+	if (!err)
+		err = take_batch(p, &p->scale);
 	if (err)
 		return err;
-	p->args.scale_b = op_address(scale);
-	p->args.ld_scale = scale->stride[0] * sizeof(float);
+	stride = scale->stride + scale->rank - 2;
+	if (p->n > 1 && stride[1] > UINT32_MAX / sizeof(float))
+		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
+			       "scale_b: columns more than 4 GiB apart");
+	p->args.scale_row = stride[0] * sizeof(float);
+	p->args.scale_col = stride[1] * sizeof(float);
 	p->args.group = p->attr.group;
 	return 0;
 }
 
+/* Rows of 4 bits begin with a byte. */
 static int check_s4(struct product *p)
 {
-	if (p->b.tensor->rank != 2 || p->b.turned || p->n % 2 || p->b.tensor->stride[0] % 2)
+	const npuop_tensor *b = p->b.tensor;
+	bool whole =
+		extents(&p->b)[p->b.turned] <= 1 || b->stride[b->rank - 2 + p->b.turned] % 2 == 0;
+
+	for (uint32_t i = 0; i + 2 < b->rank; i++)
+		whole &= b->shape[i] <= 1 || b->stride[i] % 2 == 0;
+	if (!whole)
 		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
-			       "b: of S4 it is [k, n], with even rows of neighbours");
-	if (p->c.turned && p->m > 1)
-		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED, "c: transposed, and b is S4");
-	p->c.turned = false;
+			       "b: rows of S4 that are an odd number of elements apart");
+	if (p->attr.scale_a)
+		return op_fail(p->ops, NPURT_ERROR_INVALID, "scale_a: is for integers");
 	return check_group_scales(p);
 }
 
@@ -322,6 +335,8 @@ static void turn(struct product *p)
 	out->scale_n = scale_m;
 	out->flags = flags | (out->flags & by_m ? by_n : 0) | (out->flags & by_n ? by_m : 0) |
 		     NPU_OP_GEMM_BIAS_M;
+	if (p->a.tensor->dtype == NPUOP_S4)
+		out->flags |= NPU_OP_GEMM_S4_A;
 }
 
 /* Does a matrix go on as it does inside dimension @d when that is left? */
@@ -333,7 +348,7 @@ static bool goes_on(const struct matrix *x, uint32_t d, uint32_t inner, uint64_t
 /* Dimensions of a batch that are one for all matrices become one. */
 static void join_batches(struct product *p)
 {
-	struct matrix *const x[] = { &p->a, &p->b, &p->c, &p->pre };
+	struct matrix *const x[] = { &p->a, &p->b, &p->c, &p->pre, &p->scale };
 	uint32_t n = 0;
 
 	for (uint32_t d = 0; d < DIMS; d++) {
@@ -341,13 +356,13 @@ static void join_batches(struct product *p)
 
 		if (p->batch[d] == 1)
 			continue;
-		for (size_t i = 0; i < 4 && joins; i++)
+		for (size_t i = 0; i < sizeof(x) / sizeof(x[0]) && joins; i++)
 			joins = goes_on(x[i], d, n - 1, p->batch[n - 1]);
 		if (joins) {
 			p->batch[n - 1] *= p->batch[d];
 			continue;
 		}
-		for (size_t i = 0; i < 4; i++)
+		for (size_t i = 0; i < sizeof(x) / sizeof(x[0]); i++)
 			x[i]->stride[n] = x[i]->stride[d];
 		p->batch[n++] = p->batch[d];
 	}
@@ -364,10 +379,10 @@ static void join_rows(struct product *p)
 {
 	const uint32_t by_row = NPU_OP_GEMM_SCALES_M | NPU_OP_GEMM_BIAS_M;
 
-	if (p->dims != 1 || p->b.stride[0] || p->a.turned || p->args.out.flags & by_row ||
-	    p->a.stride[0] != p->m * p->a.ld || p->c.stride[0] != p->m * p->c.ld ||
-	    p->pre.stride[0] != p->m * p->pre.ld || p->m * p->batch[0] > MOST ||
-	    (p->a.ld | p->c.ld | p->pre.ld) > UINT32_MAX)
+	if (p->dims != 1 || p->b.stride[0] || p->scale.stride[0] || p->a.turned ||
+	    p->args.out.flags & by_row || p->a.stride[0] != p->m * p->a.ld ||
+	    p->c.stride[0] != p->m * p->c.ld || p->pre.stride[0] != p->m * p->pre.ld ||
+	    p->m * p->batch[0] > MOST || (p->a.ld | p->c.ld | p->pre.ld) > UINT32_MAX)
 		return;
 	p->m *= p->batch[0];
 	p->batch[0] = 1;
@@ -377,11 +392,12 @@ static void join_rows(struct product *p)
 static int launch(struct product *p)
 {
 	struct npu_op_gemm_args *args = &p->args;
-	const bool s4 = p->b.tensor->dtype == NPUOP_S4;
+	const bool s4_a = p->a.tensor->dtype == NPUOP_S4, s4_b = p->b.tensor->dtype == NPUOP_S4;
 	uint64_t batches = 1, tiles;
 
 	args->a = op_address(p->a.tensor);
 	args->b = op_address(p->b.tensor);
+	args->scale_s4 = op_address(p->scale.tensor);
 	args->lda = p->a.ld;
 	args->ldb = p->b.ld;
 	args->out.c = op_address(p->c.tensor);
@@ -394,17 +410,18 @@ static int launch(struct product *p)
 	args->m = (uint32_t)p->m;
 	args->n = (uint32_t)p->n;
 	args->k = (uint32_t)p->k;
-	args->in = p->a.tensor->dtype;
+	args->in = (s4_a ? p->b : p->a).tensor->dtype;
 	for (uint32_t d = 0; d < DIMS; d++) {
 		args->batch[d] = p->batch[d];
 		args->a_stride[d] = p->a.stride[d];
 		args->b_stride[d] = p->b.stride[d];
+		args->scale_stride[d] = p->scale.stride[d];
 		args->c_stride[d] = p->c.stride[d];
 		args->pre_stride[d] = p->pre.stride[d];
 		batches *= p->batch[d];
 	}
 	tiles = op_tiles(p->ops, batches, args->m, args->n, &args->tile_m, &args->tile_n);
-	return op_launch(p->ops, s4 ? OP_KERNEL_op_gemm_s4 : OP_KERNEL_op_gemm,
+	return op_launch(p->ops, s4_a || s4_b ? OP_KERNEL_op_gemm_s4 : OP_KERNEL_op_gemm,
 			 op_tile_blocks(p->ops, tiles, 2.0 * args->tile_m * args->tile_n * p->k),
 			 args, sizeof(*args));
 }

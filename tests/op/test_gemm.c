@@ -347,65 +347,186 @@ static void test_one_scale(void)
 	tensor_free(&r);
 }
 
-/* B of 4 bits: each element times its scale is rounded to A's type. */
-static void test_s4(uint64_t m, uint64_t n, uint64_t k, uint32_t group, enum npuop_dtype in)
+struct s4_case {
+	uint64_t batch, m, n, k;
+	uint32_t group;
+	enum npuop_dtype in;
+	bool turned, scale_turned, c_turned; /* stored the other way round */
+	bool repeated; /* one B for all of the batch */
+};
+
+/* [batch, rows, cols], stored so or the other way round, in rows of even length. */
+static struct matrix s4_matrix(enum npuop_dtype dtype, uint64_t batch, uint64_t rows, uint64_t cols,
+			       bool turned)
 {
-	npuop_tensor a = tensor_random(in, SHAPE(m, k)), b = tensor_random(NPUOP_S4, SHAPE(k, n));
-	npuop_tensor scale = tensor_random(NPUOP_F32, SHAPE(k / group, n));
-	npuop_tensor bias = tensor_random(NPUOP_F32, SHAPE(n));
-	npuop_tensor c = tensor_new(NPUOP_F32, SHAPE(m, n));
+	const uint64_t shape[3] = { batch, turned ? cols : rows,
+				    ((turned ? rows : cols) + 1) & ~(uint64_t)1 };
+	struct matrix x = { .all = tensor_random(dtype, 3, shape) };
+
+	x.view = npuop_tensor_slice(&x.all, 2, 0, turned ? rows : cols);
+	if (turned)
+		x.view = npuop_tensor_transpose(&x.view, 1, 2);
+	return x;
+}
+
+/* Each element of B times its scale is rounded to A's type. */
+static float s4_sum(const struct s4_case *t, const npuop_tensor *a, const npuop_tensor *b,
+		    const npuop_tensor *scale, uint64_t batch, uint64_t row, uint64_t col)
+{
+	const uint64_t from = t->repeated ? 0 : batch;
+	float sum = 0;
+
+	for (uint64_t k = 0; k < t->k; k++) {
+		const uint64_t groups = t->k / t->group, group = from * groups + k / t->group;
+		const float s = (float)tensor_get(scale, group * t->n + col);
+		const float w = (float)tensor_get(b, (from * t->k + k) * t->n + col) * s;
+
+		sum = fmaf((float)tensor_get(a, (batch * t->m + row) * t->k + k),
+			   (float)round_to(t->in, w), sum);
+	}
+	return sum;
+}
+
+static void s4_case(const struct s4_case *t)
+{
+	const uint64_t own = t->repeated ? 1 : t->batch, count = t->batch * t->m * t->n;
+	npuop_tensor a = tensor_random(t->in, SHAPE(t->batch, t->m, t->k));
+	npuop_tensor bias = tensor_random(NPUOP_F32, SHAPE(t->n));
+	struct matrix b = s4_matrix(NPUOP_S4, own, t->k, t->n, t->turned);
+	struct matrix scale = s4_matrix(NPUOP_F32, own, t->k / t->group, t->n, t->scale_turned);
+	struct matrix c = s4_matrix(NPUOP_F32, t->batch, t->m, t->n, t->c_turned);
 	const npuop_gemm_attr attr = {
 		.size = sizeof(attr),
-		.scale_b = &scale,
-		.group = group,
+		.scale_b = &scale.view,
+		.group = t->group,
 		.bias = &bias,
 	};
-	double *want = malloc(m * n * sizeof(*want));
+	double *want = numbers(count);
 
-	for (uint64_t i = 0; i < m * n; i++) {
-		float sum = 0;
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t col = i % t->n, row = i / t->n % t->m, batch = i / t->n / t->m;
+		const float sum = s4_sum(t, &a, &b.view, &scale.view, batch, row, col);
 
-		for (uint64_t j = 0; j < k; j++) {
-			const float s = (float)tensor_get(&scale, j / group * n + i % n);
-			const float w = (float)tensor_get(&b, j * n + i % n) * s;
-
-			sum = fmaf((float)tensor_get(&a, i / n * k + j), (float)round_to(in, w),
-				   sum);
-		}
-		want[i] = sum + (float)tensor_get(&bias, i % n);
+		want[i] = sum + (float)tensor_get(&bias, col);
 	}
-	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c));
+	NEED(npuop_gemm(fx.ops, &attr, &a, &b.view, &c.view));
 	sync_stream();
-	close_to(&c, want, 0, 0, "4 bits, %llux%llux%llu, groups of %u, type %u",
-		 (unsigned long long)m, (unsigned long long)n, (unsigned long long)k, group, in);
+	close_to(&c.view, want, 0, 0,
+		 "4 bits, %llu products %llux%llux%llu, groups of %u, type %u, stored %d%d%d%s",
+		 (unsigned long long)t->batch, (unsigned long long)t->m, (unsigned long long)t->n,
+		 (unsigned long long)t->k, t->group, t->in, t->turned, t->scale_turned, t->c_turned,
+		 t->repeated ? ", one B" : "");
 	free(want);
 	tensor_free(&a);
-	tensor_free(&b);
-	tensor_free(&scale);
 	tensor_free(&bias);
-	tensor_free(&c);
+	tensor_free(&b.all);
+	tensor_free(&scale.all);
+	tensor_free(&c.all);
+}
+
+/* A weight [outputs, inputs] whose rows are quantised in groups: its product is that of halves. */
+static void test_s4_weight(void)
+{
+	const uint64_t n = 40, k = 96, group = 32, rows[] = { n * k / group, group };
+	const uint64_t row_scales[] = { rows[0], 1 };
+	npuop_tensor a = tensor_random(NPUOP_F16, SHAPE(7, k));
+	npuop_tensor w = tensor_random(NPUOP_F32, SHAPE(n, k));
+	npuop_tensor halves = tensor_new(NPUOP_F16, SHAPE(n, k));
+	npuop_tensor q = tensor_new(NPUOP_S4, SHAPE(n, k));
+	npuop_tensor scale = tensor_new(NPUOP_F32, SHAPE(n, k / group));
+	npuop_tensor c[2] = { tensor_new(NPUOP_F32, SHAPE(7, n)),
+			      tensor_new(NPUOP_F32, SHAPE(7, n)) };
+	const npuop_tensor w_rows = npuop_tensor_reshape(&w, 2, rows);
+	const npuop_tensor halves_rows = npuop_tensor_reshape(&halves, 2, rows);
+	const npuop_tensor q_rows = npuop_tensor_reshape(&q, 2, rows);
+	const npuop_tensor scale_rows = npuop_tensor_reshape(&scale, 2, row_scales);
+	const npuop_tensor halves_t = npuop_tensor_transpose(&halves, 0, 1);
+	const npuop_tensor q_t = npuop_tensor_transpose(&q, 0, 1);
+	const npuop_tensor scale_t = npuop_tensor_transpose(&scale, 0, 1);
+	const npuop_gemm_attr attr = { .size = sizeof(attr), .scale_b = &scale_t, .group = group };
+
+	NEED(npuop_quantize(fx.ops, &w_rows, &q_rows, &scale_rows));
+	NEED(npuop_dequantize(fx.ops, &q_rows, &scale_rows, &halves_rows));
+	NEED(npuop_gemm(fx.ops, NULL, &a, &halves_t, &c[0]));
+	NEED(npuop_gemm(fx.ops, &attr, &a, &q_t, &c[1]));
+	sync_stream();
+	ok(same_bits(&c[0], &c[1]), "4 bits: a quantised weight, stored by outputs");
+	for (size_t i = 0; i < 2; i++)
+		tensor_free(&c[i]);
+	tensor_free(&a);
+	tensor_free(&w);
+	tensor_free(&halves);
+	tensor_free(&q);
+	tensor_free(&scale);
+}
+
+static void test_s4(void)
+{
+	static const struct s4_case cases[] = {
+		{ 1, 140, 302, 192, 64, .in = NPUOP_BF16 },
+		{ 1, 1, 514, 1024, 1024, .in = NPUOP_F16 },
+		{ 1, 3, 300, 2048, 512, .in = NPUOP_F16, .turned = true, .scale_turned = true },
+		{ 1, 140, 70, 1056, 96, .in = NPUOP_F16, .turned = true, .c_turned = true },
+		{ 1, 5, 1, 64, 32, .in = NPUOP_F16 },
+		{ 1, 5, 8, 0, 32, .in = NPUOP_F16, .turned = true },
+		{ 0, 5, 8, 32, 32, .in = NPUOP_F16 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		s4_case(&cases[i]);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct s4_case t = {
+			.batch = 1 + rnd_below(3),
+			.m = 1 + rnd_below(i % 8 ? 20 : 150),
+			.n = 1 + rnd_below(i % 8 ? 50 : 300),
+			.group = 32 * (uint32_t)(1 + rnd_below(3)),
+			.in = rnd() & 1 ? NPUOP_F16 : NPUOP_BF16,
+			.turned = rnd() & 1,
+			.c_turned = rnd_below(3) == 0,
+			.repeated = rnd() & 1,
+		};
+
+		t.k = t.group * (1 + rnd_below(5));
+		t.scale_turned = t.turned && rnd() & 1;
+		s4_case(&t);
+	}
 }
 
 #ifdef OP_SHIM
-static void test_blocks(void)
+static void same_for_blocks(const char *what, const npuop_gemm_attr *attr, const npuop_tensor *a,
+			    const npuop_tensor *b)
 {
-	npuop_tensor a = tensor_random(NPUOP_F16, SHAPE(3, 300, 100));
-	npuop_tensor b = tensor_random(NPUOP_F16, SHAPE(3, 100, 270));
-	npuop_tensor c[2] = { tensor_new(NPUOP_F32, SHAPE(3, 300, 270)),
-			      tensor_new(NPUOP_F32, SHAPE(3, 300, 270)) };
-	const npuop_gemm_attr attr = { .size = sizeof(attr), .activation = NPUOP_ACT_GELU };
+	const uint64_t m = a->shape[1], n = b->shape[2];
+	npuop_tensor c[2] = { tensor_new(NPUOP_F32, SHAPE(3, m, n)),
+			      tensor_new(NPUOP_F32, SHAPE(3, m, n)) };
 
-	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c[0]));
+	NEED(npuop_gemm(fx.ops, attr, a, b, &c[0]));
 	for (uint32_t blocks = 1; blocks < 40; blocks += 6) {
 		shim_force_blocks(blocks);
-		NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c[1]));
-		ok(same_bits(&c[0], &c[1]), "the same bits with %u blocks", blocks);
+		NEED(npuop_gemm(fx.ops, attr, a, b, &c[1]));
+		ok(same_bits(&c[0], &c[1]), "%s: the same bits with %u blocks", what, blocks);
 	}
 	shim_force_blocks(0);
-	tensor_free(&a);
-	tensor_free(&b);
 	tensor_free(&c[0]);
 	tensor_free(&c[1]);
+}
+
+static void test_blocks(void)
+{
+	npuop_tensor a = tensor_random(NPUOP_F16, SHAPE(3, 300, 96));
+	npuop_tensor b = tensor_random(NPUOP_F16, SHAPE(3, 96, 270));
+	npuop_tensor s4 = tensor_random(NPUOP_S4, SHAPE(3, 270, 96));
+	npuop_tensor scale = tensor_random(NPUOP_F32, SHAPE(3, 3, 270));
+	const npuop_gemm_attr gelu = { .size = sizeof(gelu), .activation = NPUOP_ACT_GELU };
+	const npuop_gemm_attr scales = { .size = sizeof(scales), .scale_b = &scale, .group = 32 };
+	npuop_tensor turned = npuop_tensor_transpose(&s4, 1, 2);
+
+	same_for_blocks("fp16", &gelu, &a, &b);
+	same_for_blocks("4 bits", &scales, &a, &turned);
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&s4);
+	tensor_free(&scale);
 }
 #endif
 
@@ -457,6 +578,8 @@ static void test_refused(void)
 	s4.dtype = NPUOP_S4;
 	a.dtype = NPUOP_F16;
 	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s4, &c), "group: 0, not");
+	s4.stride[0] = 7;
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s4, &c), "b: rows of S4");
 	a.dtype = NPUOP_F32;
 	tensor_free(&a);
 	tensor_free(&b);
@@ -473,9 +596,8 @@ int main(void)
 	test_integers();
 	test_edges();
 	test_one_scale();
-	test_s4(5, 40, 64, 32, NPUOP_F16);
-	test_s4(140, 302, 192, 64, NPUOP_BF16);
-	test_s4(1, 514, 1024, 1024, NPUOP_F16);
+	test_s4();
+	test_s4_weight();
 #ifdef OP_SHIM
 	test_blocks();
 #endif

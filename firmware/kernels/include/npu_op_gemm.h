@@ -20,6 +20,7 @@ enum npu_op_activation { /* as enum npuop_activation */
 #define NPU_OP_GEMM_SCALES_M 0x8 /* scale_m is an element a row of C, not one for all */
 #define NPU_OP_GEMM_SCALES_N 0x10 /* scale_n is an element a column of C, not one for all */
 #define NPU_OP_GEMM_BIAS_M 0x20 /* bias is an element a row of C, not a column */
+#define NPU_OP_GEMM_S4_A 0x40 /* op_gemm_s4: A is the one of 4 bits, not B */
 
 /**
  * struct npu_op_output - what becomes of sums on their way to memory
@@ -50,33 +51,36 @@ struct npu_op_output {
 
 /**
  * struct npu_op_gemm_args - "op_gemm": C = activation(scale A B + bias), for each of a batch;
- * "op_gemm_s4": the same with a B of 4 bits, two elements in a byte along n
+ * "op_gemm_s4": the same with a B, or A, of 4 bits, two elements in a byte of its rows
  * @a: A
  * @b: B
- * @scale_b: op_gemm_s4: F32 factors of B, a row for each @group rows of B
+ * @scale_s4: op_gemm_s4: F32 factors, one for each @group of k of each n, or m
  * @lda: bytes from row to row of A, as it is stored
  * @ldb: of B
- * @ld_scale: of scale_b
+ * @scale_row: bytes from group to group in scale_s4
+ * @scale_col: from n to n, or m to m; 4 if the matrix of 4 bits has a row for each k
  * @batch: extents of the batch's dimensions, innermost first
  * @a_stride: bytes from product to product along each of them
  * @b_stride: of B
+ * @scale_stride: of scale_s4
  * @c_stride: of C
  * @pre_stride: of pre
  * @out: what becomes of the sums; its addresses are those of the first product
  * @m: rows of C
  * @n: columns of C
  * @k: length of the sums
- * @in: dtype of A, and of B
- * @group: see @scale_b
+ * @in: dtype of A and B, or of that which is not of 4 bits
+ * @group: see @scale_s4
  * @tile_m: rows of a tile of C, a multiple of 8 up to NPU_GEMM_TILE_M
  * @tile_n: columns of it, a multiple of 32 up to NPU_GEMM_TILE_N
  * @rsvd: zero
  */
 struct npu_op_gemm_args {
-	uint64_t a, b, scale_b;
-	uint64_t lda, ldb, ld_scale;
+	uint64_t a, b, scale_s4;
+	uint64_t lda, ldb, scale_row, scale_col;
 	uint64_t batch[NPU_OP_GEMM_BATCH];
 	uint64_t a_stride[NPU_OP_GEMM_BATCH], b_stride[NPU_OP_GEMM_BATCH];
+	uint64_t scale_stride[NPU_OP_GEMM_BATCH];
 	uint64_t c_stride[NPU_OP_GEMM_BATCH], pre_stride[NPU_OP_GEMM_BATCH];
 	struct npu_op_output out;
 	uint32_t m, n, k;

@@ -6,6 +6,7 @@
 struct product {
 	struct gemm gemm;
 	struct output out;
+	struct s4 s4;
 	const struct npu_op_gemm_args *args;
 };
 
@@ -17,6 +18,7 @@ static void enter(struct gemm *g, uint64_t batch)
 
 	g->a.base = args->a;
 	g->b.base = args->b;
+	p->s4.scales = args->scale_s4;
 	p->out.c = args->out.c;
 	p->out.pre = args->out.pre;
 	for (unsigned int d = 0; batch; batch /= args->batch[d++]) {
@@ -24,6 +26,7 @@ static void enter(struct gemm *g, uint64_t batch)
 
 		g->a.base += i * args->a_stride[d];
 		g->b.base += i * args->b_stride[d];
+		p->s4.scales += i * args->scale_stride[d];
 		p->out.c += i * args->c_stride[d];
 		p->out.pre += i * args->pre_stride[d];
 	}
@@ -67,18 +70,21 @@ NPU_KERNEL(op_gemm, struct npu_op_gemm_args)
 	output_end(&p.out);
 }
 
-NPU_ARGS(op_gemm_s4, struct npu_op_gemm_args, in(a), in(b), in(scale_b), out(out.c), value(m),
+NPU_ARGS(op_gemm_s4, struct npu_op_gemm_args, in(a), in(b), in(scale_s4), out(out.c), value(m),
 	 value(n), value(k), value(in), value(group));
 
 NPU_KERNEL(op_gemm_s4, struct npu_op_gemm_args)
 {
+	struct gemm_operand *s4;
 	struct product p;
 
 	prepare(&p, args, S4_OUTPUT_AREA);
-	p.gemm.b.pipe = NPU_PIPE_MTE3;
-	p.gemm.b.load = s4_load;
-	p.gemm.b.source = args;
-	p.gemm.b_stays = 1;
+	p.s4.args = args;
+	s4 = args->out.flags & NPU_OP_GEMM_S4_A ? &p.gemm.a : &p.gemm.b;
+	s4->pipe = NPU_PIPE_MTE3;
+	s4->load = s4_load;
+	s4->source = &p.s4;
+	p.gemm.b_stays = s4 == &p.gemm.b;
 	gemm_plan(&p.gemm);
 	output_begin(&p.out);
 	s4_begin();

@@ -177,8 +177,8 @@ typedef struct npuop_gemm_attr {
 	const npuop_tensor *bias; /* [n] F32 or C's type, or NULL */
 	/* Of integer operands: one for all, [1], or one for each row of A, [m], or column of B, [n]. */
 	const npuop_tensor *scale_a; /* F32; NULL: 1 */
-	const npuop_tensor *scale_b; /* F32; NULL: 1; for S4 [k / group, n] */
-	uint32_t group; /* rows of an S4 matrix that share a scale, a multiple of 32 */
+	const npuop_tensor *scale_b; /* F32; NULL: 1; for S4 [..., k / group, n] */
+	uint32_t group; /* of k of an S4 matrix that share a scale, a multiple of 32 */
 	uint32_t reserved;
 	const npuop_tensor *pre; /* as C: takes the value before the activation, or NULL */
 } npuop_gemm_attr;
@@ -187,7 +187,7 @@ typedef struct npuop_gemm_attr {
  * npuop_gemm() - C = activation(scale * A B + bias)
  * @attr: NULL for none of it
  * @a: [..., m, k] F32, F16, BF16 or S8; or its transposed, a view with the last strides exchanged
- * @b: [..., k, n] of A's type, likewise; or S4 [k, n] with A F16 or BF16
+ * @b: [..., k, n] of A's type, likewise; or S4 with A F16 or BF16
  * @c: [..., m, n] F32, F16 or BF16; of S8 also S32 and S8
  *
  * Leading dimensions are batches; one of 1 is repeated. One of the last two strides of each matrix
