@@ -5,7 +5,7 @@
 #include "internal.h"
 
 #define LEAST 16384 /* elements that are worth a block */
-#define ROW_BYTES (NPU_OP_POOL_WIDTH * 32) /* of a row of pixels in UB */
+#define STRIP_BYTES (NPU_OP_POOL_STRIP * 32) /* of pixels in UB */
 #define PIECE_MAX 256 /* channels of which a mask of bits has 32 bytes */
 
 enum { BATCH, HEIGHT, WIDTH, CHANNELS };
@@ -20,9 +20,6 @@ static int check_images(npuop *ops, const char *name, const npuop_tensor *t, boo
 		err = op_inner(ops, name, t);
 	if (err)
 		return err;
-	if (t->shape[WIDTH] > NPU_OP_POOL_WIDTH)
-		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: more than %u columns", name,
-			       NPU_OP_POOL_WIDTH);
 	for (int i = 0; i < 4; i++)
 		if (t->shape[i] > INT32_MAX || (i == WIDTH && t->stride[i] > UINT32_MAX / 4))
 			return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
@@ -76,13 +73,20 @@ static void take_strides(const npuop_tensor *t, uint64_t *stride)
 		stride[i] = npuop_dtype_bytes(t->dtype, t->stride[i]);
 }
 
-/* @rows of all images, of any channels, are the units of work. */
-static int launch(npuop *ops, enum op_kernel kernel, const npuop_tensor *x, const npuop_tensor *y,
-		  uint64_t rows, struct npu_op_pool_args *args)
+/* Strips of a row, as even as may be. */
+static uint32_t strip_of(uint32_t columns)
 {
-	const uint32_t width = args->extent[1] > args->out[1] ? args->extent[1] : args->out[1];
-	const uint32_t fits = width ? ROW_BYTES / width / 32 * 8 : PIECE_MAX;
-	uint64_t row_elements, units;
+	const uint32_t strips = columns ? (columns - 1) / NPU_OP_POOL_STRIP + 1 : 1;
+
+	return columns ? (columns - 1) / strips + 1 : 1;
+}
+
+/* @rows of all images, of any strip and channels, are the units of work. */
+static int launch(npuop *ops, enum op_kernel kernel, const npuop_tensor *x, const npuop_tensor *y,
+		  uint64_t rows, uint32_t columns, struct npu_op_pool_args *args)
+{
+	uint32_t width, strip, fits;
+	uint64_t elements, units;
 
 	args->x = op_address(x);
 	args->y = op_address(y);
@@ -90,12 +94,18 @@ static int launch(npuop *ops, enum op_kernel kernel, const npuop_tensor *x, cons
 	take_strides(y, args->stride_y);
 	args->batch = (uint32_t)x->shape[BATCH];
 	args->channels = (uint32_t)x->shape[CHANNELS];
+	args->strip[0] = strip_of(args->extent[1]);
+	args->strip[1] = strip_of(args->out[1]);
+	width = args->strip[0] > args->strip[1] ? args->strip[0] : args->strip[1];
+	fits = STRIP_BYTES / width / 32 * 8;
 	args->piece = fits < PIECE_MAX ? fits : PIECE_MAX;
 	args->dtype = x->dtype;
 	args->dtype_y = y->dtype;
-	row_elements = (uint64_t)args->extent[1] * args->piece * args->window[0];
-	units = args->batch * rows * ((args->channels + args->piece - 1) / args->piece);
-	return op_launch(ops, kernel, op_blocks(ops, units, LEAST / (row_elements + 1) + 1), args,
+	strip = strip_of(columns);
+	elements = (uint64_t)width * args->piece * args->window[0];
+	units = args->batch * rows * ((columns + strip - 1) / strip) *
+		((args->channels + args->piece - 1) / args->piece);
+	return op_launch(ops, kernel, op_blocks(ops, units, LEAST / (elements + 1) + 1), args,
 			 sizeof(*args));
 }
 
@@ -118,7 +128,7 @@ int npuop_pool2d(npuop *ops, enum npuop_pool_op op, const npuop_pool_attr *attr,
 		err = op_apart(ops, "out", out, "x", x);
 	if (err || !npuop_tensor_elements(out))
 		return err;
-	return launch(ops, OP_KERNEL_op_pool, x, out, args.out[0], &args);
+	return launch(ops, OP_KERNEL_op_pool, x, out, args.out[0], args.out[1], &args);
 }
 
 int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_attr *attr,
@@ -150,5 +160,6 @@ int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_at
 	args.grad_x = op_address(grad_x);
 	args.dtype_grad_x = grad_x->dtype;
 	take_strides(grad_x, args.stride_grad_x);
-	return launch(ops, OP_KERNEL_op_pool_backward, x, grad, args.extent[0], &args);
+	return launch(ops, OP_KERNEL_op_pool_backward, x, grad, args.extent[0], args.extent[1],
+		      &args);
 }
