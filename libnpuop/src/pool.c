@@ -109,25 +109,32 @@ static int launch(npuop *ops, enum op_kernel kernel, const npuop_tensor *x, cons
 			 sizeof(*args));
 }
 
+/* What both functions take: images, windows, and @y, an element for each window. */
+static int check(npuop *ops, enum npuop_pool_op op, const npuop_pool_attr *attr,
+		 const npuop_tensor *x, const char *y_name, const npuop_tensor *y, bool y_written,
+		 struct npu_op_pool_args *args)
+{
+	uint64_t shape[4];
+	int err;
+
+	if ((err = take_op(ops, op, args)) || (err = check_images(ops, "x", x, false)) ||
+	    (err = check_images(ops, y_name, y, y_written)) ||
+	    (err = take_windows(ops, attr, x, args, shape)))
+		return err;
+	return op_shape(ops, y_name, y, 4, shape);
+}
+
 int npuop_pool2d(npuop *ops, enum npuop_pool_op op, const npuop_pool_attr *attr,
 		 const npuop_tensor *x, const npuop_tensor *out)
 {
 	struct npu_op_pool_args args = { 0 };
-	uint64_t shape[4];
-	int err = take_op(ops, op, &args);
+	int err;
 
-	if (!err)
-		err = check_images(ops, "x", x, false);
-	if (!err)
-		err = check_images(ops, "out", out, true);
-	if (!err)
-		err = take_windows(ops, attr, x, &args, shape);
-	if (!err)
-		err = op_shape(ops, "out", out, 4, shape);
-	if (!err)
-		err = op_apart(ops, "out", out, "x", x);
-	if (err || !npuop_tensor_elements(out))
+	if ((err = check(ops, op, attr, x, "out", out, true, &args)) ||
+	    (err = op_apart(ops, "out", out, "x", x)))
 		return err;
+	if (!npuop_tensor_elements(out))
+		return 0;
 	return launch(ops, OP_KERNEL_op_pool, x, out, args.out[0], args.out[1], &args);
 }
 
@@ -136,27 +143,16 @@ int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_at
 			  const npuop_tensor *grad_x)
 {
 	struct npu_op_pool_args args = { 0 };
-	uint64_t shape[4];
-	int err = take_op(ops, op, &args);
+	int err;
 
-	if (!err)
-		err = check_images(ops, "x", x, false);
-	if (!err)
-		err = check_images(ops, "grad", grad, false);
-	if (!err)
-		err = check_images(ops, "grad_x", grad_x, true);
-	if (!err)
-		err = take_windows(ops, attr, x, &args, shape);
-	if (!err)
-		err = op_shape(ops, "grad", grad, 4, shape);
-	if (!err)
-		err = op_same(ops, "grad_x", grad_x, "x", x);
-	if (!err)
-		err = op_apart(ops, "grad_x", grad_x, "x", x);
-	if (!err)
-		err = op_apart(ops, "grad_x", grad_x, "grad", grad);
-	if (err || !npuop_tensor_elements(grad_x))
+	if ((err = check(ops, op, attr, x, "grad", grad, false, &args)) ||
+	    (err = check_images(ops, "grad_x", grad_x, true)) ||
+	    (err = op_same(ops, "grad_x", grad_x, "x", x)) ||
+	    (err = op_apart(ops, "grad_x", grad_x, "x", x)) ||
+	    (err = op_apart(ops, "grad_x", grad_x, "grad", grad)))
 		return err;
+	if (!npuop_tensor_elements(grad_x))
+		return 0;
 	args.grad_x = op_address(grad_x);
 	args.dtype_grad_x = grad_x->dtype;
 	take_strides(grad_x, args.stride_grad_x);
