@@ -13,12 +13,16 @@
 enum { BATCH, HEIGHT, WIDTH, CHANNELS };
 enum { K_ROWS, K_COLS, K_IN, K_OUT };
 
+struct operand {
+	const char *name;
+	const npuop_tensor *tensor;
+};
+
 /* The three tensors of a convolution, whichever of them is the result. */
 struct conv {
 	npuop *ops;
 	npuop_conv_attr attr;
-	const char *x_name, *w_name, *y_name;
-	const npuop_tensor *x, *w, *y;
+	struct operand x, w, y;
 };
 
 static uint32_t or_one(uint32_t value)
@@ -26,66 +30,86 @@ static uint32_t or_one(uint32_t value)
 	return value ? value : 1;
 }
 
-static int check_tensor(npuop *ops, const char *name, const npuop_tensor *t, uint32_t types,
-			bool written)
+static int check_tensor(npuop *ops, const struct operand *o, uint32_t types, bool written)
 {
-	int err = (written ? op_write : op_read)(ops, name, t, types);
+	const npuop_tensor *t = o->tensor;
+	int err;
 
-	if (!err)
-		err = op_rank(ops, name, t, 4);
-	if (!err)
-		err = op_inner(ops, name, t);
-	for (int i = 0; !err && i < 4; i++)
+	if ((err = (written ? op_write : op_read)(ops, o->name, t, types)) ||
+	    (err = op_rank(ops, o->name, t, 4)) || (err = op_inner(ops, o->name, t)))
+		return err;
+	for (int i = 0; i < 4; i++)
 		if (t->shape[i] > MOST || t->stride[i] > UINT32_MAX / 8)
-			err = op_fail(ops, NPURT_ERROR_UNSUPPORTED,
-				      "%s: a dimension or stride that is too large", name);
-	return err;
+			return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+				       "%s: a dimension or stride that is too large", o->name);
+	return 0;
 }
 
 /* Extent of the result along a dimension of the images. */
 static uint64_t out_extent(const struct conv *c, int d)
 {
-	const uint64_t padded = c->x->shape[HEIGHT + d] + 2ULL * c->attr.pad[d];
-	const uint64_t span = (c->w->shape[d] - 1) * or_one(c->attr.dilation[d]) + 1;
+	const uint64_t padded = c->x.tensor->shape[HEIGHT + d] + 2ULL * c->attr.pad[d];
+	const uint64_t span = (c->w.tensor->shape[d] - 1) * or_one(c->attr.dilation[d]) + 1;
 
 	return padded < span ? 0 : (padded - span) / or_one(c->attr.stride[d]) + 1;
 }
 
 /* The rows of a matrix of pixels are a constant stride apart. */
-static int check_pixels(npuop *ops, const char *name, const npuop_tensor *t)
+static int check_pixels(npuop *ops, const struct operand *o)
 {
+	const npuop_tensor *t = o->tensor;
 	const uint64_t row = t->stride[WIDTH] * t->shape[WIDTH], image = row * t->shape[HEIGHT];
 
 	if ((t->shape[HEIGHT] > 1 && t->stride[HEIGHT] != row) ||
 	    (t->shape[BATCH] > 1 && t->stride[BATCH] != image))
 		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
-			       "%s: pixels are not a constant stride apart", name);
+			       "%s: pixels are not a constant stride apart", o->name);
 	if (t->shape[BATCH] * t->shape[HEIGHT] > MOST ||
 	    t->shape[BATCH] * t->shape[HEIGHT] * t->shape[WIDTH] > MOST)
-		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: more than 2^31 - 1 pixels", name);
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: more than 2^31 - 1 pixels",
+			       o->name);
 	return 0;
 }
 
 static int check_geometry(const struct conv *c)
 {
-	uint64_t y[4], w[4] = { c->w->shape[K_ROWS], c->w->shape[K_COLS], c->x->shape[CHANNELS],
-				c->w->shape[K_OUT] };
-	int err = op_shape(c->ops, c->w_name, c->w, 4, w);
+	uint64_t y[4], w[4] = { c->w.tensor->shape[K_ROWS], c->w.tensor->shape[K_COLS],
+				c->x.tensor->shape[CHANNELS], c->w.tensor->shape[K_OUT] };
+	int err = op_shape(c->ops, c->w.name, c->w.tensor, 4, w);
 
 	if (err)
 		return err;
 	if (!w[K_ROWS] || !w[K_COLS])
-		return op_fail(c->ops, NPURT_ERROR_INVALID, "%s: a kernel without taps", c->w_name);
+		return op_fail(c->ops, NPURT_ERROR_INVALID, "%s: a kernel without taps", c->w.name);
 	for (int d = 0; d < 2; d++)
 		if (c->attr.stride[d] > UINT16_MAX || c->attr.pad[d] > UINT16_MAX ||
-		    c->attr.dilation[d] > UINT16_MAX || c->w->shape[d] > UINT16_MAX)
+		    c->attr.dilation[d] > UINT16_MAX || c->w.tensor->shape[d] > UINT16_MAX)
 			return op_fail(c->ops, NPURT_ERROR_UNSUPPORTED,
 				       "npuop_conv_attr: more than 65535");
-	y[BATCH] = c->x->shape[BATCH];
+	y[BATCH] = c->x.tensor->shape[BATCH];
 	y[HEIGHT] = out_extent(c, 0);
 	y[WIDTH] = out_extent(c, 1);
-	y[CHANNELS] = c->w->shape[K_OUT];
-	return op_shape(c->ops, c->y_name, c->y, 4, y);
+	y[CHANNELS] = c->w.tensor->shape[K_OUT];
+	return op_shape(c->ops, c->y.name, c->y.tensor, 4, y);
+}
+
+/*
+ * @a and @b are read, and of one type; @result is written. The pixels of @rows are those of a
+ * matrix.
+ */
+static int check(const struct conv *c, const struct operand *a, const struct operand *b,
+		 const struct operand *result, uint32_t result_types, const struct operand *rows)
+{
+	npuop *ops = c->ops;
+	int err;
+
+	if ((err = check_tensor(ops, a, OP_FLOATS, false)) ||
+	    (err = check_tensor(ops, b, OP_TYPE(a->tensor->dtype), false)) ||
+	    (err = check_tensor(ops, result, result_types, true)) || (err = check_geometry(c)) ||
+	    (err = check_pixels(ops, rows)) ||
+	    (err = op_apart(ops, result->name, result->tensor, a->name, a->tensor)))
+		return err;
+	return op_apart(ops, result->name, result->tensor, b->name, b->tensor);
 }
 
 static uint64_t bytes(const npuop_tensor *t, uint64_t elements)
@@ -112,11 +136,11 @@ static struct npu_op_patches patches_of(const struct conv *c, const npuop_tensor
 		const int32_t pad = (int32_t)c->attr.pad[d];
 		const int32_t dilation = (int32_t)or_one(c->attr.dilation[d]);
 		const uint32_t stride = or_one(c->attr.stride[d]);
-		const bool forward = t == c->x;
+		const bool forward = t == c->x.tensor;
 
 		p.extent[d] = (uint32_t)t->shape[HEIGHT + d];
 		p.grid[d] = (uint32_t)grid->shape[HEIGHT + d];
-		p.taps[d] = (uint32_t)c->w->shape[d];
+		p.taps[d] = (uint32_t)c->w.tensor->shape[d];
 		p.mul[d] = forward ? stride : 1;
 		p.div[d] = forward ? 1 : stride;
 		p.offset[d] = forward ? -pad : pad;
@@ -139,10 +163,10 @@ static int launch(const struct conv *c, const npuop_tensor *image, const npuop_t
 	double k;
 
 	args->patches = patches_of(c, image, result);
-	args->weight = op_address(c->w);
-	args->tap_stride[0] = bytes(c->w, c->w->stride[K_ROWS]);
-	args->tap_stride[1] = bytes(c->w, c->w->stride[K_COLS]);
-	args->ld = bytes(c->w, c->w->stride[K_IN]);
+	args->weight = op_address(c->w.tensor);
+	args->tap_stride[0] = bytes(c->w.tensor, c->w.tensor->stride[K_ROWS]);
+	args->tap_stride[1] = bytes(c->w.tensor, c->w.tensor->stride[K_COLS]);
+	args->ld = bytes(c->w.tensor, c->w.tensor->stride[K_IN]);
 	args->out.c = op_address(result);
 	args->out.ldc = bytes(result, result->stride[WIDTH]);
 	args->out.dtype = result->dtype;
@@ -161,38 +185,21 @@ int npuop_conv2d(npuop *ops, const npuop_conv_attr *attr, const npuop_tensor *x,
 {
 	struct conv c = {
 		.ops = ops,
-		.x_name = "x",
-		.w_name = "weight",
-		.y_name = "out",
-		.x = x,
-		.w = weight,
-		.y = out,
+		.x = { "x", x },
+		.w = { "weight", weight },
+		.y = { "out", out },
 	};
 	struct npu_op_conv_args args = { .out.flags = NPU_OP_GEMM_K_ROWS_B };
-	int err = op_take(ops, "npuop_conv_attr", 0, &c.attr, sizeof(c.attr), attr);
+	int err;
 
-	if (!err)
-		err = check_tensor(ops, "x", x, OP_FLOATS, false);
-	if (!err)
-		err = check_tensor(ops, "weight", weight, OP_TYPE(x->dtype), false);
-	if (!err)
-		err = check_tensor(ops, "out", out, OP_FLOATS, true);
-	if (!err)
-		err = check_geometry(&c);
-	if (!err)
-		err = check_pixels(ops, "out", out);
-	if (!err)
-		err = op_activation(ops, c.attr.activation);
-	if (!err)
-		err = op_bias(ops, c.attr.bias, weight->shape[K_OUT], out->dtype, &args.out);
-	if (!err)
-		err = op_apart(ops, "out", out, "x", x);
-	if (!err)
-		err = op_apart(ops, "out", out, "weight", weight);
-	if (!err && c.attr.bias)
-		err = op_apart(ops, "out", out, "bias", c.attr.bias);
-	if (err || !npuop_tensor_elements(out))
+	if ((err = op_take(ops, "npuop_conv_attr", 0, &c.attr, sizeof(c.attr), attr)) ||
+	    (err = check(&c, &c.x, &c.w, &c.y, OP_FLOATS, &c.y)) ||
+	    (err = op_activation(ops, c.attr.activation)) ||
+	    (err = op_bias(ops, c.attr.bias, weight->shape[K_OUT], out->dtype, &args.out)) ||
+	    (c.attr.bias && (err = op_apart(ops, "out", out, "bias", c.attr.bias))))
 		return err;
+	if (!npuop_tensor_elements(out))
+		return 0;
 	args.out.activation = c.attr.activation;
 	return launch(&c, x, out, &args);
 }
@@ -213,47 +220,32 @@ int npuop_conv2d_backward_input(npuop *ops, const npuop_conv_attr *attr, const n
 {
 	struct conv c = {
 		.ops = ops,
-		.x_name = "grad_x",
-		.w_name = "weight",
-		.y_name = "grad",
-		.x = grad_x,
-		.w = weight,
-		.y = grad,
+		.x = { "grad_x", grad_x },
+		.w = { "weight", weight },
+		.y = { "grad", grad },
 	};
 	struct npu_op_conv_args args = { 0 };
-	int err = take_backward(&c, attr);
+	int err;
 
-	if (!err)
-		err = check_tensor(ops, "grad", grad, OP_FLOATS, false);
-	if (!err)
-		err = check_tensor(ops, "weight", weight, OP_TYPE(grad->dtype), false);
-	if (!err)
-		err = check_tensor(ops, "grad_x", grad_x, OP_FLOATS, true);
-	if (!err)
-		err = check_geometry(&c);
-	if (!err)
-		err = check_pixels(ops, "grad_x", grad_x);
-	if (!err)
-		err = op_apart(ops, "grad_x", grad_x, "grad", grad);
-	if (!err)
-		err = op_apart(ops, "grad_x", grad_x, "weight", weight);
-	if (err || !npuop_tensor_elements(grad_x))
+	if ((err = take_backward(&c, attr)) || (err = check(&c, &c.y, &c.w, &c.x, OP_FLOATS, &c.x)))
 		return err;
+	if (!npuop_tensor_elements(grad_x))
+		return 0;
 	return launch(&c, grad, grad_x, &args);
 }
 
 static int launch_weight(const struct conv *c)
 {
 	struct npu_op_conv_weight_args args = {
-		.patches = patches_of(c, c->x, c->y),
-		.b = op_address(c->y),
-		.ldb = bytes(c->y, c->y->stride[WIDTH]),
-		.c = op_address(c->w),
-		.tap_stride = { bytes(c->w, c->w->stride[K_ROWS]),
-				bytes(c->w, c->w->stride[K_COLS]) },
-		.ldc = bytes(c->w, c->w->stride[K_IN]),
-		.n = (uint32_t)c->w->shape[K_OUT],
-		.k = (uint32_t)pixels(c->y),
+		.patches = patches_of(c, c->x.tensor, c->y.tensor),
+		.b = op_address(c->y.tensor),
+		.ldb = bytes(c->y.tensor, c->y.tensor->stride[WIDTH]),
+		.c = op_address(c->w.tensor),
+		.tap_stride = { bytes(c->w.tensor, c->w.tensor->stride[K_ROWS]),
+				bytes(c->w.tensor, c->w.tensor->stride[K_COLS]) },
+		.ldc = bytes(c->w.tensor, c->w.tensor->stride[K_IN]),
+		.n = (uint32_t)c->w.tensor->shape[K_OUT],
+		.k = (uint32_t)pixels(c->y.tensor),
 	};
 	const uint32_t rows =
 		args.patches.taps[0] * args.patches.taps[1] * args.patches.tap_channels;
@@ -270,12 +262,12 @@ static int launch_weight(const struct conv *c)
 static int launch_bias(const struct conv *c, const npuop_tensor *grad_bias)
 {
 	struct npu_op_column_sums_args args = {
-		.x = op_address(c->y),
-		.ld = bytes(c->y, c->y->stride[WIDTH]),
+		.x = op_address(c->y.tensor),
+		.ld = bytes(c->y.tensor, c->y.tensor->stride[WIDTH]),
 		.out = op_address(grad_bias),
-		.rows = (uint32_t)pixels(c->y),
-		.cols = (uint32_t)c->y->shape[CHANNELS],
-		.dtype = c->y->dtype,
+		.rows = (uint32_t)pixels(c->y.tensor),
+		.cols = (uint32_t)c->y.tensor->shape[CHANNELS],
+		.dtype = c->y.tensor->dtype,
 	};
 	uint32_t tile_m;
 	const uint64_t tiles = op_tiles(c->ops, 1, 1, args.cols, &tile_m, &args.tile_n);
@@ -289,16 +281,12 @@ static int check_grad_bias(const struct conv *c, const npuop_tensor *grad_bias)
 {
 	int err;
 
-	if (!grad_bias)
-		return 0;
-	err = op_write(c->ops, "grad_bias", grad_bias, OP_TYPE(NPUOP_F32));
-	if (!err)
-		err = op_shape(c->ops, "grad_bias", grad_bias, 1, &c->w->shape[K_OUT]);
-	if (!err)
-		err = op_inner(c->ops, "grad_bias", grad_bias);
-	if (!err)
-		err = op_apart(c->ops, "grad_bias", grad_bias, "grad", c->y);
-	return err ? err : op_apart(c->ops, "grad_bias", grad_bias, "grad_weight", c->w);
+	if ((err = op_write(c->ops, "grad_bias", grad_bias, OP_TYPE(NPUOP_F32))) ||
+	    (err = op_shape(c->ops, "grad_bias", grad_bias, 1, &c->w.tensor->shape[K_OUT])) ||
+	    (err = op_inner(c->ops, "grad_bias", grad_bias)) ||
+	    (err = op_apart(c->ops, "grad_bias", grad_bias, "grad", c->y.tensor)))
+		return err;
+	return op_apart(c->ops, "grad_bias", grad_bias, "grad_weight", c->w.tensor);
 }
 
 int npuop_conv2d_backward_weight(npuop *ops, const npuop_conv_attr *attr, const npuop_tensor *x,
@@ -307,32 +295,17 @@ int npuop_conv2d_backward_weight(npuop *ops, const npuop_conv_attr *attr, const 
 {
 	struct conv c = {
 		.ops = ops,
-		.x_name = "x",
-		.w_name = "grad_weight",
-		.y_name = "grad",
-		.x = x,
-		.w = grad_weight,
-		.y = grad,
+		.x = { "x", x },
+		.w = { "grad_weight", grad_weight },
+		.y = { "grad", grad },
 	};
-	int err = take_backward(&c, attr);
+	int err;
 
-	if (!err)
-		err = check_tensor(ops, "x", x, OP_FLOATS, false);
-	if (!err)
-		err = check_tensor(ops, "grad", grad, OP_TYPE(x->dtype), false);
-	if (!err)
-		err = check_tensor(ops, "grad_weight", grad_weight, OP_TYPE(NPUOP_F32), true);
-	if (!err)
-		err = check_geometry(&c);
-	if (!err)
-		err = check_pixels(ops, "grad", grad);
-	if (!err)
-		err = op_apart(ops, "grad_weight", grad_weight, "x", x);
-	if (!err)
-		err = op_apart(ops, "grad_weight", grad_weight, "grad", grad);
-	if (!err)
-		err = check_grad_bias(&c, grad_bias);
-	if (!err && npuop_tensor_elements(grad_weight))
+	if ((err = take_backward(&c, attr)) ||
+	    (err = check(&c, &c.x, &c.y, &c.w, OP_TYPE(NPUOP_F32), &c.y)) ||
+	    (grad_bias && (err = check_grad_bias(&c, grad_bias))))
+		return err;
+	if (npuop_tensor_elements(grad_weight))
 		err = launch_weight(&c);
 	if (!err && grad_bias && grad_bias->shape[0])
 		err = launch_bias(&c, grad_bias);
