@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* npuop_attention(), its backward, and npuop_attention_paged() */
+/* npuop_attention(), its backward, npuop_attention_paged() and npuop_attention_decode() */
 #include <inttypes.h>
 #include <math.h>
 
@@ -227,6 +227,129 @@ int npuop_attention_paged(npuop *ops, const npuop_attention_attr *attr, const np
 	return op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
 			 sizeof(args));
 }
+
+/* What npuop_attention_decode() takes. */
+struct decode {
+	const npuop_tensor *q, *k, *v, *rope, *table, *lengths, *k_cache, *v_cache, *out;
+};
+
+/* Cosines and sines of all positions for which the table has pages. */
+static int check_rope(npuop *ops, const struct decode *d)
+{
+	const uint64_t positions = d->table->shape[1] * d->k_cache->shape[1];
+	int err;
+
+	if (!d->rope)
+		return 0;
+	if ((err = op_read(ops, "rope", d->rope, OP_TYPE(NPUOP_F32))) ||
+	    (err = op_rank(ops, "rope", d->rope, 2)) || (err = op_inner(ops, "rope", d->rope)))
+		return err;
+	if (d->rope->shape[1] != d->q->shape[3])
+		return op_fail(ops, NPURT_ERROR_INVALID, "rope: %" PRIu64 " columns, not %" PRIu64,
+			       d->rope->shape[1], d->q->shape[3]);
+	if (d->rope->shape[0] < positions)
+		return op_fail(ops, NPURT_ERROR_INVALID,
+			       "rope: %" PRIu64 " positions, and the table has pages for %" PRIu64,
+			       d->rope->shape[0], positions);
+	return 0;
+}
+
+/* Rows of a block are heads, which a copy steps over. */
+static int check_decode_heads(npuop *ops, const struct decode *d)
+{
+	int err;
+
+	if ((err = op_check_heads(ops, "q", d->q, 1)) ||
+	    (err = op_check_heads(ops, "k", d->k, 2)) ||
+	    (err = op_check_heads(ops, "v", d->v, 2)) ||
+	    (err = op_check_heads(ops, "k_cache", d->k_cache, 2)) ||
+	    (err = op_check_heads(ops, "v_cache", d->v_cache, 2)) ||
+	    (err = op_check_heads(ops, "out", d->out, 1)) ||
+	    (err = check_kv_heads(ops, d->q, d->k->shape[2])))
+		return err;
+	if (d->q->shape[2] != 1 || d->k->shape[1] != 1)
+		return op_fail(ops, NPURT_ERROR_INVALID, "%s: more or less than one position",
+			       d->q->shape[2] != 1 ? "q" : "k");
+	if (d->q->shape[3] % 16)
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+			       "q: dim %" PRIu64 ", no multiple of 16", d->q->shape[3]);
+	if (d->q->shape[1] > NPU_OP_DECODE_ROWS * d->k->shape[2])
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+			       "q: %" PRIu64 " heads, more than %u for each of k", d->q->shape[1],
+			       NPU_OP_DECODE_ROWS);
+	return 0;
+}
+
+static int check_decode(npuop *ops, const struct decode *d)
+{
+	static const char *const names[] = { "q",	"k",	 "v",	    "k_cache",
+					     "v_cache", "table", "lengths", "rope" };
+	const npuop_tensor *const read[] = { d->q,	 d->k,	   d->v,       d->k_cache,
+					     d->v_cache, d->table, d->lengths, d->rope };
+	const size_t count = sizeof(read) / sizeof(read[0]) - !d->rope;
+	int err;
+
+	if ((err = check_q(ops, d->q)) ||
+	    (err = op_check_cache(ops, "k_cache", d->k_cache, d->q)) ||
+	    (err = op_check_append(ops, d->k, d->v, d->table, d->lengths, d->k_cache,
+				   d->v_cache)) ||
+	    (err = op_check_pages(ops, d->table, d->lengths, d->k_cache, d->q->shape[0])) ||
+	    (err = check_result(ops, "out", d->out, "q", d->q)) ||
+	    (err = check_decode_heads(ops, d)) || (err = check_rope(ops, d)) ||
+	    (err = op_in_place(ops, "out", d->out, "q", d->q)) ||
+	    (err = check_apart(ops, "out", d->out, names + 1, read + 1, count - 1)) ||
+	    (err = check_apart(ops, "k_cache", d->k_cache, names, read, 3)) ||
+	    (err = check_apart(ops, "k_cache", d->k_cache, names + 5, read + 5, count - 5)) ||
+	    (err = check_apart(ops, "v_cache", d->v_cache, names, read, 3)))
+		return err;
+	return check_apart(ops, "v_cache", d->v_cache, names + 5, read + 5, count - 5);
+}
+
+/* k or v of new positions, [batch, 1, heads, dim], as heads. */
+static struct npu_op_heads new_position(const npuop_tensor *t)
+{
+	const npuop_tensor turned = npuop_tensor_transpose(t, 1, 2);
+
+	return op_heads(&turned);
+}
+
+static int launch_decode(npuop *ops, const npuop_attention_attr *attr, const struct decode *d)
+{
+	const struct npu_op_attention_decode_args args = {
+		.shape = shape_of(attr, d->q, d->k->shape[2],
+				  d->table->shape[1] * d->k_cache->shape[1]),
+		.q = op_heads(d->q),
+		.k = new_position(d->k),
+		.v = new_position(d->v),
+		.k_cache = op_cache_heads(d->k_cache),
+		.v_cache = op_cache_heads(d->v_cache),
+		.out = op_heads(d->out),
+		.pages = op_pages(d->table, d->lengths, d->k_cache, d->v_cache),
+		.rope = op_address(d->rope),
+		.rope_pitch = d->rope ? d->rope->stride[0] * sizeof(float) : 0,
+	};
+	const uint32_t heads = npu_op_decode_heads(&args.shape);
+	const uint64_t groups = (args.shape.kv_heads + heads - 1) / heads;
+
+	return op_launch(ops, OP_KERNEL_op_attention_decode,
+			 op_blocks(ops, args.shape.batch * groups, 1), &args, sizeof(args));
+}
+
+int npuop_attention_decode(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
+			   const npuop_tensor *k, const npuop_tensor *v, const npuop_tensor *rope,
+			   const npuop_tensor *table, const npuop_tensor *lengths,
+			   const npuop_tensor *k_cache, const npuop_tensor *v_cache,
+			   const npuop_tensor *out)
+{
+	const struct decode d = { q, k, v, rope, table, lengths, k_cache, v_cache, out };
+	npuop_attention_attr own;
+	int err;
+
+	if ((err = check_decode(ops, &d)) || (err = take_attr(ops, attr, q->shape[3], &own)))
+		return err;
+	return npuop_tensor_elements(q) ? launch_decode(ops, &own, &d) : 0;
+}
+
 /* The operands of the backward, in the order of its arguments, with their names. */
 enum {
 	Q,

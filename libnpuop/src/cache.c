@@ -88,9 +88,9 @@ static struct npu_op_heads new_heads(const npuop_tensor *t)
 	return op_heads(&turned);
 }
 
-static int check_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
-			const npuop_tensor *table, const npuop_tensor *lengths,
-			const npuop_tensor *k_cache, const npuop_tensor *v_cache)
+int op_check_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
+		    const npuop_tensor *table, const npuop_tensor *lengths,
+		    const npuop_tensor *k_cache, const npuop_tensor *v_cache)
 {
 	int err;
 
@@ -119,7 +119,7 @@ int npuop_cache_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
 		       const npuop_tensor *k_cache, const npuop_tensor *v_cache)
 {
 	struct npu_op_cache_append_args args = { 0 };
-	int err = check_append(ops, k, v, table, lengths, k_cache, v_cache);
+	int err = op_check_append(ops, k, v, table, lengths, k_cache, v_cache);
 
 	if (err || !npuop_tensor_elements(k))
 		return err;

@@ -23,6 +23,11 @@ int op_check_cache(npuop *ops, const char *name, const npuop_tensor *t, const np
 int op_check_pages(npuop *ops, const npuop_tensor *table, const npuop_tensor *lengths,
 		   const npuop_tensor *k_cache, uint64_t batch);
 
+/* op_check_append() - may k and v, [batch, positions, heads, dim], go into caches? */
+int op_check_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
+		    const npuop_tensor *table, const npuop_tensor *lengths,
+		    const npuop_tensor *k_cache, const npuop_tensor *v_cache);
+
 struct npu_op_pages op_pages(const npuop_tensor *table, const npuop_tensor *lengths,
 			     const npuop_tensor *k_cache, const npuop_tensor *v_cache);
 

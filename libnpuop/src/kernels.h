@@ -8,6 +8,7 @@
 	X(op_adam) \
 	X(op_attention) \
 	X(op_attention_backward) \
+	X(op_attention_decode) \
 	X(op_cache_append) \
 	X(op_column_sum) \
 	X(op_column_sums) \

@@ -331,6 +331,131 @@ static void test_paged(uint32_t round)
 	tensor_free(&v_cache);
 }
 
+/* A cache and what goes with it. */
+struct cache {
+	npuop_tensor table, lengths, k, v;
+};
+
+static struct cache cache_new(const struct attention *a, uint64_t page_size)
+{
+	const uint64_t pages = (a->keys + page_size - 1) / page_size;
+	struct cache c = { .table = tensor_new(NPUOP_S32, SHAPE(a->batch, pages)),
+			   .lengths = tensor_new(NPUOP_S32, SHAPE(a->batch)) };
+
+	c.k = cache_of(&c.table, page_size, a->kv_heads, a->dim, a->dtype);
+	c.v = cache_of(&c.table, page_size, a->kv_heads, a->dim, a->dtype);
+	for (uint64_t i = 0; i < a->batch * pages; i++)
+		tensor_set(&c.table, i, (double)(a->batch * pages - i));
+	return c;
+}
+
+static void cache_free(struct cache *c)
+{
+	tensor_free(&c->table);
+	tensor_free(&c->lengths);
+	tensor_free(&c->k);
+	tensor_free(&c->v);
+}
+
+static npuop_tensor copy_of(const npuop_tensor *t)
+{
+	npuop_tensor copy = tensor_new(t->dtype, t->rank, t->shape);
+
+	NEED(npuop_copy(fx.ops, t, &copy));
+	return copy;
+}
+
+/* Cosines and sines of positions: what becomes of pairs (1, 0). */
+static npuop_tensor rope_table(uint64_t positions, uint64_t dim)
+{
+	npuop_tensor rope = tensor_new(NPUOP_F32, SHAPE(positions, dim));
+	const npuop_tensor ones = npuop_tensor_slice(&rope, 1, 0, dim / 2);
+	const npuop_tensor view =
+		npuop_tensor_dense(rope.memory, 0, NPUOP_F32, SHAPE(1, positions, 1, dim));
+
+	NEED(npuop_fill(fx.ops, 1, &ones));
+	NEED(npuop_rope(fx.ops, &view, NULL, 10000, 0, &view));
+	return rope;
+}
+
+/* What npuop_attention_decode() does, by the functions that do a part of it each. */
+static void decode_by_parts(const struct attention *a, struct cache *c, const npuop_tensor *k,
+			    const npuop_tensor *v, bool turns, const npuop_tensor *out)
+{
+	npuop_tensor position = tensor_new(NPUOP_S32, SHAPE(a->batch, 1));
+	npuop_tensor q_copy = copy_of(&a->q), k_copy = copy_of(k);
+	const npuop_tensor q = npuop_tensor_transpose(&q_copy, 1, 2);
+	const npuop_attention_attr attr = attr_of(a);
+
+	for (uint64_t i = 0; i < a->batch; i++)
+		tensor_set(&position, i, fmax(tensor_get(&c->lengths, i) - 1, 0));
+	if (turns) {
+		NEED(npuop_rope(fx.ops, &q, &position, 10000, 0, &q));
+		NEED(npuop_rope(fx.ops, &k_copy, &position, 10000, 0, &k_copy));
+	}
+	NEED(npuop_cache_append(fx.ops, &k_copy, v, &c->table, &c->lengths, &c->k, &c->v));
+	NEED(npuop_attention_paged(fx.ops, &attr, &q_copy, &c->k, &c->v, &c->table, &c->lengths,
+				   out));
+	sync_stream();
+	tensor_free(&position);
+	tensor_free(&q_copy);
+	tensor_free(&k_copy);
+}
+
+/* The cache gets the same bits; how blocks of keys are added up may differ. */
+static void test_decode(uint32_t round)
+{
+	const uint64_t group = 1 + rnd_below(round % 8 ? 4 : 32), page_size = 1 + rnd_below(40);
+	struct attention a = {
+		.dtype = types[round % 3],
+		.batch = 1 + rnd_below(4),
+		.kv_heads = 1 + rnd_below(7),
+		.queries = 1,
+		.keys = 1 + rnd_below(round % 4 ? 200 : 1200),
+		.dim = 16 * (1 + rnd_below(round % 5 ? 4 : 16)),
+		.scale = round % 7 ? 0 : 0.3f,
+	};
+	const npuop_attention_attr attr = attr_of(&a);
+	npuop_tensor k, v, rope, want;
+	struct cache mine, theirs;
+	double *values;
+
+	a.heads = group * a.kv_heads;
+	attention_new(&a);
+	mine = cache_new(&a, page_size);
+	rope = rope_table(mine.table.shape[1] * page_size, a.dim);
+	k = any_heads(a.dtype, a.batch, a.kv_heads, 1, a.dim);
+	v = any_heads(a.dtype, a.batch, a.kv_heads, 1, a.dim);
+	k = npuop_tensor_transpose(&k, 1, 2);
+	v = npuop_tensor_transpose(&v, 1, 2);
+	for (uint64_t i = 0; i < a.batch; i++)
+		tensor_set(&mine.lengths, i, (double)(i ? rnd_below(a.keys + 1) : a.keys));
+	theirs = mine;
+	theirs.k = copy_of(&mine.k);
+	theirs.v = copy_of(&mine.v);
+	want = tensor_new(a.dtype, 4, a.q.shape);
+	decode_by_parts(&a, &theirs, &k, &v, round % 6, &want);
+	NEED(npuop_attention_decode(fx.ops, &attr, &a.q, &k, &v, round % 6 ? &rope : NULL,
+				    &mine.table, &mine.lengths, &mine.k, &mine.v, &a.out));
+	sync_stream();
+	values = tensor_values(&want);
+	close_to(&a.out, values, tolerance(&a), 0,
+		 "decode: %llu heads of %llu, of k %llu, %llu keys, pages of %llu",
+		 (unsigned long long)a.heads, (unsigned long long)a.dim,
+		 (unsigned long long)a.kv_heads, (unsigned long long)a.keys,
+		 (unsigned long long)page_size);
+	ok(same_bits(&mine.k, &theirs.k) && same_bits(&mine.v, &theirs.v), "decode: the cache");
+	free(values);
+	tensor_free(&theirs.k);
+	tensor_free(&theirs.v);
+	tensor_free(&want);
+	tensor_free(&k);
+	tensor_free(&v);
+	tensor_free(&rope);
+	cache_free(&mine);
+	attention_free(&a);
+}
+
 /* Sequences of different lengths, one of them empty, see their own keys only. */
 static void test_lengths(void)
 {
@@ -412,6 +537,53 @@ static void test_edges(void)
 	tensor_free(&none);
 }
 
+static void refuse_decode(void)
+{
+	npuop_tensor q = tensor_new(NPUOP_F32, SHAPE(2, 4, 1, 16)),
+		     two = tensor_new(NPUOP_F32, SHAPE(2, 4, 2, 16)),
+		     out = tensor_new(NPUOP_F32, SHAPE(2, 4, 1, 16)),
+		     k = tensor_new(NPUOP_F32, SHAPE(2, 1, 2, 16)),
+		     many = tensor_new(NPUOP_F32, SHAPE(2, 66, 1, 16)),
+		     odd = tensor_new(NPUOP_F32, SHAPE(2, 2, 1, 24)),
+		     odd_k = tensor_new(NPUOP_F32, SHAPE(2, 1, 2, 24)),
+		     odd_cache = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 24)),
+		     odd_cache_v = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 24)),
+		     rope = tensor_new(NPUOP_F32, SHAPE(23, 16)),
+		     narrow = tensor_new(NPUOP_F32, SHAPE(24, 8)),
+		     half = tensor_new(NPUOP_F16, SHAPE(24, 16));
+	struct cache c = { .table = tensor_new(NPUOP_S32, SHAPE(2, 3)),
+			   .lengths = tensor_new(NPUOP_S32, SHAPE(2)),
+			   .k = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 16)),
+			   .v = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 16)) };
+
+#define DECODE(q, k, rope, k_cache, v_cache, out)                                                  \
+	npuop_attention_decode(fx.ops, NULL, q, k, k, rope, &c.table, &c.lengths, k_cache,         \
+			       v_cache, out)
+	REFUSED(DECODE(NULL, &k, NULL, &c.k, &c.v, &out), "q is NULL");
+	REFUSED(DECODE(&two, &k, NULL, &c.k, &c.v, &two), "q: more or less than one position");
+	REFUSED(DECODE(&many, &k, NULL, &c.k, &c.v, &many), "q: 66 heads, more than 32");
+	REFUSED(DECODE(&odd, &odd_k, NULL, &odd_cache, &odd_cache_v, &odd), "q: dim 24");
+	REFUSED(DECODE(&q, &k, &rope, &c.k, &c.v, &out), "rope: 23 positions");
+	REFUSED(DECODE(&q, &k, &narrow, &c.k, &c.v, &out), "rope: 8 columns");
+	REFUSED(DECODE(&q, &k, &half, &c.k, &c.v, &out), "rope: F16");
+	REFUSED(DECODE(&q, &k, NULL, &c.k, &c.k, &out), "k_cache lies over");
+	REFUSED(DECODE(&q, &k, NULL, &c.k, &c.v, &two), "out: shape");
+#undef DECODE
+	tensor_free(&q);
+	tensor_free(&two);
+	tensor_free(&out);
+	tensor_free(&k);
+	tensor_free(&many);
+	tensor_free(&odd);
+	tensor_free(&odd_k);
+	tensor_free(&odd_cache);
+	tensor_free(&odd_cache_v);
+	tensor_free(&rope);
+	tensor_free(&narrow);
+	tensor_free(&half);
+	cache_free(&c);
+}
+
 static void test_refused(void)
 {
 	npuop_tensor q = tensor_new(NPUOP_F32, SHAPE(2, 4, 8, 16)),
@@ -444,6 +616,7 @@ static void test_refused(void)
 	REFUSED(npuop_cache_append(fx.ops, &k, &k, &table, &lengths, &cache, &cache), "k: shape");
 	REFUSED(npuop_cache_append(fx.ops, &new, &new, &table, &lengths, &cache, &cache),
 		"k_cache lies over");
+	refuse_decode();
 	tensor_free(&q);
 	tensor_free(&k);
 	tensor_free(&wide);
@@ -491,6 +664,41 @@ static void test_blocks(void)
 	ok(forward, "any blocks: attention");
 	ok(backward, "any blocks: backward");
 }
+
+static void test_decode_blocks(void)
+{
+	static const uint32_t blocks[] = { 1, 5, 24 };
+	struct attention a = { .dtype = NPUOP_BF16,
+			       .batch = 3,
+			       .heads = 12,
+			       .kv_heads = 6,
+			       .queries = 1,
+			       .keys = 300,
+			       .dim = 64 };
+	npuop_tensor out[3], k, v;
+	struct cache c;
+
+	attention_new(&a);
+	c = cache_new(&a, 16);
+	k = tensor_random(a.dtype, SHAPE(a.batch, 1, a.kv_heads, a.dim));
+	v = tensor_random(a.dtype, SHAPE(a.batch, 1, a.kv_heads, a.dim));
+	for (uint64_t i = 0; i < a.batch; i++)
+		tensor_set(&c.lengths, i, (double)(a.keys - 70 * i));
+	for (int i = 0; i < 3; i++) {
+		out[i] = tensor_new(a.dtype, 4, a.q.shape);
+		shim_force_blocks(blocks[i]);
+		NEED(npuop_attention_decode(fx.ops, NULL, &a.q, &k, &v, NULL, &c.table, &c.lengths,
+					    &c.k, &c.v, &out[i]));
+	}
+	shim_force_blocks(0);
+	ok(same_bits(&out[0], &out[1]) && same_bits(&out[0], &out[2]), "any blocks: decode");
+	for (int i = 0; i < 3; i++)
+		tensor_free(&out[i]);
+	tensor_free(&k);
+	tensor_free(&v);
+	cache_free(&c);
+	attention_free(&a);
+}
 #endif
 
 int main(void)
@@ -499,6 +707,7 @@ int main(void)
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		test_attention(i);
 		test_paged(i);
+		test_decode(i);
 	}
 	test_slices();
 	test_lengths();
@@ -506,6 +715,7 @@ int main(void)
 	test_refused();
 #ifdef OP_SHIM
 	test_blocks();
+	test_decode_blocks();
 #endif
 	return op_end();
 }

@@ -13,11 +13,10 @@ enum cache_buffer {
 	CACHE_KEYS, /* layers x pages x NPU_PAGE x dim */
 	CACHE_VALUES,
 	CACHE_TABLE, /* S32, sequences x pages of a sequence */
-	CACHE_LENGTHS, /* S32, sequences */
-	CACHE_POSITIONS,
+	CACHE_COUNTS, /* S32: length of each sequence, and the counter of random numbers */
 	CACHE_BYTES, /* chosen last */
-	CACHE_COUNTER, /* of random numbers */
 	CACHE_LOGITS, /* sequences x GPT_VOCABULARY */
+	CACHE_ROPE, /* positions x head dim: cosines and sines */
 	CACHE_COUNT
 };
 
@@ -32,7 +31,7 @@ struct npu_decoder {
 /* Which sequences take a pass, and how many new positions each of them has. */
 struct pass {
 	uint64_t first, sequences, positions;
-	const npuop_tensor *position; /* NULL: from 0 on */
+	bool goes_on; /* with one position each; else from position 0 on */
 	npuop_tensor table, lengths;
 };
 
@@ -40,6 +39,25 @@ static npuop_tensor numbers(const struct npu_decoder *d, enum cache_buffer buffe
 			    const uint64_t *shape)
 {
 	return npuop_tensor_dense(d->memory[buffer], 0, NPUOP_S32, rank, shape);
+}
+
+static npuop_tensor lengths_of(const struct npu_decoder *d)
+{
+	const uint64_t n = d->sequences;
+
+	return numbers(d, CACHE_COUNTS, 1, &n);
+}
+
+static uint64_t positions_of(const struct npu_decoder *d)
+{
+	return (uint64_t)d->pages * NPU_PAGE;
+}
+
+static npuop_tensor rope_of(const struct npu_decoder *d)
+{
+	return npuop_tensor_dense(d->memory[CACHE_ROPE], 0, NPUOP_F32, 2,
+				  (uint64_t[]){ positions_of(d),
+						gpt_head_dim(&d->gpt->params->shape) });
 }
 
 static npuop_tensor cache(const struct npu_decoder *d, enum cache_buffer buffer, uint32_t layer)
@@ -85,7 +103,15 @@ static void attend(struct npu_decoder *d, uint32_t layer, const struct pass *pas
 	const npuop_tensor out =
 		npu_heads(gpt, BUF_ATTENTION, 0, pass->sequences, pass->positions, dim);
 
-	NPU_DO(gpt, npuop_rope(gpt->ops, &turn, pass->position, GPT_ROPE_BASE, 0, &turn));
+	if (pass->goes_on) {
+		const npuop_tensor rope = rope_of(d);
+
+		NPU_DO(gpt,
+		       npuop_attention_decode(gpt->ops, &causal, &q, &k, &v, &rope, &pass->table,
+					      &pass->lengths, &keys, &values, &out));
+		return;
+	}
+	NPU_DO(gpt, npuop_rope(gpt->ops, &turn, NULL, GPT_ROPE_BASE, 0, &turn));
 	NPU_DO(gpt,
 	       npuop_cache_append(gpt->ops, &k, &v, &pass->table, &pass->lengths, &keys, &values));
 	NPU_DO(gpt, npuop_attention_paged(gpt->ops, &causal, &q, &keys, &values, &pass->table,
@@ -164,10 +190,8 @@ static void decode(struct npu_decoder *d)
 	const npuop_tensor logits = npuop_tensor_dense(d->memory[CACHE_LOGITS], 0, NPUOP_F32, 2,
 						       (uint64_t[]){ n, GPT_VOCABULARY });
 	const npuop_tensor bytes = numbers(d, CACHE_BYTES, 1, &n);
-	const npuop_tensor lengths = numbers(d, CACHE_LENGTHS, 1, &n);
-	const npuop_tensor positions = numbers(d, CACHE_POSITIONS, 1, &n);
-	const npuop_tensor position = numbers(d, CACHE_POSITIONS, 2, (uint64_t[]){ n, 1 });
-	const npuop_tensor counter = numbers(d, CACHE_COUNTER, 1, (uint64_t[]){ 1 });
+	const npuop_tensor counts = numbers(d, CACHE_COUNTS, 1, (uint64_t[]){ n + 1 });
+	const npuop_tensor counter = npuop_tensor_slice(&counts, 0, n, 1);
 	const npuop_sample_attr choice = {
 		.size = sizeof(choice),
 		.temperature = d->choice.temperature,
@@ -180,15 +204,13 @@ static void decode(struct npu_decoder *d)
 	const struct pass pass = {
 		.sequences = n,
 		.positions = 1,
-		.position = &position,
-		.lengths = lengths,
+		.goes_on = true,
+		.lengths = lengths_of(d),
 		.table = numbers(d, CACHE_TABLE, 2, (uint64_t[]){ n, d->pages }),
 	};
 
 	NPU_DO(gpt, npuop_sample(gpt->ops, &choice, &logits, &bytes));
-	NPU_DO(gpt, npuop_copy(gpt->ops, &lengths, &positions));
-	NPU_DO(gpt, npuop_binary_scalar(gpt->ops, NPUOP_ADD, &lengths, 1, &lengths));
-	NPU_DO(gpt, npuop_binary_scalar(gpt->ops, NPUOP_ADD, &counter, 1, &counter));
+	NPU_DO(gpt, npuop_binary_scalar(gpt->ops, NPUOP_ADD, &counts, 1, &counts));
 	forward(d, &pass, &bytes);
 }
 
@@ -221,7 +243,7 @@ bool npu_decoder_prompt(struct npu_decoder *d, uint32_t sequence, const int32_t 
 	const int32_t length = (int32_t)count;
 	const uint64_t all = d->sequences, rows = count;
 	const npuop_tensor table = numbers(d, CACHE_TABLE, 2, (uint64_t[]){ all, d->pages });
-	const npuop_tensor lengths = numbers(d, CACHE_LENGTHS, 1, &all);
+	const npuop_tensor lengths = lengths_of(d);
 	const npuop_tensor tokens =
 		npuop_tensor_dense(gpt->memory[BUF_TOKENS], 0, NPUOP_S32, 1, &rows);
 	const struct pass pass = {
@@ -233,7 +255,7 @@ bool npu_decoder_prompt(struct npu_decoder *d, uint32_t sequence, const int32_t 
 	};
 
 	npu_upload_numbers(gpt, BUF_TOKENS, bytes, count);
-	NPU_DO(gpt, npurt_upload(gpt->stream, d->memory[CACHE_LENGTHS], sequence * sizeof(length),
+	NPU_DO(gpt, npurt_upload(gpt->stream, d->memory[CACHE_COUNTS], sequence * sizeof(length),
 				 &length, sizeof(length)));
 	forward(d, &pass, &tokens);
 	NPU_DO(gpt, npurt_stream_synchronize(gpt->stream));
@@ -257,6 +279,22 @@ static void upload_table(struct npu_decoder *d)
 	free(table);
 }
 
+/* As npuop_rope() turns pairs (1, 0). */
+static void fill_rope(struct npu_decoder *d)
+{
+	struct npu_gpt *gpt = d->gpt;
+	const npuop_tensor rope = rope_of(d);
+	const uint64_t dim = rope.shape[1];
+	const npuop_tensor ones = npuop_tensor_slice(&rope, 1, 0, dim / 2);
+	const npuop_tensor zeros = npuop_tensor_slice(&rope, 1, dim / 2, dim / 2);
+	const npuop_tensor turn = npuop_tensor_dense(rope.memory, 0, NPUOP_F32, 4,
+						     (uint64_t[]){ 1, rope.shape[0], 1, dim });
+
+	NPU_DO(gpt, npuop_fill(gpt->ops, 1, &ones));
+	NPU_DO(gpt, npuop_fill(gpt->ops, 0, &zeros));
+	NPU_DO(gpt, npuop_rope(gpt->ops, &turn, NULL, GPT_ROPE_BASE, 0, &turn));
+}
+
 struct npu_decoder *npu_decoder_new(struct npu_gpt *gpt, uint32_t sequences,
 				    const struct gpt_choice *choice)
 {
@@ -267,11 +305,10 @@ struct npu_decoder *npu_decoder_new(struct npu_gpt *gpt, uint32_t sequences,
 		[CACHE_KEYS] = cached,
 		[CACHE_VALUES] = cached,
 		[CACHE_TABLE] = (uint64_t)sequences * pages,
-		[CACHE_LENGTHS] = sequences,
-		[CACHE_POSITIONS] = sequences,
+		[CACHE_COUNTS] = sequences + 1,
 		[CACHE_BYTES] = sequences,
-		[CACHE_COUNTER] = 1,
 		[CACHE_LOGITS] = (uint64_t)sequences * GPT_VOCABULARY,
+		[CACHE_ROPE] = (uint64_t)pages * NPU_PAGE * gpt_head_dim(shape),
 	};
 	const int32_t zero = 0;
 	struct npu_decoder *d = calloc(1, sizeof(*d));
@@ -284,7 +321,9 @@ struct npu_decoder *npu_decoder_new(struct npu_gpt *gpt, uint32_t sequences,
 	for (int i = 0; i < CACHE_COUNT; i++)
 		NPU_DO(gpt, npurt_memory_create(gpt->context, words[i] * 4, NULL, &d->memory[i]));
 	upload_table(d);
-	NPU_DO(gpt, npurt_upload(gpt->stream, d->memory[CACHE_COUNTER], 0, &zero, sizeof(zero)));
+	NPU_DO(gpt, npurt_upload(gpt->stream, d->memory[CACHE_COUNTS], sequences * sizeof(zero),
+				 &zero, sizeof(zero)));
+	fill_rope(d);
 	if (!gpt->error)
 		return d;
 	npu_decoder_free(d);

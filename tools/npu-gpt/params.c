@@ -17,8 +17,8 @@ const char *gpt_shape_error(const struct gpt_shape *shape)
 		return "layers are not 1 to 128";
 	if (!shape->heads || shape->dim % shape->heads)
 		return "heads do not divide dim";
-	if (gpt_head_dim(shape) % 2 || gpt_head_dim(shape) > GPT_MAX_HEAD_DIM)
-		return "dim / heads is not an even number up to 256";
+	if (gpt_head_dim(shape) % 16 || gpt_head_dim(shape) > GPT_MAX_HEAD_DIM)
+		return "dim / heads is not a multiple of 16 up to 256";
 	if (shape->context < 2 || shape->context > GPT_MAX_CONTEXT)
 		return "context is not 2 to 8192";
 	return NULL;

@@ -134,4 +134,38 @@ struct npu_op_cache_append_args {
 
 #define NPU_OP_CACHE_ROW 32768
 
+/**
+ * struct npu_op_attention_decode_args - "op_attention_decode": a new position of each sequence
+ * @shape: with one query; dim is a multiple of 16, and heads at most NPU_OP_DECODE_ROWS for each
+ *	of kv_heads
+ * @q: of the new positions
+ * @k: likewise
+ * @v: likewise
+ * @k_cache: its batch is not used
+ * @v_cache: likewise
+ * @out: as q
+ * @pages: of the cache; lengths are with the new position
+ * @rope: F32, of each position the cosines and the sines of dim / 2 angles; 0: nothing turns
+ * @rope_pitch: bytes from position to position
+ */
+struct npu_op_attention_decode_args {
+	struct npu_op_attention_shape shape;
+	struct npu_op_heads q, k, v, k_cache, v_cache, out;
+	struct npu_op_pages pages;
+	uint64_t rope, rope_pitch;
+};
+
+#define NPU_OP_DECODE_ROWS 32
+#define NPU_OP_DECODE_WIDTH NPU_OP_ATTENTION_DIM
+
+/* npu_op_decode_heads() - heads of k that a block takes together: these are narrow and few. */
+static inline uint32_t npu_op_decode_heads(const struct npu_op_attention_shape *shape)
+{
+	const uint32_t by_width = NPU_OP_DECODE_WIDTH / shape->dim;
+	const uint32_t by_rows = NPU_OP_DECODE_ROWS * shape->kv_heads / shape->heads;
+	const uint32_t heads = by_width < by_rows ? by_width : by_rows;
+
+	return heads < shape->kv_heads ? heads : shape->kv_heads;
+}
+
 #endif /* NPU_OP_ATTENTION_H */

@@ -33,7 +33,6 @@ _Static_assert(6 * PART <= NPU_L1_SIZE, "L1 overflows");
 #define UB_LIMIT (UB_PART + COLUMN)
 #define UB_MASK (UB_LIMIT + COLUMN) /* a row of indices and the mask */
 #define UB_DATA (UB_MASK + MOST_KEYS * 4 + COLUMN)
-#define COLUMN_COUNT(rows) ((rows) * (NPU_TILE_ALIGN / 4))
 
 /* Flags from MTE2 to MTE1 by slot; those of both in other uses are ub_sync()'s. */
 #define FLAG_SLOT(slot) (slot)
@@ -72,37 +71,27 @@ static void attention_begin(struct attention *a, const struct npu_op_attention_a
 	npu_vdup(UB_MAX, 0, 4 * COLUMN / 4, NPU_F32);
 }
 
-/* Rows of a page of the cache, which ends the task if there is no such page. */
-static npu_addr page_at(const struct attention *a, npu_addr base, uint64_t page_bytes, uint32_t key)
-{
-	const struct npu_op_pages *pages = &a->args->pages;
-	const uint32_t page = npu_load_s32(pages->table + a->item.batch * pages->table_pitch +
-					   key / pages->page_size * 4ull);
-
-	if (page >= pages->pages)
-		npu_trap(a->item.batch);
-	return base + page * page_bytes;
-}
-
 /* Keys or values @first to @first + @count to L1. */
 static void load_keys(const struct attention *a, const struct npu_op_heads *heads,
 		      uint64_t page_bytes, npu_addr dst, uint32_t first, uint32_t count)
 {
-	const uint32_t page_size = a->args->pages.page_size, row = a->shape->dim * a->bytes;
+	const struct npu_op_pages *pages = &a->args->pages;
+	const uint32_t row = a->shape->dim * a->bytes;
 	const npu_addr head = heads->base + a->item.kv_head * heads->head;
 	uint32_t n;
 
-	if (!a->args->pages.lengths) {
+	if (!pages->lengths) {
 		npu_copy_2d(dst, head + a->item.batch * heads->batch + first * heads->position, row,
 			    count, a->dim_pitch, heads->position);
 		return;
 	}
 	for (; count; count -= n, first += n, dst += n * a->dim_pitch) {
-		n = npu_min(page_size - first % page_size, count);
-		npu_copy_2d(dst,
-			    page_at(a, head, page_bytes, first) +
-				    first % page_size * heads->position,
-			    row, n, a->dim_pitch, heads->position);
+		const uint32_t page = attn_page(pages, a->item.batch, first);
+		const uint32_t slot = first % pages->page_size;
+
+		n = npu_min(pages->page_size - slot, count);
+		npu_copy_2d(dst, head + page * page_bytes + slot * heads->position, row, n,
+			    a->dim_pitch, heads->position);
 	}
 }
 
@@ -142,53 +131,28 @@ static void scores(const struct attention *a, uint32_t count, unsigned int slot)
 	ub_sync(NPU_PIPE_FIX, NPU_PIPE_V);
 }
 
-/* The maximum of each row so far, and alpha, the factor of what was summed with the one before. */
-static void update_max(const struct attention *a, uint32_t count, int first)
+static struct attn_softmax softmax_of(const struct attention *a, uint32_t count)
 {
-	const uint32_t rows = a->item.rows, stats = COLUMN_COUNT(rows);
-
-	npu_vec_rows(rows, NPU_TILE_ALIGN, npu_align(count * 4), 0);
-	npu_vredmax(UB_PART, a->s, count, NPU_F32);
-	npu_vec_one_row();
-	/* A row that sees no key has a maximum all the same, to which exponentials are 0. */
-	npu_vmaxs(UB_PART, UB_PART, npu_f32_bits(F32_LOWEST), stats, NPU_F32);
-	if (first) {
-		npu_vmov(UB_MAX, UB_PART, stats, NPU_F32);
-		return;
-	}
-	npu_vmax(UB_PART, UB_PART, UB_MAX, stats, NPU_F32);
-	npu_vsub(UB_ALPHA, UB_MAX, UB_PART, stats, NPU_F32);
-	npu_vexp(UB_ALPHA, UB_ALPHA, stats, NPU_F32);
-	npu_vmov(UB_MAX, UB_PART, stats, NPU_F32);
-}
-
-/* s = exp(s - maximum); its sums are added to those before. */
-static void exponentials(const struct attention *a, uint32_t count, int first)
-{
-	const uint32_t rows = a->item.rows, pitch = npu_align(count * 4);
-
-	npu_vec_rows(rows, pitch, pitch, NPU_TILE_ALIGN);
-	npu_vsubr(a->s, a->s, UB_MAX, count, NPU_F32);
-	npu_vexp(a->s, a->s, count, NPU_F32);
-	npu_vec_rows(rows, NPU_TILE_ALIGN, pitch, 0);
-	npu_vsum(first ? UB_SUM : UB_PART, a->s, count, NPU_F32);
-	npu_vec_one_row();
-	if (first)
-		return;
-	npu_vmul(UB_SUM, UB_SUM, UB_ALPHA, COLUMN_COUNT(rows), NPU_F32);
-	npu_vadd(UB_SUM, UB_SUM, UB_PART, COLUMN_COUNT(rows), NPU_F32);
+	return (struct attn_softmax){
+		.scores = a->s,
+		.max = UB_MAX,
+		.sum = UB_SUM,
+		.alpha = UB_ALPHA,
+		.part = UB_PART,
+		.rows = a->item.rows,
+		.pitch = npu_align(count * 4),
+	};
 }
 
 static void softmax(const struct attention *a, uint32_t first_key, uint32_t count)
 {
-	const uint32_t pitch = npu_align(count * 4);
+	const struct attn_softmax x = softmax_of(a, count);
 
-	npu_vec_rows(a->item.rows, pitch, pitch, 0);
+	npu_vec_rows(x.rows, x.pitch, x.pitch, 0);
 	npu_vmuls(a->s, a->s, npu_f32_bits(a->shape->scale), count, NPU_F32);
 	if (first_key + count - 1ll > attn_limits(a->shape, &a->item).first)
 		attn_mask(a->shape, &a->item, a->s, first_key, count, UB_LIMIT, UB_MASK);
-	update_max(a, count, !first_key);
-	exponentials(a, count, !first_key);
+	attn_soften(&x, count, !first_key);
 }
 
 /* The exponentials, in the type of the values, to L0A. */
@@ -214,6 +178,7 @@ static void load_p(const struct attention *a, uint32_t count)
 static void accumulate(const struct attention *a, uint32_t count, unsigned int slot, int first)
 {
 	const uint32_t rows = a->item.rows, dim = a->shape->dim, pitch = a->out_pitch;
+	const struct attn_softmax x = softmax_of(a, count);
 
 	load_p(a, count);
 	npu_load0(NPU_L0B_BASE, L1_V(slot), count, dim, a->dim_pitch, a->dim_pitch, a->shape->dtype,
@@ -223,28 +188,20 @@ static void accumulate(const struct attention *a, uint32_t count, unsigned int s
 	ub_sync(NPU_PIPE_MTE3, NPU_PIPE_FIX);
 	npu_fixpipe(first ? a->o : a->product, L0C_O, rows, dim, pitch, NPU_F32, NPU_F32, 0, 0);
 	ub_sync(NPU_PIPE_FIX, NPU_PIPE_V);
-	if (first)
-		return;
-	npu_vec_rows(rows, pitch, pitch, NPU_TILE_ALIGN);
-	npu_vmulr(a->o, a->o, UB_ALPHA, dim, NPU_F32);
-	npu_vec_rows(rows, pitch, pitch, pitch);
-	npu_vadd(a->o, a->o, a->product, dim, NPU_F32);
+	if (!first)
+		attn_add(&x, a->o, a->product, dim, pitch);
 }
 
 /* out = o / sum; lse = maximum + ln(sum) */
 static void store(const struct attention *a)
 {
 	const uint32_t rows = a->item.rows, dim = a->shape->dim, dtype = a->shape->dtype;
-	const uint32_t stats = COLUMN_COUNT(rows);
+	const struct attn_softmax x = softmax_of(a, 0);
 
 	npu_vec_one_row();
-	npu_vln(UB_PART, UB_SUM, stats, NPU_F32);
-	npu_vadd(UB_PART, UB_PART, UB_MAX, stats, NPU_F32);
-	/* A row that sees a key has a sum of 1 or more, one that sees none 0, as are its o. */
-	npu_vmaxs(UB_SUM, UB_SUM, npu_f32_bits(0x1p-126f), stats, NPU_F32);
-	npu_vrecip(UB_SUM, UB_SUM, stats, NPU_F32);
-	npu_vec_rows(rows, a->out_pitch, a->out_pitch, NPU_TILE_ALIGN);
-	npu_vmulr(a->o, a->o, UB_SUM, dim, NPU_F32);
+	npu_vln(UB_PART, UB_SUM, ATTN_COLUMN(rows), NPU_F32);
+	npu_vadd(UB_PART, UB_PART, UB_MAX, ATTN_COLUMN(rows), NPU_F32);
+	attn_divide(&x, a->o, dim, a->out_pitch);
 	if (dtype != NPU_F32) {
 		npu_vec_rows(rows, a->dim_pitch, a->out_pitch, 0);
 		npu_vcast(a->product, a->o, dim, NPU_F32, dtype, 0);
@@ -261,8 +218,8 @@ static void store(const struct attention *a)
 static void clear(const struct attention *a)
 {
 	npu_vec_one_row();
-	npu_vdup(UB_SUM, 0, COLUMN_COUNT(a->item.rows), NPU_F32);
-	npu_vdup(UB_MAX, npu_f32_bits(F32_LOWEST), COLUMN_COUNT(a->item.rows), NPU_F32);
+	npu_vdup(UB_SUM, 0, ATTN_COLUMN(a->item.rows), NPU_F32);
+	npu_vdup(UB_MAX, npu_f32_bits(F32_LOWEST), ATTN_COLUMN(a->item.rows), NPU_F32);
 	npu_vdup(a->o, 0, a->item.rows * a->out_pitch / 4, NPU_F32);
 }
 
@@ -295,19 +252,6 @@ static void attend(const struct attention *a)
 	store(a);
 }
 
-/* The keys of a sequence; of a cache as many as its length says. */
-static uint32_t sequence_keys(const struct npu_op_attention_args *args, uint32_t batch)
-{
-	uint32_t keys;
-
-	if (!args->pages.lengths)
-		return args->shape.keys;
-	keys = npu_load_s32(args->pages.lengths + batch * 4ull);
-	if (keys > args->shape.keys)
-		npu_trap(batch);
-	return keys;
-}
-
 NPU_ARGS(op_attention, struct npu_op_attention_args, in(q.base), in(k.base), in(v.base),
 	 out(out.base), out(lse.base), in(pages.table), in(pages.lengths));
 
@@ -330,7 +274,9 @@ NPU_KERNEL(op_attention, struct npu_op_attention_args)
 			.row = row,
 			.rows = npu_min(ROWS, rows - row),
 		};
-		a.item.keys = sequence_keys(args, a.item.batch);
+		a.item.keys = args->pages.lengths
+				      ? attn_length(&args->pages, a.item.batch, shape->keys)
+				      : shape->keys;
 		attend(&a);
 	}
 }

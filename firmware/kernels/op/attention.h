@@ -113,4 +113,101 @@ static inline void attn_move_rows(const struct npu_op_attention_shape *shape,
 	}
 }
 
+/*
+ * struct attn_softmax - the online softmax of rows of scores
+ * @scores: rows of fp32, @pitch bytes apart
+ * @max, @sum: of each row so far, 32 bytes apart, as are all columns
+ * @alpha: factor of what was summed before the last update
+ * @part: room to work
+ */
+struct attn_softmax {
+	npu_addr scores, max, sum, alpha, part;
+	uint32_t rows, pitch;
+};
+
+/* Elements that a column of @rows spans. */
+#define ATTN_COLUMN(rows) ((rows) * (NPU_TILE_ALIGN / 4))
+
+/* The maximum of each row so far, and alpha. */
+static inline void attn_update_max(const struct attn_softmax *x, uint32_t count, int first)
+{
+	const uint32_t stats = ATTN_COLUMN(x->rows);
+
+	npu_vec_rows(x->rows, NPU_TILE_ALIGN, x->pitch, 0);
+	npu_vredmax(x->part, x->scores, count, NPU_F32);
+	npu_vec_one_row();
+	/* A row that sees no key has a maximum all the same, to which exponentials are 0. */
+	npu_vmaxs(x->part, x->part, npu_f32_bits(F32_LOWEST), stats, NPU_F32);
+	if (first) {
+		npu_vmov(x->max, x->part, stats, NPU_F32);
+		return;
+	}
+	npu_vmax(x->part, x->part, x->max, stats, NPU_F32);
+	npu_vsub(x->alpha, x->max, x->part, stats, NPU_F32);
+	npu_vexp(x->alpha, x->alpha, stats, NPU_F32);
+	npu_vmov(x->max, x->part, stats, NPU_F32);
+}
+
+/* attn_soften() - scores = exp(scores - maximum); their sums are added to those before. */
+static inline void attn_soften(const struct attn_softmax *x, uint32_t count, int first)
+{
+	attn_update_max(x, count, first);
+	npu_vec_rows(x->rows, x->pitch, x->pitch, NPU_TILE_ALIGN);
+	npu_vsubr(x->scores, x->scores, x->max, count, NPU_F32);
+	npu_vexp(x->scores, x->scores, count, NPU_F32);
+	npu_vec_rows(x->rows, NPU_TILE_ALIGN, x->pitch, 0);
+	npu_vsum(first ? x->sum : x->part, x->scores, count, NPU_F32);
+	npu_vec_one_row();
+	if (first)
+		return;
+	npu_vmul(x->sum, x->sum, x->alpha, ATTN_COLUMN(x->rows), NPU_F32);
+	npu_vadd(x->sum, x->sum, x->part, ATTN_COLUMN(x->rows), NPU_F32);
+}
+
+/* attn_divide() - rows of @dim fp32 become those by their sums, which are not needed again. */
+static inline void attn_divide(const struct attn_softmax *x, npu_addr rows, uint32_t dim,
+			       uint32_t pitch)
+{
+	const uint32_t stats = ATTN_COLUMN(x->rows);
+
+	npu_vec_one_row();
+	/* A row that sees a key has a sum of 1 or more, one that sees none 0, as are its elements. */
+	npu_vmaxs(x->sum, x->sum, npu_f32_bits(0x1p-126f), stats, NPU_F32);
+	npu_vrecip(x->sum, x->sum, stats, NPU_F32);
+	npu_vec_rows(x->rows, pitch, pitch, NPU_TILE_ALIGN);
+	npu_vmulr(rows, rows, x->sum, dim, NPU_F32);
+}
+
+/* attn_add() - @out = @out alpha + @product, rows of @dim fp32 */
+static inline void attn_add(const struct attn_softmax *x, npu_addr out, npu_addr product,
+			    uint32_t dim, uint32_t pitch)
+{
+	npu_vec_rows(x->rows, pitch, pitch, NPU_TILE_ALIGN);
+	npu_vmulr(out, out, x->alpha, dim, NPU_F32);
+	npu_vec_rows(x->rows, pitch, pitch, pitch);
+	npu_vadd(out, out, product, dim, NPU_F32);
+}
+
+/* attn_page() - of a position of a sequence; the task ends if the cache has no such page. */
+static inline uint32_t attn_page(const struct npu_op_pages *pages, uint32_t sequence, uint32_t at)
+{
+	const uint32_t page = npu_load_s32(pages->table + sequence * pages->table_pitch +
+					   at / pages->page_size * 4ull);
+
+	if (page >= pages->pages)
+		npu_trap(sequence);
+	return page;
+}
+
+/* attn_length() - of a sequence; the task ends if the table has no pages for it. */
+static inline uint32_t attn_length(const struct npu_op_pages *pages, uint32_t sequence,
+				   uint32_t most)
+{
+	const uint32_t length = npu_load_s32(pages->lengths + sequence * 4ull);
+
+	if (length > most)
+		npu_trap(sequence);
+	return length;
+}
+
 #endif /* OP_ATTENTION_H */

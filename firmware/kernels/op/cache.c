@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* New positions of keys and values into a cache in pages. */
 #include "npu_kernel.h"
-#include "npu_op_attention.h"
-#include "ub_ring.h"
+#include "attention.h"
 
 #define SLOT (NPU_UB_SIZE / UB_SLOTS)
 #define V_AT (SLOT / 2)
@@ -43,21 +42,16 @@ static unsigned int append(const struct npu_op_cache_append_args *args, uint32_t
 			   uint32_t head, unsigned int slot)
 {
 	const struct npu_op_pages *pages = &args->pages;
-	const uint32_t length = npu_load_s32(pages->lengths + batch * 4ull);
+	const uint32_t length = attn_length(pages, batch, args->capacity);
 	const uint32_t most = V_AT / npu_align(args->row_bytes);
 	struct run run = { .batch = batch, .head = head };
 
-	if (length > args->capacity)
-		npu_trap(batch);
 	if (length < args->positions)
 		run.position = args->positions - length;
 	for (; run.position < args->positions; run.position += run.rows, slot = !slot) {
 		const uint32_t to = length - args->positions + run.position;
 
-		run.page = npu_load_s32(pages->table + batch * pages->table_pitch +
-					to / pages->page_size * 4ull);
-		if (run.page >= pages->pages)
-			npu_trap(batch);
+		run.page = attn_page(pages, batch, to);
 		run.slot = to % pages->page_size;
 		run.rows = npu_min(npu_min(pages->page_size - run.slot, most),
 				   args->positions - run.position);

@@ -300,6 +300,20 @@ int npuop_attention_paged(npuop *ops, const npuop_attention_attr *attr, const np
 int npuop_cache_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
 		       const npuop_tensor *table, const npuop_tensor *lengths,
 		       const npuop_tensor *k_cache, const npuop_tensor *v_cache);
+/*
+ * npuop_attention_decode() - npuop_rope(), npuop_cache_append() and npuop_attention_paged() of one
+ * new position of each sequence
+ * @q: [batch, heads, 1, dim]; dim is a multiple of 16, and heads at most 32 kv heads
+ * @k: [batch, 1, kv heads, dim]; @v: likewise
+ * @rope: [positions, dim] F32, dense rows: of each position the cosines of dim / 2 angles, then
+ *	their sines; of as many positions as the table has pages for. NULL: nothing turns.
+ * @lengths: [batch] S32: of each sequence with the new position; of length 0: zeros
+ */
+int npuop_attention_decode(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
+			   const npuop_tensor *k, const npuop_tensor *v, const npuop_tensor *rope,
+			   const npuop_tensor *table, const npuop_tensor *lengths,
+			   const npuop_tensor *k_cache, const npuop_tensor *v_cache,
+			   const npuop_tensor *out);
 
 /* Tables: npuop_gather(3). An index that is out of range ends the task with an error. */
 
