@@ -6,6 +6,7 @@
 #ifndef NPURT_COMMAND_H
 #define NPURT_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,8 @@ struct rt_op_kernel {
 	const void *args; /* the caller's */
 	uint32_t args_bytes;
 	uint32_t blocks, max_cores;
-	uint64_t canary; /* of strict mode; 0: not in it */
+	bool strict;
+	uint64_t canary; /* in strict mode: 0: memory has none */
 };
 
 struct rt_op_host {
@@ -99,7 +101,7 @@ static inline size_t rt_op_args_bytes(const struct rt_op *op)
 {
 	if (op->kind != NPURT_COMMAND_KERNEL)
 		return 0;
-	return op->kernel.canary ? rt_op_strict_offset(&op->kernel) + sizeof(struct npu_strict) :
+	return op->kernel.strict ? rt_op_strict_offset(&op->kernel) + sizeof(struct npu_strict) :
 				   op->kernel.args_bytes;
 }
 

@@ -65,7 +65,7 @@ static void encode_kernel(struct rt_encoder *e, const struct rt_op *op)
 		.blocks = k->blocks,
 		.max_cores = k->max_cores,
 		.log = rt_unlikely(k->kernel->log) ? rt_print_log(k->kernel, e->task[-1].label) : 0,
-		.strict = k->canary ? put_strict(e, k) : 0,
+		.strict = k->strict ? put_strict(e, k) : 0,
 	};
 }
 

@@ -216,8 +216,7 @@ int npurt_graph_add_kernel(npurt_graph *graph, npurt_graph_node *const *deps, un
 	int err = check_graph(graph);
 
 	if (!err)
-		err = rt_attr_take(&graph->context->diag, "npurt_launch_attr", 0, &a, sizeof(a),
-				   attr);
+		err = rt_launch_attr_take(&graph->context->diag, graph->context, attr, &a);
 	if (!err)
 		err = rt_launch_check(&graph->context->diag, graph->context, kernel, blocks, args,
 				      args_size);
@@ -230,7 +229,9 @@ int npurt_graph_add_kernel(npurt_graph *graph, npurt_graph_node *const *deps, un
 		.label = a.label ? a.label : kernel->name,
 		.site = { a.file, a.line },
 		.kernel = { .kernel = kernel, .args_bytes = (uint32_t)args_size, .blocks = blocks,
-			    .max_cores = a.max_cores, .canary = graph->context->canary },
+			    .max_cores = a.max_cores,
+			    .strict = a.flags & NPURT_LAUNCH_STRICT || graph->context->canary,
+			    .canary = graph->context->canary },
 	};
 	n.data = (void *)(uintptr_t)args;
 	n.data_bytes = args_size;

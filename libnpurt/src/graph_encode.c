@@ -77,7 +77,7 @@ static void add_node_op(struct writer *w, const npurt_graph_node *node)
 
 	if (node->data_bytes)
 		add_reloc(w, index, 1);
-	if (node->op.kind == NPURT_COMMAND_KERNEL && node->op.kernel.canary)
+	if (node->op.kind == NPURT_COMMAND_KERNEL && node->op.kernel.strict)
 		add_reloc(w, index, offsetof(struct npu_cmd_kernel, strict) / sizeof(npu_le64));
 	if (upload && w->map)
 		command_at(w, index)->copy.src = w->va + data;

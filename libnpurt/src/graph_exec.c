@@ -15,6 +15,7 @@ struct rt_image {
 	struct rt_image *next;
 	npurt_memory *memory;
 	uint8_t *map;
+	uint32_t commands;
 	npurt_stream *stream; /* of the last launch, a reference */
 	uint64_t point;
 };
@@ -54,6 +55,7 @@ static void set_use(npurt_stream **stream, uint64_t *point, npurt_stream *new, u
 static void free_image(struct rt_image *image)
 {
 	set_use(&image->stream, &image->point, NULL, 0);
+	rt_strict_review(image->memory, image->commands);
 	rt_memory_destroy(image->memory);
 	free(image);
 }
@@ -81,6 +83,7 @@ static int new_image(npurt_graph_exec *exec, struct rt_image **result)
 	if (err)
 		goto fail_memory;
 	image->map = map;
+	image->commands = exec->program.num_commands;
 	*result = image;
 	return 0;
 
@@ -423,6 +426,7 @@ static int launch(npurt_graph_exec *exec, npurt_stream *stream)
 		err = kernel_gone(&stream->diag, exec->gone);
 	if (err)
 		return err;
+	rt_strict_review(exec->image->memory, exec->image->commands);
 	for (uint32_t i = 0; i < p->num_segments && !err; i++)
 		err = launch_segment(exec, stream, &p->segments[i]);
 	/* One that failed half-way has used the image, too. */

@@ -409,6 +409,7 @@ struct npurt_context {
 	atomic_ullong modules_loaded; /* so far */
 	atomic_uint num_communicators;
 	uint64_t canary; /* in strict mode, what memory holds that nobody has written; else 0 */
+	atomic_bool strict; /* there have been launches in strict mode, or are to be */
 	atomic_bool strict_incomplete; /* it was told that the device has not looked at all */
 	pthread_mutex_t lock; /* of all that follows */
 	struct rt_va va;
@@ -444,6 +445,8 @@ struct npurt_context {
 
 /* Of a new context, as @flags of its attributes and the environment have it. */
 int rt_strict_init(npurt_context *context, uint32_t flags);
+/* A launch asks for it itself. */
+int rt_strict_launch(struct rt_diag *diag, npurt_context *context);
 /* New memory, if it is the caller's own. */
 int rt_strict_fill(npurt_memory *memory);
 /* A block of a pool, when @stream gets there. */
@@ -453,7 +456,7 @@ void rt_strict_explain(npurt_context *context, const struct drm_npu_queue_get_st
 		       npurt_fault *fault);
 /* And in a sentence; fault->pipe is known. */
 void rt_strict_say(const npurt_fault *fault, char *text, size_t size);
-/* The first @commands in @memory have ended: did the device look at all they did? */
+/* Did the device look at all that the first @commands in @memory have done? */
 void rt_strict_review(const npurt_memory *memory, uint32_t commands);
 
 /* stream.c: commands are written into chunks, from the bottom, and arguments from the top. */
@@ -736,6 +739,10 @@ int rt_coll_syncobj_wait(npurt_stream *stream, uint64_t point, int64_t deadline)
 bool rt_arg_reserved(const struct npu_arg_desc *arg);
 
 /* launch.c */
+
+/* @own gets the caller's @attr, or none. */
+int rt_launch_attr_take(struct rt_diag *diag, npurt_context *context,
+			const npurt_launch_attr *attr, npurt_launch_attr *own);
 int rt_launch_check(struct rt_diag *diag, const npurt_context *context,
 		    const npurt_kernel *kernel, uint32_t blocks, const void *args,
 		    size_t args_size);

@@ -4,6 +4,17 @@
  */
 #include "internal.h"
 
+int rt_launch_attr_take(struct rt_diag *diag, npurt_context *context,
+			const npurt_launch_attr *attr, npurt_launch_attr *own)
+{
+	int err = rt_attr_take(diag, "npurt_launch_attr", NPURT_LAUNCH_STRICT, own, sizeof(*own),
+			       attr);
+
+	if (!err && own->flags & NPURT_LAUNCH_STRICT)
+		err = rt_strict_launch(diag, context);
+	return err;
+}
+
 int rt_launch_check(struct rt_diag *diag, const npurt_context *context,
 		    const npurt_kernel *kernel, uint32_t blocks, const void *args, size_t args_size)
 {
@@ -37,6 +48,7 @@ static int launch(npurt_stream *stream, const npurt_kernel *kernel, uint32_t blo
 			.args_bytes = (uint32_t)args_size,
 			.blocks = blocks,
 			.max_cores = attr->max_cores,
+			.strict = attr->flags & NPURT_LAUNCH_STRICT || stream->context->canary,
 			.canary = stream->context->canary,
 		},
 	};
@@ -55,7 +67,7 @@ int npurt_launch(npurt_stream *stream, npurt_kernel *kernel, uint32_t blocks, co
 	if (err)
 		return err;
 	if (attr)
-		err = rt_attr_take(&stream->diag, "npurt_launch_attr", 0, &own, sizeof(own), attr);
+		err = rt_launch_attr_take(&stream->diag, stream->context, attr, &own);
 	if (!err)
 		err = rt_launch_check(&stream->diag, stream->context, kernel, blocks, args,
 				      args_size);

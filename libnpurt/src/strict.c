@@ -21,19 +21,27 @@ static bool wanted_by_environment(void)
 	return value && value[0] && strcmp(value, "0") != 0;
 }
 
+static int check_device(struct rt_diag *diag, const npurt_device *device)
+{
+	if (device->info.hw_version >= NPU_HW_VERSION_1_2)
+		return 0;
+	return rt_fail(diag, NPURT_ERROR_UNSUPPORTED,
+		       "strict mode needs hardware version 1.2, the device has %u.%u",
+		       device->info.hw_version >> 16, device->info.hw_version & 0xffff);
+}
+
 int rt_strict_init(npurt_context *context, uint32_t flags)
 {
 	npurt_device *device = context->device;
-	const bool asked = flags & NPURT_CONTEXT_STRICT;
 
-	if (!asked && !wanted_by_environment())
+	if (flags & NPURT_CONTEXT_STRICT) {
+		int err = check_device(&device->diag, device);
+
+		if (err)
+			return err;
+	} else if (!wanted_by_environment()) {
 		return 0;
-	if (device->info.hw_version < NPU_HW_VERSION_1_2) {
-		if (asked)
-			return rt_fail(&device->diag, NPURT_ERROR_UNSUPPORTED,
-				       "strict mode needs hardware version 1.2, the device has "
-				       "%u.%u", device->info.hw_version >> 16,
-				       device->info.hw_version & 0xffff);
+	} else if (device->info.hw_version < NPU_HW_VERSION_1_2) {
 		rt_log(device, NPURT_LOG_WARNING,
 		       "NPURT_STRICT: not in strict mode, which hardware version %u.%u has not",
 		       device->info.hw_version >> 16, device->info.hw_version & 0xffff);
@@ -43,7 +51,17 @@ int rt_strict_init(npurt_context *context, uint32_t flags)
 		if (getrandom(&context->canary, sizeof(context->canary), 0) < 0)
 			return rt_fail_errno(&device->diag, -errno, "make a random number");
 	}
+	context->strict = true;
 	return 0;
+}
+
+int rt_strict_launch(struct rt_diag *diag, npurt_context *context)
+{
+	int err = check_device(diag, context->device);
+
+	if (!err)
+		context->strict = true;
+	return err;
 }
 
 int rt_strict_fill(npurt_memory *memory)
@@ -199,7 +217,7 @@ void rt_strict_explain(npurt_context *context, const struct drm_npu_queue_get_st
 	uint64_t offset;
 
 	fault->pipe = fault->other_pipe = NPURT_NO_PIPE;
-	if (!context->canary || !find(context, state, &finding))
+	if (!context->strict || !find(context, state, &finding))
 		return;
 	fault->pipe = finding.pipe;
 	fault->bytes = finding.bytes;
@@ -258,7 +276,9 @@ void rt_strict_review(const npurt_memory *memory, uint32_t commands)
 	npurt_context *context = memory->context;
 	const struct npu_cmd *cmds = memory->map;
 
-	for (uint32_t i = 0; context->canary && i < commands; i++) {
+	if (!context->strict || context->strict_incomplete)
+		return;
+	for (uint32_t i = 0; i < commands; i++) {
 		const struct npu_strict *strict = told(memory, &cmds[i]);
 
 		if (strict && strict->flags & NPU_STRICT_INCOMPLETE &&

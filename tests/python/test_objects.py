@@ -481,6 +481,40 @@ class Modules(OnDevice):
             self.assertIn(f"test_objects.py:{line}", str(caught.exception))
             self.stream.reset()
 
+    def assert_found(self, context, launch):
+        """Strict mode finds that the kernel's pipes meet without a flag."""
+        with context.stream() as stream:
+            launch(stream)
+            if self.is_null:
+                stream.synchronize()
+                return
+            with self.assertRaisesRegex(npurt.StreamError, "without a flag from MTE2 to V"):
+                stream.synchronize()
+
+    def test_strict(self):
+        """a launch, a node and a context in strict mode"""
+        path, wrong = MODULE.replace("rt_kernels", "rt_strict"), 1
+        memory = self.context.memory(4096)
+        args = {"in": memory, "out": memory.address + 2048, "what": wrong}
+        kernel, graph = self.context.module(path)["strict"], self.context.graph()
+        kernel.launch(self.stream, 1, args)
+        self.stream.synchronize()
+        graph.kernel(kernel, 1, args, strict=True)
+        self.assert_found(self.context, lambda s: kernel.launch(s, 1, args, strict=True))
+        self.assert_found(self.context, graph.instantiate().launch)
+
+    def test_strict_context(self):
+        """a context in strict mode, whose new memory is not zero"""
+        with self.device.context(strict=True) as context:
+            memory = context.memory(4096, npurt.Placement.HOST)
+            words = np.frombuffer(memory.buffer, "uint64")
+            self.assertTrue(words[0] and (words == words[0]).all())
+            words[:] = 0
+            args = struct.pack("<QQII", memory.address, memory.address + 2048, 1, 0)
+            kernel = context.module(MODULE.replace("rt_kernels", "rt_strict"))["strict"]
+            self.assert_found(context, lambda s: kernel.launch(s, 1, args, keep=[memory]))
+            del words, memory, kernel
+
     def test_print(self):
         """what kernels print comes to a function"""
         module = self.context.module(MODULE.replace("rt_kernels", "print_kernels"))

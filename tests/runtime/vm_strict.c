@@ -48,12 +48,22 @@ static void write_input(struct rig *r)
 	memset(map, 1, 4096);
 }
 
-static int launch(struct rig *r, npurt_stream *stream, uint32_t what)
+static const npurt_launch_attr strict_launch = {
+	.size = sizeof(strict_launch), .flags = NPURT_LAUNCH_STRICT,
+};
+
+static int launch_with(struct rig *r, npurt_stream *stream, uint32_t what,
+		       const npurt_launch_attr *attr)
 {
 	const struct strict_args args = { .in = npurt_memory_address(r->in),
 					  .out = npurt_memory_address(r->out), .what = what };
 
-	return npurt_launch(stream, r->kernel, BLOCKS, &args, sizeof(args), NULL);
+	return npurt_launch(stream, r->kernel, BLOCKS, &args, sizeof(args), attr);
+}
+
+static int launch(struct rig *r, npurt_stream *stream, uint32_t what)
+{
+	return launch_with(r, stream, what, NULL);
 }
 
 /* "rt_strict.c:27", for the line with the comment @mark. */
@@ -240,6 +250,54 @@ static void test_functional(void)
 	free_rig(&r);
 }
 
+/* One launch among others of a context that is not in strict mode: its memory has no canary. */
+static void test_one_launch(void)
+{
+	npurt_fault fault = { .size = sizeof(fault) };
+	struct rig r = make_rig(0);
+	npurt_stream *stream;
+
+	NEED(npurt_stream_create(r.context, NULL, &stream));
+	NEED(launch(&r, stream, STRICT_FLAG));
+	NEED(launch_with(&r, stream, STRICT_NONE, &strict_launch));
+	WORKS(npurt_stream_synchronize(stream));
+	NEED(launch_with(&r, stream, STRICT_FLAG, &strict_launch));
+	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
+	NEED(npurt_stream_get_fault(stream, &fault));
+	ok(fault.status == NPU_ST_STRICT_FLAG && says(&fault, line_of("use")) &&
+		   says(&fault, "V reads UB+0x0 (64 bytes), which MTE2 wrote at"),
+	   "one launch asks for it");
+	NEED(npurt_stream_destroy(stream));
+	free_rig(&r);
+}
+
+/* Captured beside a launch that does not ask. */
+static void test_one_captured(void)
+{
+	npurt_fault fault = { .size = sizeof(fault) };
+	struct rig r = make_rig(0);
+	npurt_graph_exec *exec;
+	npurt_stream *stream;
+	npurt_graph *graph;
+
+	NEED(npurt_stream_create(r.context, NULL, &stream));
+	NEED(npurt_stream_begin_capture(stream, 0));
+	NEED(launch(&r, stream, STRICT_FLAG));
+	NEED(launch_with(&r, stream, STRICT_LEFT, &strict_launch));
+	NEED(npurt_stream_end_capture(stream, &graph));
+	NEED(npurt_graph_instantiate(graph, NULL, &exec));
+	NEED(npurt_graph_launch(exec, stream));
+	GIVES(npurt_stream_synchronize(stream), NPURT_ERROR_STREAM_FAULT);
+	NEED(npurt_stream_get_fault(stream, &fault));
+	ok(fault.status == NPU_ST_STRICT_FLAG &&
+		   says(&fault, "flag 5 from V to M is left set at the end"),
+	   "one launch of a graph asks for it");
+	NEED(npurt_graph_exec_destroy(exec));
+	NEED(npurt_graph_destroy(graph));
+	NEED(npurt_stream_destroy(stream));
+	free_rig(&r);
+}
+
 static void test_environment(void)
 {
 	struct rig r;
@@ -265,6 +323,8 @@ int main(void)
 	test_pool(&r);
 	free_rig(&r);
 	test_functional();
+	test_one_launch();
+	test_one_captured();
 	test_environment();
 	return rt_done();
 }

@@ -785,9 +785,12 @@ int npurt_context_set_print(npurt_context *context, npurt_print_fn fn, void *dat
 #define NPURT_MAX_BLOCKS 65535
 #define NPURT_MAX_ARGS_SIZE 4096
 
+/* Flags of npurt_launch_attr. */
+#define NPURT_LAUNCH_STRICT (1U << 0) /* this one is in strict mode: see npurt_strict(7) */
+
 typedef struct npurt_launch_attr {
 	uint32_t size;
-	uint32_t flags; /* none defined */
+	uint32_t flags; /* NPURT_LAUNCH_* */
 	uint32_t timeout_us; /* 0: the stream's */
 	uint32_t max_cores; /* 0: all that the stream may use */
 	uint64_t tag; /* the caller's own, comes back in a fault */

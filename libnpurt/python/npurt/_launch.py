@@ -11,6 +11,8 @@ from ._handle import encode
 # A fault has room for 127 bytes of "file:line"; the end of a path tells most.
 SITE_BYTES = 112
 
+STRICT = 1
+
 
 @functools.cache
 def _file(name):
@@ -18,9 +20,9 @@ def _file(name):
     return os.fsencode(name)[-SITE_BYTES:]
 
 
-def launch_attributes(timeout_us, max_cores, tag, label):
+def launch_attributes(timeout_us, max_cores, tag, label, strict):
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
-    return launch_attr(timeout_us=timeout_us, max_cores=max_cores, tag=tag, label=encode(label),
-                       file=_file(frame.f_code.co_filename), line=frame.f_lineno)
+    return launch_attr(flags=STRICT if strict else 0, timeout_us=timeout_us, max_cores=max_cores,
+                       tag=tag, label=encode(label), file=_file(frame.f_code.co_filename), line=frame.f_lineno)

@@ -106,8 +106,9 @@ class Device(Owner):
         """The same for people."""
         return self._written(lib.hang_write)
 
-    def context(self):
-        return Context(self)
+    def context(self, strict=False):
+        """A context; the attribute is that of Context."""
+        return Context(self, strict)
 
     def trace(self, function, kinds=TraceKind.ALL):
         """Calls function with a dictionary, as struct npurt_trace_record, for what is done."""
@@ -118,12 +119,18 @@ class Device(Owner):
 
 
 class Context(Owner):
-    """An address space of a device. What is made from one works together."""
+    """
+    An address space of a device. What is made from one works together. With strict=True mistakes
+    of all kernels are looked for, and new memory is not zero: see npurt_strict(7).
+    """
 
-    def __init__(self, device):
+    STRICT = 1
+
+    def __init__(self, device, strict=False):
+        attr = _ffi.context_attr(flags=self.STRICT if strict else 0)
         pointer = ctypes.c_void_p()
-        check_device(lib.context_create(device.pointer, None, ctypes.byref(pointer)),
-                     device.pointer)
+        check_device(lib.context_create(device.pointer, ctypes.byref(attr),
+                                        ctypes.byref(pointer)), device.pointer)
         self._handle = Handle(pointer, lib.context_destroy, device._handle)
 
     def memory(self, size, placement=Placement.HBM, label=None, **attributes):

@@ -105,9 +105,9 @@ class Graph(Owner):
         return GraphNode(self, pointer, kernel)
 
     def kernel(self, kernel, blocks, args=None, after=(), keep=(), timeout_us=0, max_cores=0,
-               tag=0, label=None):
+               tag=0, label=None, strict=False):
         """A launch; see Stream.launch() and Kernel.launch() for what is taken."""
-        attr = launch_attributes(timeout_us, max_cores, tag, label)
+        attr = launch_attributes(timeout_us, max_cores, tag, label, strict)
         data, handles = pack_arguments(kernel, args, keep)
         return self._add(lib.graph_add_kernel, after, kernel.pointer, blocks, data or None,
                          len(data), ctypes.byref(attr), keep=handles, kernel=kernel)

@@ -244,12 +244,13 @@ class Stream(Owner):
         del kept
 
     def launch(self, kernel, blocks, args=None, keep=(), timeout_us=0, max_cores=0, tag=0,
-               label=None):
+               label=None, strict=False):
         """
         Starts a kernel. @args is what it takes: a ctypes structure, bytes, or None. Memory and
-        arrays in @keep are not freed before the kernel has ended.
+        arrays in @keep are not freed before the kernel has ended. With @strict its mistakes are
+        looked for, see npurt_strict(7).
         """
-        attr = launch_attributes(timeout_us, max_cores, tag, label)
+        attr = launch_attributes(timeout_us, max_cores, tag, label, strict)
         data = b"" if args is None else bytes(args)
         self._check(lib.launch(self.pointer, kernel.pointer, blocks, data or None, len(data),
                                ctypes.byref(attr)))
