@@ -4,69 +4,90 @@
 
 #include <npu_op_train.h>
 
-#include "internal.h"
+#include "walk.h"
 
-#define LEAST 4096 /* elements that are worth a block */
 #define F32 OP_TYPE(NPUOP_F32)
 #define HALVES (OP_TYPE(NPUOP_F16) | OP_TYPE(NPUOP_BF16))
 
-/* A tensor of a step. All are dense, of the gradient's shape, and apart from each other. */
+/*
+ * A tensor of a step, and where the kernel has it. All are of the gradient's shape, and apart from
+ * each other.
+ */
 struct operand {
 	const char *name;
-	const npuop_tensor *tensor; /* NULL: not there */
+	const npuop_tensor *tensor; /* NULL: not there, */
+	bool optional; /* which may be so */
 	uint32_t types;
 	bool written;
+	struct npu_op_operand *at;
 };
+
+#define GRAD 0
+#define PARAM 1
 
 static int check_operand(npuop *ops, const struct operand *all, uint32_t i)
 {
 	const struct operand *o = &all[i];
-	int err = o->written ? op_write(ops, o->name, o->tensor, o->types)
-			     : op_read(ops, o->name, o->tensor, o->types);
+	int err;
 
-	if (!err)
-		err = op_same(ops, o->name, o->tensor, all[0].name, all[0].tensor);
-	if (!err)
-		err = op_dense(ops, o->name, o->tensor);
+	if (!o->tensor && o->optional)
+		return 0;
+	if ((err = (o->written ? op_write : op_read)(ops, o->name, o->tensor, o->types)) ||
+	    (err = op_same(ops, o->name, o->tensor, all[GRAD].name, all[GRAD].tensor)))
+		return err;
 	for (uint32_t j = 0; !err && j < i; j++)
 		if (all[j].tensor)
 			err = op_apart(ops, o->name, o->tensor, all[j].name, all[j].tensor);
 	return err;
 }
 
-static int check_operands(npuop *ops, const struct operand *all, uint32_t count)
-{
-	int err = op_read(ops, all[0].name, all[0].tensor, all[0].types);
-
-	for (uint32_t i = 0; !err && i < count; i++)
-		if (all[i].tensor)
-			err = check_operand(ops, all, i);
-	return err;
-}
-
-/* A pointer that may not be NULL: what check_operands() takes for "not there". */
-static int need(npuop *ops, const char *name, const void *pointer)
-{
-	return pointer ? 0 : op_fail(ops, NPURT_ERROR_INVALID, "%s is NULL", name);
-}
-
 static int check_control(npuop *ops, const npuop_tensor *control, const struct operand *all,
 			 uint32_t count)
 {
-	const uint64_t shape[] = { 4 };
 	int err;
 
-	if (!control)
-		return 0;
-	err = op_read(ops, "control", control, F32);
-	if (!err)
-		err = op_shape(ops, "control", control, 1, shape);
-	if (!err)
-		err = op_dense(ops, "control", control);
+	if ((err = op_read(ops, "control", control, F32)) ||
+	    (err = op_shape(ops, "control", control, 1, (const uint64_t[]){ 4 })) ||
+	    (err = op_dense(ops, "control", control)))
+		return err;
 	for (uint32_t i = 0; !err && i < count; i++)
 		if (all[i].tensor && all[i].written)
 			err = op_apart(ops, "control", control, all[i].name, all[i].tensor);
 	return err;
+}
+
+static int check_operands(npuop *ops, const struct operand *all, uint32_t count,
+			  const npuop_tensor *control)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < count; i++)
+		err = check_operand(ops, all, i);
+	return !err && control ? check_control(ops, control, all, count) : err;
+}
+
+/* The walk over all that are there, in the order of the parameter's memory. */
+static struct npu_op_walk walk_of(const struct operand *all, uint32_t count)
+{
+	const npuop_tensor *tensors[OP_WALK_TENSORS] = { all[PARAM].tensor };
+	struct npu_op_operand *at[OP_WALK_TENSORS] = { all[PARAM].at };
+	struct op_dims dims;
+	uint32_t n = 1;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i == PARAM || !all[i].tensor)
+			continue;
+		tensors[n] = all[i].tensor;
+		at[n++] = all[i].at;
+	}
+	dims = op_dims(tensors, n);
+	return op_walk(&dims, tensors, at, n);
+}
+
+static int launch(npuop *ops, enum op_kernel kernel, const struct npu_op_walk *walk,
+		  const void *args, size_t args_size)
+{
+	return op_launch(ops, kernel, op_blocks(ops, op_walk_tiles(walk), 1), args, args_size);
 }
 
 static int check_adam(npuop *ops, const npuop_adam_attr *attr)
@@ -97,40 +118,28 @@ int npuop_adam(npuop *ops, const npuop_adam_attr *attr, const npuop_tensor *grad
 {
 	struct npu_op_adam_args args = { 0 };
 	npuop_adam_attr own;
-	int err = need(ops, "attr", attr);
+	int err;
 
-	if (!err)
-		err = op_take(ops, "npuop_adam_attr", NPUOP_ADAM_DECOUPLED, &own, sizeof(own),
-			      attr);
-	if (!err)
-		err = check_adam(ops, &own);
-	if (!err)
-		err = need(ops, "param", param);
-	if (!err)
-		err = need(ops, "moment1", moment1);
-	if (!err)
-		err = need(ops, "moment2", moment2);
-	if (err)
+	if (!attr)
+		return op_fail(ops, NPURT_ERROR_INVALID, "attr is NULL");
+	if ((err = op_take(ops, "npuop_adam_attr", NPUOP_ADAM_DECOUPLED, &own, sizeof(own),
+			   attr)) ||
+	    (err = check_adam(ops, &own)))
 		return err;
 
 	const struct operand operands[] = {
-		{ "grad", grad, OP_FLOATS, false }, { "param", param, F32, true },
-		{ "moment1", moment1, F32, true },  { "moment2", moment2, F32, true },
-		{ "copy", own.copy, HALVES, true },
+		{ "grad", grad, false, OP_FLOATS, false, &args.grad },
+		{ "param", param, false, F32, true, &args.param },
+		{ "moment1", moment1, false, F32, true, &args.moment1 },
+		{ "moment2", moment2, false, F32, true, &args.moment2 },
+		{ "copy", own.copy, true, HALVES, true, &args.copy },
 	};
-	err = check_operands(ops, operands, 5);
-	if (!err)
-		err = check_control(ops, own.control, operands, 5);
-	if (err)
+	err = check_operands(ops, operands, 5, own.control);
+	if (err || !npuop_tensor_elements(param))
 		return err;
 
-	args.grad = op_address(grad);
-	args.param = op_address(param);
-	args.moment1 = op_address(moment1);
-	args.moment2 = op_address(moment2);
-	args.copy = op_address(own.copy);
+	args.walk = walk_of(operands, 5);
 	args.control = op_address(own.control);
-	args.count = npuop_tensor_elements(grad);
 	args.step = (struct npu_op_step){
 		.rate = own.rate,
 		.correction1 = correction(own.beta1, own.step),
@@ -144,12 +153,7 @@ int npuop_adam(npuop *ops, const npuop_adam_attr *attr, const npuop_tensor *grad
 	args.eps = own.eps;
 	args.weight_decay = own.weight_decay;
 	args.flags = own.flags & NPUOP_ADAM_DECOUPLED ? NPU_OP_ADAM_DECOUPLED : 0;
-	args.grad_dtype = grad->dtype;
-	args.copy_dtype = own.copy ? own.copy->dtype : NPUOP_F16;
-	if (!args.count)
-		return 0;
-	return op_launch(ops, OP_KERNEL_op_adam, op_blocks(ops, args.count, LEAST), &args,
-			 sizeof(args));
+	return launch(ops, OP_KERNEL_op_adam, &args.walk, &args, sizeof(args));
 }
 
 int npuop_sgd(npuop *ops, const npuop_sgd_attr *attr, const npuop_tensor *grad,
@@ -157,45 +161,31 @@ int npuop_sgd(npuop *ops, const npuop_sgd_attr *attr, const npuop_tensor *grad,
 {
 	struct npu_op_sgd_args args = { 0 };
 	npuop_sgd_attr own;
-	int err = need(ops, "attr", attr);
+	int err;
 
-	if (!err)
-		err = op_take(ops, "npuop_sgd_attr", 0, &own, sizeof(own), attr);
-	if (!err)
-		err = need(ops, "param", param);
-	if (!err && own.momentum != 0)
-		err = need(ops, "velocity", velocity);
+	if (!attr)
+		return op_fail(ops, NPURT_ERROR_INVALID, "attr is NULL");
+	err = op_take(ops, "npuop_sgd_attr", 0, &own, sizeof(own), attr);
 	if (err)
 		return err;
 
 	const struct operand operands[] = {
-		{ "grad", grad, OP_FLOATS, false },
-		{ "param", param, F32, true },
-		{ "velocity", velocity, F32, true },
-		{ "copy", own.copy, HALVES, true },
+		{ "grad", grad, false, OP_FLOATS, false, &args.grad },
+		{ "param", param, false, F32, true, &args.param },
+		{ "velocity", velocity, own.momentum == 0, F32, true, &args.velocity },
+		{ "copy", own.copy, true, HALVES, true, &args.copy },
 	};
-	err = check_operands(ops, operands, 4);
-	if (!err)
-		err = check_control(ops, own.control, operands, 4);
-	if (err)
+	err = check_operands(ops, operands, 4, own.control);
+	if (err || !npuop_tensor_elements(param))
 		return err;
 
-	args.grad = op_address(grad);
-	args.param = op_address(param);
-	args.velocity = op_address(velocity);
-	args.copy = op_address(own.copy);
+	args.walk = walk_of(operands, 4);
 	args.control = op_address(own.control);
-	args.count = npuop_tensor_elements(grad);
 	args.step = (struct npu_op_step){
 		.rate = own.rate,
 		.grad_scale = one_or(own.grad_scale),
 	};
 	args.momentum = own.momentum;
 	args.weight_decay = own.weight_decay;
-	args.grad_dtype = grad->dtype;
-	args.copy_dtype = own.copy ? own.copy->dtype : NPUOP_F16;
-	if (!args.count)
-		return 0;
-	return op_launch(ops, OP_KERNEL_op_sgd, op_blocks(ops, args.count, LEAST), &args,
-			 sizeof(args));
+	return launch(ops, OP_KERNEL_op_sgd, &args.walk, &args, sizeof(args));
 }

@@ -24,15 +24,27 @@ static double *values(const npuop_tensor *t)
 	return out;
 }
 
+static npuop_tensor operand(enum npuop_dtype dtype, uint64_t rows, uint64_t cols, bool view,
+			    bool repeats)
+{
+	npuop_tensor t = view ? tensor_view(dtype, SHAPE(rows, cols), repeats)
+			      : tensor_new(dtype, SHAPE(rows, cols));
+
+	for (uint64_t i = 0; i < rows * cols; i++)
+		tensor_set(&t, i, rnd_uniform());
+	return t;
+}
+
+/* @views: dimensions in any order, with gaps; of the gradient some may repeat. */
 static struct state state_new(uint64_t rows, uint64_t cols, enum npuop_dtype grad,
-			      enum npuop_dtype copy)
+			      enum npuop_dtype copy, bool views)
 {
 	struct state s = {
-		.grad = tensor_random(grad, SHAPE(rows, cols)),
-		.param = tensor_random(NPUOP_F32, SHAPE(rows, cols)),
-		.moment1 = tensor_random(NPUOP_F32, SHAPE(rows, cols)),
-		.moment2 = tensor_random(NPUOP_F32, SHAPE(rows, cols)),
-		.copy = tensor_new(copy, SHAPE(rows, cols)),
+		.grad = operand(grad, rows, cols, views, true),
+		.param = operand(NPUOP_F32, rows, cols, views, false),
+		.moment1 = operand(NPUOP_F32, rows, cols, views, false),
+		.moment2 = operand(NPUOP_F32, rows, cols, views, false),
+		.copy = operand(copy, rows, cols, views, false),
 		.control = tensor_new(NPUOP_F32, SHAPE(4)),
 		.count = rows * cols,
 	};
@@ -110,9 +122,9 @@ static void test_adam(void)
 	static const enum npuop_dtype grads[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
 
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		const uint64_t cols = round ? 1 + rnd_below(9000) : 0;
+		const uint64_t cols = round ? 1 + rnd_below(round & 1 ? 9000 : 90) : 0;
 		struct state s = state_new(1 + rnd_below(3), cols, grads[round % 3],
-					   round & 1 ? NPUOP_F16 : NPUOP_BF16);
+					   round & 1 ? NPUOP_F16 : NPUOP_BF16, round % 5 > 2);
 		const npuop_adam_attr attr = {
 			.size = sizeof(attr),
 			.flags = round & 2 ? NPUOP_ADAM_DECOUPLED : 0,
@@ -140,8 +152,9 @@ static void test_adam(void)
 static void test_sgd(void)
 {
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		struct state s = state_new(1 + rnd_below(3), 1 + rnd_below(9000),
-					   round & 1 ? NPUOP_F16 : NPUOP_F32, NPUOP_BF16);
+		struct state s =
+			state_new(1 + rnd_below(50), 1 + rnd_below(round & 1 ? 900 : 90),
+				  round & 1 ? NPUOP_F16 : NPUOP_F32, NPUOP_BF16, round % 5 > 2);
 		const double rate = 0.125, scale = round & 8 ? 2 : 1;
 		const double decay = round & 4 ? 0.25 : 0, momentum = round & 2 ? 0.75 : 0;
 		npuop_sgd_attr attr = {
@@ -180,10 +193,49 @@ static const npuop_adam_attr usual = {
 	.step = 1,
 };
 
+/*
+ * Three parameters side by side in one, as of queries, keys and values, take steps of their own:
+ * the same bits as all at once, and nobody else's.
+ */
+static void test_slices(void)
+{
+	struct state all = state_new(65, 3 * 50, NPUOP_F32, NPUOP_F16, false);
+	npuop_tensor param = tensor_new(NPUOP_F32, 2, all.param.shape);
+	npuop_tensor velocity = tensor_new(NPUOP_F32, 2, all.param.shape);
+	npuop_tensor copy = tensor_new(NPUOP_F16, 2, all.param.shape);
+	npuop_sgd_attr attr = {
+		.size = sizeof(attr),
+		.rate = 0.1f,
+		.momentum = 0.9f,
+		.copy = &all.copy,
+	};
+
+	NEED(npuop_copy(fx.ops, &all.param, &param));
+	NEED(npuop_copy(fx.ops, &all.moment1, &velocity));
+	NEED(npuop_sgd(fx.ops, &attr, &all.grad, &all.param, &all.moment1));
+	for (uint64_t i = 3; i-- > 0;) {
+		const npuop_tensor g = npuop_tensor_slice(&all.grad, 1, i * 50, 50);
+		const npuop_tensor w = npuop_tensor_slice(&param, 1, i * 50, 50);
+		const npuop_tensor v = npuop_tensor_slice(&velocity, 1, i * 50, 50);
+		const npuop_tensor c = npuop_tensor_slice(&copy, 1, i * 50, 50);
+
+		attr.copy = &c;
+		NEED(npuop_sgd(fx.ops, &attr, &g, &w, &v));
+	}
+	sync_stream();
+	ok(same_bits(&all.param, &param) && same_bits(&all.moment1, &velocity) &&
+		   same_bits(&all.copy, &copy),
+	   "sgd: slices of a parameter, one by one");
+	tensor_free(&param);
+	tensor_free(&velocity);
+	tensor_free(&copy);
+	state_free(&all);
+}
+
 /* 0 / 0 is not: a parameter without gradients stays where it is. */
 static void test_zero(void)
 {
-	struct state s = state_new(1, 100, NPUOP_F32, NPUOP_F16);
+	struct state s = state_new(1, 100, NPUOP_F32, NPUOP_F16, false);
 
 	for (uint64_t i = 0; i < s.count; i++) {
 		tensor_set(&s.grad, i, 0);
@@ -203,7 +255,7 @@ static void test_blocks(void)
 	npuop_tensor first = { 0 };
 
 	for (size_t i = 0; i < COUNT(blocks); i++) {
-		struct state s = state_new(3, 7001, NPUOP_F32, NPUOP_F16);
+		struct state s = state_new(3, 7001, NPUOP_F32, NPUOP_F16, false);
 
 		for (uint64_t j = 0; j < s.count; j++) {
 			tensor_set(&s.grad, j, sin((double)j));
@@ -231,7 +283,7 @@ static void test_blocks(void)
 /* A captured step takes what control holds when it is launched. */
 static void test_graph(void)
 {
-	struct state s = state_new(1, 1000, NPUOP_F32, NPUOP_F16);
+	struct state s = state_new(1, 1000, NPUOP_F32, NPUOP_F16, false);
 	const npuop_sgd_attr attr = { .size = sizeof(attr), .control = &s.control };
 	npurt_graph_exec *exec;
 	npurt_graph *graph;
@@ -257,9 +309,9 @@ static void test_graph(void)
 
 static void test_refused(void)
 {
-	struct state s = state_new(2, 4, NPUOP_F32, NPUOP_F16);
+	struct state s = state_new(2, 4, NPUOP_F32, NPUOP_F16, false);
 	const npuop_tensor turned = npuop_tensor_transpose(&s.param, 0, 1);
-	const npuop_tensor rows = npuop_tensor_slice(&s.grad, 1, 0, 2);
+	npuop_tensor repeated = s.param;
 	npuop_adam_attr attr = usual;
 	npuop_sgd_attr sgd = { .size = sizeof(sgd), .rate = 1 };
 
@@ -270,7 +322,8 @@ static void test_refused(void)
 	REFUSED(ADAM(&attr, &s.grad, &turned, &s.moment1, &s.moment2), "param: shape [4, 2]");
 	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.grad, &s.moment2), "moment1 lies over grad");
 	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.copy), "moment2: F16");
-	REFUSED(ADAM(&attr, &rows, &rows, &rows, &rows), "grad: is not dense");
+	repeated.stride[0] = 0;
+	REFUSED(ADAM(&attr, &s.grad, &repeated, &s.moment1, &s.moment2), "param: strides");
 	attr.beta1 = 1;
 	REFUSED(ADAM(&attr, &s.grad, &s.param, &s.moment1, &s.moment2), "beta1");
 	attr = usual;
@@ -297,6 +350,7 @@ int main(void)
 	op_begin();
 	test_adam();
 	test_sgd();
+	test_slices();
 	test_zero();
 	test_refused();
 #ifdef OP_SHIM

@@ -3,7 +3,7 @@
 #ifndef NPU_OP_TRAIN_H
 #define NPU_OP_TRAIN_H
 
-#include "npu/npu_types.h"
+#include "npu_op_elementwise.h"
 
 /*
  * What a control tensor holds, in place of the arguments of these names: numbers that change
@@ -24,18 +24,18 @@ struct npu_op_step {
  *	param = param * fma(-rate, weight_decay, 1)		with DECOUPLED
  *	param = fma(m / (sqrt(v) + eps / root), -(rate * correction1 / root), param)
  *
- * with root = sqrt(correction2). A step with weight_decay is left out if that is zero. @copy, if not 0, gets the new param.
+ * with root = sqrt(correction2). A step with weight_decay is left out if that is zero. @copy, if
+ * its address is not 0, gets the new param.
  */
 struct npu_op_adam_args {
-	uint64_t grad, param, moment1, moment2;
-	uint64_t copy; /* or 0 */
+	struct npu_op_walk walk;
+	struct npu_op_operand grad, param, moment1, moment2; /* grad of a float, the others F32 */
+	struct npu_op_operand copy; /* of a float; its address may be 0 */
 	uint64_t control; /* struct npu_op_step, or 0: @step */
-	uint64_t count;
 	struct npu_op_step step;
 	float beta1, rest1, beta2, rest2; /* rest: 1 - beta */
 	float eps, weight_decay;
 	uint32_t flags;
-	uint32_t grad_dtype, copy_dtype; /* floats; the others are F32 */
 	uint32_t rsvd;
 };
 
@@ -51,14 +51,12 @@ struct npu_op_adam_args {
  * The step with weight_decay is left out if that is zero; without a velocity g takes its place.
  */
 struct npu_op_sgd_args {
-	uint64_t grad, param;
-	uint64_t velocity; /* or 0 */
-	uint64_t copy; /* or 0 */
+	struct npu_op_walk walk;
+	struct npu_op_operand grad, param, velocity,
+		copy; /* the last two may have an address of 0 */
 	uint64_t control; /* struct npu_op_step, or 0: @step */
-	uint64_t count;
 	struct npu_op_step step;
 	float momentum, weight_decay;
-	uint32_t grad_dtype, copy_dtype;
 };
 
 #endif /* NPU_OP_TRAIN_H */

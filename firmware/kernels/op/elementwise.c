@@ -10,7 +10,7 @@
 #define SLOT (NPU_OP_INPUTS * AREA)
 #define SCRATCH (NPU_UB_BASE + UB_SLOTS * SLOT)
 #define TEMP (SCRATCH + NPU_OP_INPUTS * AREA)
-_Static_assert(UB_SLOTS * SLOT + (NPU_OP_INPUTS + 2) * AREA <= NPU_UB_SIZE, "UB overflows");
+_Static_assert(UB_SLOTS *SLOT + (NPU_OP_INPUTS + 2) * AREA <= NPU_UB_SIZE, "UB overflows");
 
 #define ROOT_2_PI 0x1.988454p-2f /* 1 / sqrt(2 pi) */
 
@@ -274,25 +274,12 @@ static npu_addr copy(const struct npu_op_elementwise_args *args, npu_addr slot,
 	return slot;
 }
 
-/*
- * Operations on a tile are on one long row. Where operands of several sizes make gaps between rows
- * that no load writes, they are zeroed once.
- */
 static void clear_gaps(const struct npu_op_elementwise_args *args)
 {
-	const struct npu_op_walk *w = &args->walk;
-
-	if (w->tile_rows == 1)
-		return;
-	for (uint32_t i = 0; i < args->inputs; i++) {
-		const uint32_t dtype = args->in[i].dtype, bytes = npu_dtype_bytes(dtype);
-
-		if (w->pitch * bytes == npu_align(w->tile_cols * bytes))
-			continue;
+	for (uint32_t i = 0; i < args->inputs; i++)
 		for (unsigned int slot = 0; slot < UB_SLOTS; slot++)
-			npu_vdup(input_area(NPU_UB_BASE + slot * SLOT, args, i), 0,
-				 w->tile_rows * w->pitch, dtype);
-	}
+			walk_clear(input_area(NPU_UB_BASE + slot * SLOT, args, i), &args->in[i],
+				   &args->walk);
 	ub_sync(NPU_PIPE_V, NPU_PIPE_MTE2);
 }
 

@@ -3,15 +3,15 @@
 #include "npu_kernel.h"
 #include "npu_op_train.h"
 #include "ub_ring.h"
+#include "walk.h"
 
-#define CHUNK 4096
-#define AREA (CHUNK * 4)
-#define HALF (CHUNK * 2)
+#define AREA (NPU_OP_TILE * 4)
+#define HALF (NPU_OP_TILE * 2)
 #define SLOT (4 * AREA + 2 * HALF)
 #define SCRATCH (NPU_UB_BASE + UB_SLOTS * SLOT)
-_Static_assert(UB_SLOTS * SLOT + AREA <= NPU_UB_SIZE, "UB overflows");
+_Static_assert(UB_SLOTS *SLOT + AREA <= NPU_UB_SIZE, "UB overflows");
 
-/* One chunk's operands in UB: gradient, parameter, two of state; the gradient and copy as stored. */
+/* A tile's operands in UB: gradient, parameter, two of state; the gradient and copy as stored. */
 struct areas {
 	npu_addr g, w, m, v, grad, copy;
 };
@@ -36,10 +36,18 @@ static struct npu_op_step step_of(uint64_t control, const struct npu_op_step *st
 }
 
 /* The gradient in fp32, times its scale, with what decays the weights. */
-static void gradient(const struct areas *at, uint32_t dtype, float scale, float decay, uint32_t n)
+static void gradient(const struct areas *at, const struct npu_op_operand *grad,
+		     const struct tile *t, float scale, float decay)
 {
-	if (dtype != NPU_F32)
-		npu_vcast(at->g, at->grad, n, dtype, NPU_F32, 0);
+	const uint32_t n = t->elements;
+	npu_addr from = at->grad;
+
+	if (!grad->col) {
+		walk_expand(SCRATCH, from, grad->dtype, t);
+		from = SCRATCH;
+	}
+	if (from != at->g)
+		npu_vcast(at->g, from, n, grad->dtype, NPU_F32, 0);
 	if (scale != 1)
 		npu_vmuls(at->g, at->g, npu_f32_bits(scale), n, NPU_F32);
 	if (decay != 0)
@@ -72,7 +80,7 @@ static struct adam_factors adam_factors(const struct npu_op_adam_args *args)
 	};
 }
 
-static void adam_chunk(const struct areas *at, const struct adam_factors *f, uint32_t n)
+static void adam_tile(const struct areas *at, const struct adam_factors *f, uint32_t n)
 {
 	npu_vmuls(at->m, at->m, f->beta1, n, NPU_F32);
 	npu_vmlas(at->m, at->g, f->rest1, n, NPU_F32);
@@ -87,83 +95,105 @@ static void adam_chunk(const struct areas *at, const struct adam_factors *f, uin
 	npu_vmlas(at->w, SCRATCH, f->minus_rate, n, NPU_F32);
 }
 
-NPU_ARGS(op_adam, struct npu_op_adam_args, in(grad), inout(param), inout(moment1), inout(moment2),
-	 out(copy), in(control), value(count), value(step.rate), value(step.correction1),
-	 value(step.correction2), value(step.grad_scale), value(beta1), value(rest1), value(beta2),
-	 value(rest2), value(eps), value(weight_decay), value(flags), value(grad_dtype),
-	 value(copy_dtype), value(rsvd));
+/* walk_load(), walk_store() of an operand, if it is there. */
+static void load(npu_addr to, const struct npu_op_operand *o, const struct tile *t)
+{
+	if (o->address)
+		walk_load(to, o, t);
+}
+
+static void store(npu_addr from, const struct npu_op_operand *o, const struct tile *t)
+{
+	if (o->address)
+		walk_store(from, o, t);
+}
+
+/* What no load writes: see walk_clear(). */
+static void clear_gaps(const struct npu_op_walk *w, const struct npu_op_operand *grad,
+		       const struct npu_op_operand *f32)
+{
+	for (unsigned int slot = 0; slot < UB_SLOTS; slot++) {
+		const struct areas at = areas_at(slot, grad->dtype);
+
+		walk_clear(at.grad, grad, w);
+		walk_clear(at.w, f32, w);
+		walk_clear(at.m, f32, w);
+		walk_clear(at.v, f32, w);
+	}
+	ub_sync(NPU_PIPE_V, NPU_PIPE_MTE2);
+}
+
+NPU_ARGS(op_adam, struct npu_op_adam_args, in(grad.address), inout(param.address),
+	 inout(moment1.address), inout(moment2.address), out(copy.address), in(control),
+	 value(step.rate), value(step.correction1), value(step.correction2), value(step.grad_scale),
+	 value(beta1), value(rest1), value(beta2), value(rest2), value(eps), value(weight_decay),
+	 value(flags));
 
 NPU_KERNEL(op_adam, struct npu_op_adam_args)
 {
-	const uint32_t grad_bytes = npu_dtype_bytes(args->grad_dtype);
-	const uint32_t copy_bytes = npu_dtype_bytes(args->copy_dtype);
-	const struct npu_span mine = npu_split(args->count, CHUNK / 8, block, blocks);
+	const struct npu_span mine = npu_split(walk_tiles(&args->walk), 1, block, blocks);
 	const struct adam_factors factors = adam_factors(args);
 	unsigned int slot = 0;
 
+	clear_gaps(&args->walk, &args->grad, &args->param);
 	ub_begin();
-	for (uint64_t i = mine.begin; i < mine.end; i += CHUNK, slot = !slot) {
-		const uint32_t n = npu_min(CHUNK, mine.end - i), bytes = n * 4;
-		const struct areas at = areas_at(slot, args->grad_dtype);
+	for (uint64_t i = mine.begin; i < mine.end; i++, slot = !slot) {
+		const struct tile t = walk_tile(&args->walk, i);
+		const struct areas at = areas_at(slot, args->grad.dtype);
 
 		ub_acquire(slot);
-		npu_copy(at.grad, args->grad + i * grad_bytes, n * grad_bytes);
-		npu_copy(at.w, args->param + i * 4, bytes);
-		npu_copy(at.m, args->moment1 + i * 4, bytes);
-		npu_copy(at.v, args->moment2 + i * 4, bytes);
+		load(at.grad, &args->grad, &t);
+		load(at.w, &args->param, &t);
+		load(at.m, &args->moment1, &t);
+		load(at.v, &args->moment2, &t);
 		ub_loaded(slot);
-		gradient(&at, args->grad_dtype, factors.grad_scale, factors.decay, n);
-		adam_chunk(&at, &factors, n);
-		if (args->copy)
-			npu_vcast(at.copy, at.w, n, NPU_F32, args->copy_dtype, 0);
+		gradient(&at, &args->grad, &t, factors.grad_scale, factors.decay);
+		adam_tile(&at, &factors, t.elements);
+		if (args->copy.address)
+			npu_vcast(at.copy, at.w, t.elements, NPU_F32, args->copy.dtype, 0);
 		ub_computed(slot);
-		npu_copy(args->param + i * 4, at.w, bytes);
-		npu_copy(args->moment1 + i * 4, at.m, bytes);
-		npu_copy(args->moment2 + i * 4, at.v, bytes);
-		if (args->copy)
-			npu_copy(args->copy + i * copy_bytes, at.copy, n * copy_bytes);
+		store(at.w, &args->param, &t);
+		store(at.m, &args->moment1, &t);
+		store(at.v, &args->moment2, &t);
+		store(at.copy, &args->copy, &t);
 		ub_release(slot);
 	}
 	ub_end();
 }
 
-NPU_ARGS(op_sgd, struct npu_op_sgd_args, in(grad), inout(param), inout(velocity), out(copy),
-	 in(control), value(count), value(step.rate), value(step.correction1),
-	 value(step.correction2), value(step.grad_scale), value(momentum), value(weight_decay),
-	 value(grad_dtype), value(copy_dtype));
+NPU_ARGS(op_sgd, struct npu_op_sgd_args, in(grad.address), inout(param.address),
+	 inout(velocity.address), out(copy.address), in(control), value(step.rate),
+	 value(step.correction1), value(step.correction2), value(step.grad_scale), value(momentum),
+	 value(weight_decay));
 
 NPU_KERNEL(op_sgd, struct npu_op_sgd_args)
 {
 	const struct npu_op_step step = step_of(args->control, &args->step);
 	const uint32_t momentum = npu_f32_bits(args->momentum);
-	const uint32_t grad_bytes = npu_dtype_bytes(args->grad_dtype);
-	const uint32_t copy_bytes = npu_dtype_bytes(args->copy_dtype);
-	const struct npu_span mine = npu_split(args->count, CHUNK / 8, block, blocks);
+	const struct npu_span mine = npu_split(walk_tiles(&args->walk), 1, block, blocks);
 	unsigned int slot = 0;
 
+	clear_gaps(&args->walk, &args->grad, &args->param);
 	ub_begin();
-	for (uint64_t i = mine.begin; i < mine.end; i += CHUNK, slot = !slot) {
-		const uint32_t n = npu_min(CHUNK, mine.end - i), bytes = n * 4;
-		const struct areas at = areas_at(slot, args->grad_dtype);
+	for (uint64_t i = mine.begin; i < mine.end; i++, slot = !slot) {
+		const struct tile t = walk_tile(&args->walk, i);
+		const struct areas at = areas_at(slot, args->grad.dtype);
 
 		ub_acquire(slot);
-		npu_copy(at.grad, args->grad + i * grad_bytes, n * grad_bytes);
-		npu_copy(at.w, args->param + i * 4, bytes);
-		if (args->velocity)
-			npu_copy(at.v, args->velocity + i * 4, bytes);
+		load(at.grad, &args->grad, &t);
+		load(at.w, &args->param, &t);
+		load(at.v, &args->velocity, &t);
 		ub_loaded(slot);
-		gradient(&at, args->grad_dtype, step.grad_scale, args->weight_decay, n);
-		if (args->velocity)
-			npu_vmlas(at.g, at.v, momentum, n, NPU_F32);
-		npu_vmlas(at.w, at.g, npu_f32_bits(-step.rate), n, NPU_F32);
-		if (args->copy)
-			npu_vcast(at.copy, at.w, n, NPU_F32, args->copy_dtype, 0);
+		gradient(&at, &args->grad, &t, step.grad_scale, args->weight_decay);
+		if (args->velocity.address)
+			npu_vmlas(at.g, at.v, momentum, t.elements, NPU_F32);
+		npu_vmlas(at.w, at.g, npu_f32_bits(-step.rate), t.elements, NPU_F32);
+		if (args->copy.address)
+			npu_vcast(at.copy, at.w, t.elements, NPU_F32, args->copy.dtype, 0);
 		ub_computed(slot);
-		npu_copy(args->param + i * 4, at.w, bytes);
-		if (args->velocity)
-			npu_copy(args->velocity + i * 4, at.g, bytes);
-		if (args->copy)
-			npu_copy(args->copy + i * copy_bytes, at.copy, n * copy_bytes);
+		store(at.w, &args->param, &t);
+		store(at.g, &args->velocity, &t);
+		store(at.copy, &args->copy, &t);
 		ub_release(slot);
 	}
 	ub_end();

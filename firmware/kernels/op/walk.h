@@ -81,6 +81,19 @@ static inline void walk_store(npu_addr from, const struct npu_op_operand *o, con
 		npu_copy_2d(walk_address(o, t), from, width, t->rows, o->row, pitch);
 }
 
+/*
+ * walk_clear() - Operations on a tile are on one long row. Where operands of several sizes make
+ * gaps between the rows of the one at @area that no load writes, they are zeroed, once.
+ */
+static inline void walk_clear(npu_addr area, const struct npu_op_operand *o,
+			      const struct npu_op_walk *w)
+{
+	const uint32_t bytes = npu_dtype_bytes(o->dtype);
+
+	if (w->tile_rows > 1 && w->pitch * bytes != npu_align(w->tile_cols * bytes))
+		npu_vdup(area, 0, w->tile_rows * w->pitch, o->dtype);
+}
+
 /* walk_expand() - rows of a tile from one element each. */
 static inline void walk_expand(npu_addr to, npu_addr from, uint32_t dtype, const struct tile *t)
 {

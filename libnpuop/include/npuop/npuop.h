@@ -381,7 +381,7 @@ int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_at
 int npuop_cross_entropy(npuop *ops, const npuop_tensor *logits, const npuop_tensor *labels,
 			const npuop_tensor *loss, float grad_scale, const npuop_tensor *grad);
 
-/* Optimisers: npuop_adam(3). Tensors are dense. */
+/* Optimisers: npuop_adam(3). */
 
 typedef struct npuop_sgd_attr {
 	uint32_t size;
