@@ -7,6 +7,7 @@
 #include "walk.h"
 
 #define LEAST 8192 /* numbers that are worth a block: a group of them */
+#define ALIGN 64 /* bytes, of tensors in the workspace */
 
 /* The attributes and the result of all three. */
 static int take(npuop *ops, const npuop_random_attr *attr, const npuop_tensor *out,
@@ -20,8 +21,6 @@ static int take(npuop *ops, const npuop_random_attr *attr, const npuop_tensor *o
 	err = op_take(ops, "npuop_random_attr", 0, &own, sizeof(own), attr);
 	if (!err)
 		err = op_write(ops, "out", out, OP_FLOATS);
-	if (!err)
-		err = op_dense(ops, "out", out);
 	if (!err && own.control) {
 		const uint64_t shape[] = { 1 };
 
@@ -33,7 +32,6 @@ static int take(npuop *ops, const npuop_random_attr *attr, const npuop_tensor *o
 	}
 	if (err)
 		return err;
-	args->out = op_address(out);
 	args->out_dtype = out->dtype;
 	args->count = npuop_tensor_elements(out);
 	args->seed = own.seed;
@@ -42,12 +40,38 @@ static int take(npuop *ops, const npuop_random_attr *attr, const npuop_tensor *o
 	return 0;
 }
 
-static int launch(npuop *ops, const struct npu_op_random_args *args)
+/* @like, dense, in the workspace from @used on, as far as a view needs it; else itself. */
+static int dense(npuop *ops, const npuop_tensor *like, uint64_t *used, npuop_tensor *t)
 {
+	const uint64_t bytes = npuop_dtype_bytes(like->dtype, npuop_tensor_elements(like));
+	uint64_t address;
+
+	*t = *like;
+	if (op_is_dense(like))
+		return 0;
+	*t = npuop_tensor_dense(ops->workspace, *used, like->dtype, like->rank, like->shape);
+	*used += (bytes + ALIGN - 1) / ALIGN * ALIGN;
+	return op_workspace(ops, *used, &address);
+}
+
+/* A number is its element's by its place in the tensor: views are made of dense ones. */
+static int launch(npuop *ops, struct npu_op_random_args *args, const npuop_tensor *x,
+		  const npuop_tensor *out)
+{
+	npuop_tensor from, to;
+	uint64_t used = 0;
+	int err;
+
 	if (!args->count)
 		return 0;
-	return op_launch(ops, OP_KERNEL_op_random, op_blocks(ops, args->count, LEAST), args,
-			 sizeof(*args));
+	if ((err = dense(ops, out, &used, &to)) || (x && (err = dense(ops, x, &used, &from))) ||
+	    (x && !op_is_dense(x) && (err = npuop_copy(ops, x, &from))))
+		return err;
+	args->out = op_address(&to);
+	args->x = x ? op_address(&from) : 0;
+	err = op_launch(ops, OP_KERNEL_op_random, op_blocks(ops, args->count, LEAST), args,
+			sizeof(*args));
+	return err || op_is_dense(out) ? err : npuop_copy(ops, &to, out);
 }
 
 /* The greatest number of a type below @high. */
@@ -85,7 +109,7 @@ int npuop_random_uniform(npuop *ops, const npuop_random_attr *attr, float low, f
 	if (args.most < low)
 		return op_fail(ops, NPURT_ERROR_INVALID, "high: the type has no number below %g",
 			       (double)high);
-	return launch(ops, &args);
+	return launch(ops, &args, NULL, out);
 }
 
 int npuop_random_normal(npuop *ops, const npuop_random_attr *attr, float mean, float deviation,
@@ -102,7 +126,7 @@ int npuop_random_normal(npuop *ops, const npuop_random_attr *attr, float mean, f
 		return op_fail(ops, NPURT_ERROR_INVALID, "deviation is %g", (double)deviation);
 	args.scale = deviation;
 	args.offset = mean;
-	return launch(ops, &args);
+	return launch(ops, &args, NULL, out);
 }
 
 int npuop_dropout(npuop *ops, const npuop_random_attr *attr, float p, const npuop_tensor *x,
@@ -116,8 +140,6 @@ int npuop_dropout(npuop *ops, const npuop_random_attr *attr, float p, const npuo
 	if (!err)
 		err = op_same(ops, "x", x, "out", out);
 	if (!err)
-		err = op_dense(ops, "x", x);
-	if (!err)
 		err = op_over(ops, out, "x", x);
 	if (err)
 		return err;
@@ -125,9 +147,8 @@ int npuop_dropout(npuop *ops, const npuop_random_attr *attr, float p, const npuo
 		return op_fail(ops, NPURT_ERROR_INVALID, "p is %g, not in [0, 1]", (double)p);
 	if (p == 1)
 		return npuop_fill(ops, 0, out);
-	args.x = op_address(x);
 	args.x_dtype = x->dtype;
 	args.threshold = (int32_t)(int64_t)((double)p * 0x1p32 - 0x1p31);
 	args.scale = (float)(1 / (1 - (double)p));
-	return launch(ops, &args);
+	return launch(ops, &args, x, out);
 }

@@ -188,6 +188,48 @@ static void test_dropout(void)
 	}
 }
 
+/* A view takes the numbers that a dense tensor of its shape would. */
+static void test_views(void)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		const uint64_t shape[] = { 1 + rnd_below(20), 1 + rnd_below(30),
+					   1 + rnd_below(90) };
+		const enum npuop_dtype dtype = round % 3, x_dtype = round / 3 % 3;
+		const npuop_random_attr attr = random_attr();
+		npuop_tensor out[2] = { tensor_new(dtype, 3, shape),
+					tensor_view(dtype, 3, shape, false) };
+		npuop_tensor x[2] = { tensor_random(x_dtype, 3, shape),
+				      tensor_view(x_dtype, 3, shape, false) };
+		bool same = true;
+
+		for (uint64_t i = 0; i < npuop_tensor_elements(&x[0]); i++)
+			tensor_set(&x[1], i, tensor_get(&x[0], i));
+		for (int i = 0; i < 2; i++)
+			NEED(npuop_random_uniform(fx.ops, &attr, -1, 1, &out[i]));
+		sync_stream();
+		same &= same_bits(&out[0], &out[1]);
+		for (int i = 0; i < 2; i++)
+			NEED(npuop_random_normal(fx.ops, &attr, 0, 1, &out[i]));
+		sync_stream();
+		same &= same_bits(&out[0], &out[1]);
+		for (int i = 0; i < 2; i++)
+			NEED(npuop_dropout(fx.ops, &attr, 0.3f, &x[i], &out[i]));
+		sync_stream();
+		same &= same_bits(&out[0], &out[1]);
+		for (int i = 0; i < 2; i++)
+			NEED(npuop_dropout(fx.ops, &attr, 0.3f, &x[i], &x[i]));
+		sync_stream();
+		same &= same_bits(&x[0], &x[1]);
+		ok(same, "views of [%llu, %llu, %llu], type %d, dropout of %d",
+		   (unsigned long long)shape[0], (unsigned long long)shape[1],
+		   (unsigned long long)shape[2], dtype, x_dtype);
+		for (int i = 0; i < 2; i++) {
+			tensor_free(&out[i]);
+			tensor_free(&x[i]);
+		}
+	}
+}
+
 /* What the device finds in the control tensor is added to the counter. */
 static void test_control(void)
 {
@@ -216,6 +258,8 @@ static void test_refused(void)
 {
 	npuop_tensor f = tensor_new(NPUOP_F32, SHAPE(4, 6)), i = tensor_new(NPUOP_S32, SHAPE(4, 6));
 	npuop_tensor turned = npuop_tensor_transpose(&f, 0, 1);
+	npuop_tensor wide = tensor_new(NPUOP_F16, SHAPE(9 << 20, 2));
+	npuop_tensor large = npuop_tensor_slice(&wide, 1, 0, 1);
 	npuop_random_attr attr = { .size = sizeof(attr) },
 			  bad = { .size = sizeof(bad), .flags = 1 };
 
@@ -224,7 +268,7 @@ static void test_refused(void)
 	REFUSED(npuop_random_uniform(fx.ops, &attr, 1, 1, &f), "high");
 	REFUSED(npuop_random_uniform(fx.ops, &attr, 0, NAN, &f), "high");
 	REFUSED(npuop_random_uniform(fx.ops, &attr, 0, 1, &i), "out: S32");
-	REFUSED(npuop_random_uniform(fx.ops, &attr, 0, 1, &turned), "out: is not dense");
+	REFUSED(npuop_random_uniform(fx.ops, &attr, 0, 1, &large), "workspace: it has 16777216");
 	REFUSED(npuop_random_normal(fx.ops, &attr, 0, -1, &f), "deviation");
 	REFUSED(npuop_random_normal(fx.ops, &attr, INFINITY, 1, &f), "mean");
 	REFUSED(npuop_dropout(fx.ops, &attr, 1.5f, &f, &f), "p is 1.5");
@@ -235,6 +279,7 @@ static void test_refused(void)
 	REFUSED(npuop_random_normal(fx.ops, &attr, 0, 1, &f), "control: shape");
 	tensor_free(&f);
 	tensor_free(&i);
+	tensor_free(&wide);
 }
 
 #ifdef OP_SHIM
@@ -264,6 +309,7 @@ int main(void)
 	test_normal();
 	test_moments();
 	test_dropout();
+	test_views();
 	test_control();
 	test_refused();
 #ifdef OP_SHIM

@@ -421,7 +421,7 @@ int npuop_adam(npuop *ops, const npuop_adam_attr *attr, const npuop_tensor *grad
 
 /*
  * Random numbers: npuop_random(3). Philox4x32-10 by seed, counter and the element's index.
- * Tensors are dense.
+ * Tensors that are not dense pass through the workspace.
  */
 
 typedef struct npuop_random_attr {
