@@ -76,7 +76,8 @@ int op_same(npuop *ops, const char *name, const npuop_tensor *tensor, const char
 /* op_dense() - does it have all its elements in order, without gaps? */
 bool op_is_dense(const npuop_tensor *tensor);
 int op_dense(npuop *ops, const char *name, const npuop_tensor *tensor);
-/* op_inner() - are the elements of the last dimension neighbours? */
+/* op_has_rows(), op_inner() - are the elements of the last dimension neighbours? */
+bool op_has_rows(const npuop_tensor *tensor);
 int op_inner(npuop *ops, const char *name, const npuop_tensor *tensor);
 /*
  * op_apart() - do two tensors not share a byte? Slices of a tensor are apart; otherwise what is

@@ -5,6 +5,7 @@
 #include <npu_op_norm.h>
 
 #include "rows.h"
+#include "stage.h"
 
 #define LEAST 8192 /* elements that are worth a block */
 
@@ -48,8 +49,6 @@ static int check_x(npuop *ops, const npuop_tensor *x)
 
 	if (!err && !x->rank)
 		err = op_fail(ops, NPURT_ERROR_INVALID, "x: rank 0, not 1 or more");
-	if (!err)
-		err = op_inner(ops, "x", x);
 	return err ? err : op_rows_check_cols(ops, "x", x);
 }
 
@@ -75,7 +74,7 @@ static int check_forward(npuop *ops, const struct norm *n, const npuop_tensor *o
 
 	if ((err = check_x(ops, n->x)) || (err = check_weights(ops, n)) ||
 	    (err = op_write(ops, "out", out, OP_TYPE(n->x->dtype))) ||
-	    (err = op_rows_check(ops, "out", out, "x", n->x)) ||
+	    (err = op_same(ops, "out", out, "x", n->x)) ||
 	    (err = op_in_place(ops, "out", out, "x", n->x)) ||
 	    (n->mean && (err = check_stats(ops, "mean", n->mean, n->x, op_write))) ||
 	    (n->rstd && (err = check_stats(ops, "rstd", n->rstd, n->x, op_write))))
@@ -87,13 +86,18 @@ static int forward(npuop *ops, const struct norm *n, uint32_t flags, float eps,
 		   const npuop_tensor *out)
 {
 	struct npu_op_norm_args args = { .flags = flags, .eps = eps };
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *x = n->x, *to = out;
 	int err = check_forward(ops, n, out);
 
-	if (err || !npuop_tensor_elements(n->x))
+	if (err || !npuop_tensor_elements(x))
+		return err;
+	if ((err = op_stage_rows(ops, &stage, &x, true)) ||
+	    (err = op_stage_rows(ops, &stage, &to, false)))
 		return err;
 	op_rows(&args.outer,
-		(const struct op_rows_operand[]){ { n->x, &args.x },
-						  { out, &args.out },
+		(const struct op_rows_operand[]){ { x, &args.x },
+						  { to, &args.out },
 						  { n->mean, &args.mean },
 						  { n->rstd, &args.rstd } },
 		4);
@@ -102,9 +106,10 @@ static int forward(npuop *ops, const struct norm *n, uint32_t flags, float eps,
 	args.cols = (uint32_t)op_rows_cols(n->x);
 	args.dtype = n->x->dtype;
 	args.weight_dtype = weight_dtype(n);
-	return op_launch(ops, OP_KERNEL_op_norm,
-			 op_rows_blocks(ops, args.outer.rows, args.cols, LEAST), &args,
-			 sizeof(args));
+	err = op_launch(ops, OP_KERNEL_op_norm,
+			op_rows_blocks(ops, args.outer.rows, args.cols, LEAST), &args,
+			sizeof(args));
+	return err ? err : op_unstage(ops, to, out);
 }
 
 int npuop_layer_norm(npuop *ops, const npuop_tensor *x, const npuop_tensor *gamma,
@@ -149,9 +154,9 @@ static int check_backward(npuop *ops, const struct norm *n, uint32_t flags,
 	     (err = check_stats(ops, "mean", n->mean, n->x, op_read))) ||
 	    (err = check_stats(ops, "rstd", n->rstd, n->x, op_read)) ||
 	    (err = op_read(ops, "grad", grad, OP_TYPE(n->x->dtype))) ||
-	    (err = op_rows_check(ops, "grad", grad, "x", n->x)) ||
+	    (err = op_same(ops, "grad", grad, "x", n->x)) ||
 	    (err = op_write(ops, "grad_x", out->x, OP_TYPE(n->x->dtype))) ||
-	    (err = op_rows_check(ops, "grad_x", out->x, "x", n->x)) ||
+	    (err = op_same(ops, "grad_x", out->x, "x", n->x)) ||
 	    (err = op_in_place(ops, "grad_x", out->x, "x", n->x)) ||
 	    (err = op_in_place(ops, "grad_x", out->x, "grad", grad)) ||
 	    (err = check_sum(ops, "grad_gamma", out->gamma, n->x)))
@@ -180,19 +185,25 @@ static int backward(npuop *ops, const struct norm *n, uint32_t flags, const npuo
 		    const struct grads *out)
 {
 	struct npu_op_norm_backward_args args = { .flags = flags };
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *x = n->x, *grad_x = out->x;
 	uint64_t cols, chunks, partial_bytes;
 	int err = check_backward(ops, n, flags, grad, out);
 
-	if (err || !op_rows_cols(n->x))
+	if (err || !op_rows_cols(x))
+		return err;
+	if ((err = op_stage_rows(ops, &stage, &x, true)) ||
+	    (err = op_stage_rows(ops, &stage, &grad, true)) ||
+	    (err = op_stage_rows(ops, &stage, &grad_x, false)))
 		return err;
 	op_rows(&args.outer,
-		(const struct op_rows_operand[]){ { n->x, &args.x },
+		(const struct op_rows_operand[]){ { x, &args.x },
 						  { grad, &args.grad },
-						  { out->x, &args.grad_x },
+						  { grad_x, &args.grad_x },
 						  { n->mean, &args.mean },
 						  { n->rstd, &args.rstd } },
 		5);
-	cols = op_rows_cols(n->x);
+	cols = op_rows_cols(x);
 	args.gamma = op_address(n->gamma);
 	args.cols = (uint32_t)cols;
 	args.dtype = n->x->dtype;
@@ -203,9 +214,10 @@ static int backward(npuop *ops, const struct norm *n, uint32_t flags, const npuo
 	chunks = (args.outer.rows + args.chunk - 1) / args.chunk;
 	partial_bytes = chunks * cols * 4;
 	if (out->gamma || out->beta) {
-		err = op_workspace(ops, 2 * partial_bytes, &args.partial);
+		err = op_workspace(ops, stage.used + 2 * partial_bytes, &args.partial);
 		if (err)
 			return err;
+		args.partial += stage.used;
 	}
 	if (chunks)
 		err = op_launch(ops, OP_KERNEL_op_norm_backward, op_blocks(ops, chunks, 1), &args,
@@ -214,7 +226,7 @@ static int backward(npuop *ops, const struct norm *n, uint32_t flags, const npuo
 		err = column_sum(ops, args.partial, chunks, cols, out->gamma);
 	if (!err)
 		err = column_sum(ops, args.partial + partial_bytes, chunks, cols, out->beta);
-	return err;
+	return err ? err : op_unstage(ops, grad_x, out->x);
 }
 
 int npuop_layer_norm_backward(npuop *ops, const npuop_tensor *x, const npuop_tensor *gamma,

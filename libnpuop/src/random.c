@@ -4,10 +4,10 @@
 
 #include <npu_op_random.h>
 
+#include "stage.h"
 #include "walk.h"
 
 #define LEAST 8192 /* numbers that are worth a block: a group of them */
-#define ALIGN 64 /* bytes, of tensors in the workspace */
 
 /* The attributes and the result of all three. */
 static int take(npuop *ops, const npuop_random_attr *attr, const npuop_tensor *out,
@@ -40,38 +40,24 @@ static int take(npuop *ops, const npuop_random_attr *attr, const npuop_tensor *o
 	return 0;
 }
 
-/* @like, dense, in the workspace from @used on, as far as a view needs it; else itself. */
-static int dense(npuop *ops, const npuop_tensor *like, uint64_t *used, npuop_tensor *t)
-{
-	const uint64_t bytes = npuop_dtype_bytes(like->dtype, npuop_tensor_elements(like));
-	uint64_t address;
-
-	*t = *like;
-	if (op_is_dense(like))
-		return 0;
-	*t = npuop_tensor_dense(ops->workspace, *used, like->dtype, like->rank, like->shape);
-	*used += (bytes + ALIGN - 1) / ALIGN * ALIGN;
-	return op_workspace(ops, *used, &address);
-}
-
 /* A number is its element's by its place in the tensor: views are made of dense ones. */
 static int launch(npuop *ops, struct npu_op_random_args *args, const npuop_tensor *x,
 		  const npuop_tensor *out)
 {
-	npuop_tensor from, to;
-	uint64_t used = 0;
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *to = out;
 	int err;
 
 	if (!args->count)
 		return 0;
-	if ((err = dense(ops, out, &used, &to)) || (x && (err = dense(ops, x, &used, &from))) ||
-	    (x && !op_is_dense(x) && (err = npuop_copy(ops, x, &from))))
+	if ((x && !op_is_dense(x) && (err = op_stage(ops, &stage, &x, true))) ||
+	    (!op_is_dense(out) && (err = op_stage(ops, &stage, &to, false))))
 		return err;
-	args->out = op_address(&to);
-	args->x = x ? op_address(&from) : 0;
+	args->out = op_address(to);
+	args->x = op_address(x);
 	err = op_launch(ops, OP_KERNEL_op_random, op_blocks(ops, args->count, LEAST), args,
 			sizeof(*args));
-	return err || op_is_dense(out) ? err : npuop_copy(ops, &to, out);
+	return err ? err : op_unstage(ops, to, out);
 }
 
 /* The greatest number of a type below @high. */

@@ -280,15 +280,21 @@ int op_dense(npuop *ops, const char *name, const npuop_tensor *tensor)
 	return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: is not dense", name);
 }
 
-int op_inner(npuop *ops, const char *name, const npuop_tensor *tensor)
+bool op_has_rows(const npuop_tensor *tensor)
 {
 	const uint32_t last = tensor->rank - 1;
 
-	if (!tensor->rank || tensor->shape[last] <= 1 || tensor->stride[last] == 1)
+	return !tensor->rank || tensor->shape[last] <= 1 || tensor->stride[last] == 1;
+}
+
+int op_inner(npuop *ops, const char *name, const npuop_tensor *tensor)
+{
+	if (op_has_rows(tensor))
 		return 0;
 	return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
-		       "%s: the last dimension has a stride of %" PRIu64 ", not 1", name,
-		       tensor->stride[last]);
+		       "%s: the last dimension has a stride of %" PRIu64
+		       ", not 1: npuop_copy() makes a dense tensor of it",
+		       name, tensor->stride[tensor->rank - 1]);
 }
 
 /* Bytes that dimensions with strides below @period reach; 0 if others are no multiples of it. */

@@ -41,13 +41,13 @@ static struct shape random_shape(uint32_t round)
 }
 
 /*
- * A view with the shape of @s: dense, or with gaps in the first dimension, or with the first two
- * of another order in memory. @whole is what to free.
+ * A view with the shape of @s: dense, or with gaps in the first dimension, or with the first or
+ * last two of another order in memory. @whole is what to free.
  */
 static npuop_tensor view_of(enum npuop_dtype dtype, const struct shape *s, npuop_tensor *whole)
 {
 	uint64_t shape[NPUOP_MAX_RANK];
-	const uint64_t how = rnd_below(3);
+	const uint64_t how = rnd_below(4);
 
 	memcpy(shape, s->dim, sizeof(s->dim));
 	if (how == 1 && s->rank > 1) {
@@ -63,6 +63,12 @@ static npuop_tensor view_of(enum npuop_dtype dtype, const struct shape *s, npuop
 		shape[1] = s->dim[0];
 		*whole = tensor_random(dtype, s->rank, shape);
 		return npuop_tensor_transpose(whole, 0, 1);
+	}
+	if (how == 3 && s->rank > 1) {
+		shape[s->rank - 2] = s->dim[s->rank - 1];
+		shape[s->rank - 1] = s->dim[s->rank - 2];
+		*whole = tensor_random(dtype, s->rank, shape);
+		return npuop_tensor_transpose(whole, s->rank - 2, s->rank - 1);
 	}
 	*whole = tensor_random(dtype, s->rank, shape);
 	return *whole;
@@ -414,7 +420,8 @@ static void test_refused(void)
 		     s = tensor_new(NPUOP_S32, SHAPE(4, 6));
 	npuop_tensor stats = tensor_new(NPUOP_F32, SHAPE(4)),
 		     big = tensor_new(NPUOP_F32, SHAPE(30));
-	const npuop_tensor turned = npuop_tensor_transpose(&x, 0, 1);
+	npuop_tensor large = tensor_new(NPUOP_F16, SHAPE(9 << 10, 1 << 10));
+	const npuop_tensor turned = npuop_tensor_transpose(&large, 0, 1);
 	npuop_tensor a = npuop_tensor_dense(big.memory, 0, NPUOP_F32, SHAPE(4, 6)), b = a;
 
 	b.offset = 8;
@@ -422,7 +429,7 @@ static void test_refused(void)
 	REFUSED(npuop_softmax(fx.ops, &s, 0, &s), "x: S32");
 	REFUSED(npuop_softmax(fx.ops, &x, 0, &y), "out: shape [4, 5], not [4, 6]");
 	REFUSED(npuop_softmax(fx.ops, &x, 0, &half), "out: F16");
-	REFUSED(npuop_softmax(fx.ops, &turned, 0, &turned), "x: the last dimension");
+	REFUSED(npuop_softmax(fx.ops, &turned, 0, &turned), "workspace: it has 16777216 bytes");
 	REFUSED(npuop_softmax(fx.ops, &a, 0, &b), "out lies over x");
 	REFUSED(npuop_softmax_backward(fx.ops, &x, &y, &x), "grad: shape");
 	REFUSED(npuop_layer_norm(fx.ops, &x, &stats, NULL, 0, &x, NULL, NULL), "gamma: shape");
@@ -437,6 +444,7 @@ static void test_refused(void)
 	tensor_free(&s);
 	tensor_free(&stats);
 	tensor_free(&big);
+	tensor_free(&large);
 }
 
 #ifdef OP_SHIM

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Operands that a kernel does not take as they are: dense copies of them, in the workspace. */
+#ifndef OP_STAGE_H
+#define OP_STAGE_H
+
+#include "internal.h"
+
+#define OP_STAGED 3 /* operands of an operator, at most */
+
+/**
+ * struct op_stage - the copies of an operator's operands
+ * @used: bytes of the workspace, from its begin on
+ */
+struct op_stage {
+	npuop_tensor dense[OP_STAGED];
+	uint32_t count;
+	uint64_t used;
+};
+
+/* op_stage() - put a dense tensor in the place of *@tensor, with its elements if it is @read */
+int op_stage(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bool read);
+
+/* op_stage_rows() - the same, where the elements of the last dimension are no neighbours */
+int op_stage_rows(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bool read);
+
+/* op_unstage() - bring a result from where the kernel has put it to @tensor */
+int op_unstage(npuop *ops, const npuop_tensor *staged, const npuop_tensor *tensor);
+
+#endif /* OP_STAGE_H */
