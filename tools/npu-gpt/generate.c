@@ -90,19 +90,24 @@ static bool prompt(struct writing *w, uint32_t index, size_t most)
 	return true;
 }
 
-/* A sequence that fills the context begins anew with its last half. */
-static bool step(struct writing *w, int32_t *bytes)
+/* A sequence that fills the context begins anew with its last half. @left: steps, with this one */
+static bool step(struct writing *w, uint32_t left, int32_t *bytes)
 {
 	const uint32_t context = w->params.shape.context;
 	double begin;
 
-	for (uint32_t i = 0; i < w->count; i++)
-		if (w->sequences[i].seen == context && !prompt(w, i, context / 2))
+	for (uint32_t i = 0; i < w->count; i++) {
+		const struct sequence *s = &w->sequences[i];
+
+		if (s->seen == context && !prompt(w, i, context / 2))
 			return false;
+		if (left > context - s->seen)
+			left = context - (uint32_t)s->seen;
+	}
 	begin = now_seconds();
 	if (w->cpu)
 		cpu_decoder_step(w->cpu, bytes);
-	else if (!npu_decoder_step(w->decoder, bytes))
+	else if (!npu_decoder_step(w->decoder, left - 1, bytes))
 		return false;
 	w->decode_seconds += now_seconds() - begin;
 	w->decode_bytes += w->count;
@@ -123,7 +128,7 @@ static bool write_all(struct writing *w)
 	for (uint32_t i = 0; good && i < w->count; i++)
 		good = prompt(w, i, w->params.shape.context - 1);
 	for (uint32_t i = 0; good && i < w->options->bytes; i++)
-		good = step(w, bytes);
+		good = step(w, w->options->bytes - i, bytes);
 	free(bytes);
 	return good;
 }

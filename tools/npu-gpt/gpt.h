@@ -176,8 +176,11 @@ void npu_decoder_free(struct npu_decoder *decoder);
 /* @sequence begins anew with @count bytes, 1 to the context's. */
 bool npu_decoder_prompt(struct npu_decoder *decoder, uint32_t sequence, const int32_t *bytes,
 			uint32_t count);
-/* The next byte of each sequence; all have a prompt, and room in the context. */
-bool npu_decoder_step(struct npu_decoder *decoder, int32_t *bytes);
+/*
+ * The next byte of each sequence; all have a prompt, and room in the context. @more: steps, at
+ * least, that are asked for next, before any prompt: they may begin already
+ */
+bool npu_decoder_step(struct npu_decoder *decoder, uint32_t more, int32_t *bytes);
 
 /* The program. main.c, train.c, generate.c */
 

@@ -2,7 +2,8 @@
 /*
  * Generation on the NPU: keys and values of all positions are kept in pages. A prompt goes
  * through the layers at once; then each step takes the next byte of every sequence, by one graph
- * in which also the choice of the byte and the lengths stay on the device.
+ * in which also the choice of the byte and the lengths stay on the device. So the next step can
+ * begin before the CPU has the bytes of the last one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +16,24 @@ enum cache_buffer {
 	CACHE_TABLE, /* S32, sequences x pages of a sequence */
 	CACHE_COUNTS, /* S32: length of each sequence, and the counter of random numbers */
 	CACHE_BYTES, /* chosen last */
+	CACHE_TAKEN, /* of the last STEPS_AHEAD steps, for the CPU */
 	CACHE_LOGITS, /* sequences x GPT_VOCABULARY */
 	CACHE_ROPE, /* positions x head dim: cosines and sines */
 	CACHE_COUNT
 };
 
+#define STEPS_AHEAD 4 /* that the NPU may have got while the CPU waits for the first of them */
+
+/* @begun: steps so far; @ended: those whose bytes the CPU has */
 struct npu_decoder {
 	struct npu_gpt *gpt;
 	struct gpt_choice choice;
 	uint32_t sequences, pages; /* pages of a sequence */
 	npurt_memory *memory[CACHE_COUNT];
 	npurt_graph_exec *step;
+	uint64_t begun, ended;
+	npurt_event *done[STEPS_AHEAD];
+	const int32_t *taken;
 };
 
 /* Which sequences take a pass, and how many new positions each of them has. */
@@ -224,16 +232,35 @@ static void capture_step(struct npu_decoder *d)
 	npu_end_capture(gpt, &d->step);
 }
 
-bool npu_decoder_step(struct npu_decoder *d, int32_t *bytes)
+static void begin_step(struct npu_decoder *d)
 {
+	const uint64_t bytes = d->sequences * sizeof(*d->taken), slot = d->begun % STEPS_AHEAD;
 	struct npu_gpt *gpt = d->gpt;
 
 	if (!d->step)
 		capture_step(d);
 	NPU_DO(gpt, npurt_graph_launch(d->step, gpt->stream));
-	NPU_DO(gpt, npurt_download(gpt->stream, bytes, d->memory[CACHE_BYTES], 0,
-				   d->sequences * sizeof(*bytes)));
-	return !gpt->error;
+	NPU_DO(gpt, npurt_memcpy_async(gpt->stream, d->memory[CACHE_TAKEN], slot * bytes,
+				       d->memory[CACHE_BYTES], 0, bytes));
+	NPU_DO(gpt, npurt_event_record(d->done[slot], gpt->stream));
+	NPU_DO(gpt, npurt_stream_flush(gpt->stream));
+	d->begun++;
+}
+
+bool npu_decoder_step(struct npu_decoder *d, uint32_t more, int32_t *bytes)
+{
+	const uint64_t ahead = more < STEPS_AHEAD ? more + 1 : STEPS_AHEAD;
+	const uint64_t slot = d->ended % STEPS_AHEAD;
+	struct npu_gpt *gpt = d->gpt;
+
+	while (d->begun < d->ended + ahead)
+		begin_step(d);
+	NPU_DO(gpt, npurt_event_wait(d->done[slot], NPURT_INFINITE));
+	if (gpt->error)
+		return false;
+	memcpy(bytes, d->taken + slot * d->sequences, d->sequences * sizeof(*bytes));
+	d->ended++;
+	return true;
 }
 
 bool npu_decoder_prompt(struct npu_decoder *d, uint32_t sequence, const int32_t *bytes,
@@ -307,19 +334,31 @@ struct npu_decoder *npu_decoder_new(struct npu_gpt *gpt, uint32_t sequences,
 		[CACHE_TABLE] = (uint64_t)sequences * pages,
 		[CACHE_COUNTS] = sequences + 1,
 		[CACHE_BYTES] = sequences,
+		[CACHE_TAKEN] = (uint64_t)STEPS_AHEAD * sequences,
 		[CACHE_LOGITS] = (uint64_t)sequences * GPT_VOCABULARY,
 		[CACHE_ROPE] = (uint64_t)pages * NPU_PAGE * gpt_head_dim(shape),
 	};
 	const int32_t zero = 0;
 	struct npu_decoder *d = calloc(1, sizeof(*d));
+	void *taken = NULL;
 
 	if (!d)
 		return NULL;
 	*d = (struct npu_decoder){
 		.gpt = gpt, .choice = *choice, .sequences = sequences, .pages = pages
 	};
-	for (int i = 0; i < CACHE_COUNT; i++)
-		NPU_DO(gpt, npurt_memory_create(gpt->context, words[i] * 4, NULL, &d->memory[i]));
+	for (int i = 0; i < CACHE_COUNT; i++) {
+		const npurt_memory_attr attr = {
+			.size = sizeof(attr),
+			.placement = i == CACHE_TAKEN ? NPURT_PLACE_HOST : NPURT_PLACE_HBM,
+		};
+
+		NPU_DO(gpt, npurt_memory_create(gpt->context, words[i] * 4, &attr, &d->memory[i]));
+	}
+	NPU_DO(gpt, npurt_memory_map(d->memory[CACHE_TAKEN], &taken));
+	d->taken = taken;
+	for (int i = 0; i < STEPS_AHEAD; i++)
+		NPU_DO(gpt, npurt_event_create(gpt->context, NULL, &d->done[i]));
 	upload_table(d);
 	NPU_DO(gpt, npurt_upload(gpt->stream, d->memory[CACHE_COUNTS], sequences * sizeof(zero),
 				 &zero, sizeof(zero)));
@@ -337,6 +376,9 @@ void npu_decoder_free(struct npu_decoder *d)
 	npurt_stream_synchronize(d->gpt->stream);
 	if (d->step)
 		npurt_graph_exec_destroy(d->step);
+	for (int i = 0; i < STEPS_AHEAD; i++)
+		if (d->done[i])
+			npurt_event_destroy(d->done[i]);
 	for (int i = 0; i < CACHE_COUNT; i++)
 		if (d->memory[i])
 			npurt_memory_destroy(d->memory[i]);
