@@ -2,6 +2,7 @@
 /* Products of matrices, of a batch of them, with bias, activation and scales. */
 #include "gemm_output.h"
 #include "gemm_s4.h"
+#include "gemm_small.h"
 
 struct product {
 	struct gemm gemm;
@@ -56,17 +57,39 @@ static void prepare(struct product *p, const struct npu_op_gemm_args *args, uint
 	p->out = output_of(&args->out, gemm_sum_dtype(&p->gemm), area);
 }
 
+/* Products that lie evenly along the innermost dimension of the batch are a run. */
+static void run_small(struct product *p, struct npu_span span)
+{
+	const struct npu_op_gemm_args *args = p->args;
+	uint64_t run;
+
+	small_begin();
+	for (uint64_t batch = span.begin; batch < span.end; batch += run) {
+		run = npu_min(span.end - batch, args->batch[0] - batch % args->batch[0]);
+		enter(&p->gemm, batch);
+		small_run(&p->gemm, &p->out, args->a_stride[0], args->b_stride[0],
+			  args->c_stride[0], run);
+	}
+	small_end();
+}
+
 NPU_ARGS(op_gemm, struct npu_op_gemm_args, in(a), in(b), out(out.c), value(m), value(n), value(k),
 	 value(in));
 
 NPU_KERNEL(op_gemm, struct npu_op_gemm_args)
 {
+	struct npu_span span;
 	struct product p;
 
 	prepare(&p, args, OUTPUT_AREA_MAX);
 	gemm_plan(&p.gemm);
+	span = npu_split(gemm_tiles(&p.gemm), 1, block, blocks);
+	if (small_fits(&p.gemm, &p.out)) {
+		run_small(&p, span);
+		return;
+	}
 	output_begin(&p.out);
-	gemm_run(&p.gemm, npu_split(gemm_tiles(&p.gemm), 1, block, blocks));
+	gemm_run(&p.gemm, span);
 	output_end(&p.out);
 }
 

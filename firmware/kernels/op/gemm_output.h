@@ -236,6 +236,35 @@ static inline void output_store_piece(struct output *o, const struct gemm *g,
 	o->turn = !slot;
 }
 
+/* A tile that FIXPIPE stores by itself. */
+struct output_direct {
+	uint32_t rows, cols, pitch;
+	uint32_t sum, dtype, flags;
+	float scale;
+};
+
+static inline struct output_direct output_direct_of(const struct output *o, const struct gemm *g,
+						    uint32_t rows, uint32_t cols)
+{
+	const struct npu_op_output *args = o->args;
+	const uint32_t sum = gemm_sum_dtype(g);
+
+	return (struct output_direct){
+		.rows = rows,
+		.cols = cols,
+		.pitch = args->ldc,
+		.sum = sum,
+		.dtype = args->dtype,
+		.flags = args->activation == NPU_OP_ACT_RELU ? NPU_FIX_RELU : 0,
+		.scale = sum == NPU_S32 && args->dtype != NPU_S32 ? o->scale : 0,
+	};
+}
+
+static inline void output_direct(const struct output_direct *d, npu_addr c, npu_addr l0c)
+{
+	npu_fixpipe(c, l0c, d->rows, d->cols, d->pitch, d->sum, d->dtype, d->flags, d->scale);
+}
+
 /* output_store() - store() of struct gemm, whose context is a struct output. */
 static inline void output_store(const struct gemm *g, const struct gemm_tile *t, npu_addr l0c)
 {
@@ -244,12 +273,9 @@ static inline void output_store(const struct gemm *g, const struct gemm_tile *t,
 	const uint32_t pitch = npu_align(t->nt * 4), most = o->area / pitch;
 
 	if (o->direct) {
-		const uint32_t sum = gemm_sum_dtype(g);
+		const struct output_direct direct = output_direct_of(o, g, t->mt, t->nt);
 
-		npu_fixpipe(o->c + t->m0 * args->ldc + (uint64_t)t->n0 * o->bytes, l0c, t->mt,
-			    t->nt, args->ldc, sum, args->dtype,
-			    args->activation == NPU_OP_ACT_RELU ? NPU_FIX_RELU : 0,
-			    sum == NPU_S32 && args->dtype != NPU_S32 ? o->scale : 0);
+		output_direct(&direct, o->c + t->m0 * args->ldc + (uint64_t)t->n0 * o->bytes, l0c);
 		return;
 	}
 	output_load_vectors(args, t);
