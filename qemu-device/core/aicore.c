@@ -7,6 +7,7 @@
 
 #include "npu_internal.h"
 #include "strict.h"
+#include "tile_rows.h"
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
@@ -238,6 +239,26 @@ static uint64_t look_ahead(uint64_t pitch, size_t row_bytes, size_t rows)
 	return near ? (rows - 1) * pitch + row_bytes : row_bytes;
 }
 
+/*
+ * Host memory of rows that lie in one piece, *@host is NULL if they do not. Their first byte is
+ * where the cursor is then.
+ */
+static enum npu_status gm_piece(struct npu_aicore *ac, struct npu_cursor *cursor, uint64_t va,
+				uint64_t pitch, size_t row_bytes, size_t rows, uint8_t **host,
+				uint64_t *fault_addr)
+{
+	uint64_t ahead = look_ahead(pitch, row_bytes, rows);
+	struct npu_error error;
+	struct npu_run run;
+
+	if (!npu_cursor_seek(ac->worker, &ac->view, cursor, va, ahead, &run, &error)) {
+		*fault_addr = error.address;
+		return error.status;
+	}
+	*host = run.len >= (rows - 1) * pitch + row_bytes ? run.host : NULL;
+	return NPU_ST_OK;
+}
+
 static enum npu_status gm_read(void *opaque, void *dst, size_t dst_pitch, uint64_t va,
 			       uint64_t src_pitch, size_t row_bytes, size_t rows,
 			       uint64_t *fault_addr)
@@ -245,9 +266,19 @@ static enum npu_status gm_read(void *opaque, void *dst, size_t dst_pitch, uint64
 	struct npu_cursor cursor = { .access = NPU_ACCESS_READ };
 	uint64_t ahead = look_ahead(src_pitch, row_bytes, rows);
 	struct npu_aicore *ac = opaque;
+	enum npu_status status;
 	struct npu_error error;
+	uint8_t *host;
 	size_t i;
 
+	status = gm_piece(ac, &cursor, va, src_pitch, row_bytes, rows, &host, fault_addr);
+	if (status)
+		return status;
+	if (host) {
+		npu_count(&ac->worker->count.hbm_read, row_bytes * rows);
+		tile_copy_rows(dst, dst_pitch, host, src_pitch, row_bytes, rows);
+		return NPU_ST_OK;
+	}
 	for (i = 0; i < rows; i++, ahead -= ahead > row_bytes ? src_pitch : 0) {
 		if (npu_cursor_read(ac->worker, &ac->view, &cursor, va + i * src_pitch,
 				    (char *)dst + i * dst_pitch, row_bytes, ahead, &error))
@@ -265,9 +296,19 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
 	uint64_t ahead = look_ahead(dst_pitch, row_bytes, rows);
 	struct npu_aicore *ac = opaque;
+	enum npu_status status;
 	struct npu_error error;
+	uint8_t *host;
 	size_t i;
 
+	status = gm_piece(ac, &cursor, va, dst_pitch, row_bytes, rows, &host, fault_addr);
+	if (status)
+		return status;
+	if (host) {
+		npu_count(&ac->worker->count.hbm_write, row_bytes * rows);
+		tile_copy_rows(host, dst_pitch, src, src_pitch, row_bytes, rows);
+		return NPU_ST_OK;
+	}
 	for (i = 0; i < rows; i++, ahead -= ahead > row_bytes ? dst_pitch : 0) {
 		if (npu_cursor_write(ac->worker, &ac->view, &cursor, va + i * dst_pitch,
 				     (const char *)src + i * src_pitch, row_bytes, ahead,
@@ -279,9 +320,23 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 	return NPU_ST_OK;
 }
 
+static enum npu_status gm_target(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
+				 size_t rows, uint8_t **host, uint64_t *fault_addr)
+{
+	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
+	struct npu_aicore *ac = opaque;
+	enum npu_status status;
+
+	status = gm_piece(ac, &cursor, va, pitch, row_bytes, rows, host, fault_addr);
+	if (!status && *host)
+		npu_count(&ac->worker->count.hbm_write, row_bytes * rows);
+	return status;
+}
+
 static const struct npu_tile_ops tile_ops = {
 	.gm_read = gm_read,
 	.gm_write = gm_write,
+	.gm_target = gm_target,
 	.timestamp = core_time,
 };
 

@@ -260,6 +260,20 @@ enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst
 	return status ? tile_fail(tile, status, dst->unit, dst->access, fault) : NPU_ST_OK;
 }
 
+enum npu_status tile_gm_target(struct npu_tile *tile, const struct tile_rect *dst,
+			       unsigned int align, uint8_t **host)
+{
+	uint64_t fault = dst->address;
+	enum npu_status status;
+
+	*host = NULL;
+	if (!tile->ops->gm_target || (dst->address | dst->pitch) % align)
+		return NPU_ST_OK;
+	status = tile->ops->gm_target(tile->opaque, dst->address, dst->pitch, dst->row_bytes,
+				      dst->rows, host, &fault);
+	return status ? tile_fail(tile, status, dst->unit, dst->access, fault) : NPU_ST_OK;
+}
+
 static enum npu_status tile_flag(struct npu_tile *tile, uint64_t flag, bool set)
 {
 	uint64_t src = NPU_GET(NPU_FLAG_SRC, flag), dst = NPU_GET(NPU_FLAG_DST, flag);

@@ -28,6 +28,8 @@ struct tile_scratch;
  *	NPU_ST_OK, or why not, with the address in @fault_addr
  * @gm_write: likewise to virtual address @va; rows are written in ascending order
  * @timestamp: value of NPU_INFO_TIME
+ * @gm_target: host memory of what would be written, which the caller does write then; *@host is
+ *	NULL if it has to be gm_write() instead. NULL: always
  *
  * Rows are not empty, and from the first byte to the last a transfer does not wrap around 2^64;
  * nothing else is known of the addresses.
@@ -40,6 +42,8 @@ struct npu_tile_ops {
 				    size_t src_pitch, size_t row_bytes, size_t rows,
 				    uint64_t *fault_addr);
 	uint64_t (*timestamp)(void *opaque);
+	enum npu_status (*gm_target)(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
+				     size_t rows, uint8_t **host, uint64_t *fault_addr);
 };
 
 /**

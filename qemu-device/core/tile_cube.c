@@ -127,11 +127,19 @@ static enum npu_status tile_fixpipe(struct npu_tile *tile, const struct tile_ope
 		return status;
 
 	args.src = src;
-	args.dst_pitch = to_gm ? dst.row_bytes : dst.pitch;
+	args.dst_pitch = dst.pitch;
 	if (to_gm)
-		args.dst = tile->scratch->out;
+		status = tile_gm_target(tile, &dst, tile_dtype_size(args.dst_dtype), &args.dst);
+	if (status)
+		return status;
+	if (args.dst) {
+		tile->isa->fixpipe(&args);
+		return NPU_ST_OK;
+	}
+	args.dst = tile->scratch->out;
+	args.dst_pitch = dst.row_bytes;
 	tile->isa->fixpipe(&args);
-	return to_gm ? tile_gm_write(tile, &dst, args.dst, args.dst_pitch) : NPU_ST_OK;
+	return tile_gm_write(tile, &dst, args.dst, args.dst_pitch);
 }
 
 enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,

@@ -58,9 +58,9 @@ enum npu_status tile_gm_read(struct npu_tile *tile, const struct tile_rect *src,
 			     size_t dst_pitch);
 enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst,
 			      const uint8_t *src, size_t src_pitch);
-
-void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t src_pitch,
-		    size_t row_bytes, size_t rows);
+/* Where @dst can be written at once, or NULL; elements have @align bytes. */
+enum npu_status tile_gm_target(struct npu_tile *tile, const struct tile_rect *dst,
+			       unsigned int align, uint8_t **host);
 
 /*
  * tile_lazy.c: what is to be done before memory is used; LOAD0 of what has been checked; where an

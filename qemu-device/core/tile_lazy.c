@@ -4,9 +4,8 @@
  * same place: so it is only noted, and MMAD reads L1. Before anything else reads or writes L0
  * there, or writes L1 where it came from, it is copied after all. No program can tell.
  */
-#include <string.h>
-
 #include "tile_internal.h"
+#include "tile_rows.h"
 
 static bool overlaps(const uint8_t *a, uint64_t a_span, const uint8_t *b, uint64_t b_span)
 {

@@ -5,17 +5,7 @@
 #include <npu/npu_mmu.h>
 
 #include "tile_internal.h"
-
-void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t src_pitch,
-		    size_t row_bytes, size_t rows)
-{
-	if (dst_pitch == row_bytes && src_pitch == row_bytes) {
-		memcpy(dst, src, row_bytes * rows);
-		return;
-	}
-	for (; rows; rows--, dst += dst_pitch, src += src_pitch)
-		memcpy(dst, src, row_bytes);
-}
+#include "tile_rows.h"
 
 static void tile_copy_rects(const struct tile_operands *op, struct tile_rect *dst,
 			    struct tile_rect *src)

@@ -76,12 +76,20 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 	return NPU_ST_OK;
 }
 
+static enum npu_status gm_target(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
+				 size_t rows, uint8_t **host, uint64_t *fault_addr)
+{
+	(void)fault_addr;
+	*host = gm_host(opaque, va, (rows - 1) * pitch + row_bytes);
+	return NPU_ST_OK;
+}
+
 static uint64_t timestamp(void *opaque)
 {
 	return ((struct core *)opaque)->cpu.instret;
 }
 
-static const struct npu_tile_ops tile_ops = { gm_read, gm_write, timestamp };
+static const struct npu_tile_ops tile_ops = { gm_read, gm_write, timestamp, gm_target };
 
 static int translate(void *opaque, uint64_t addr, enum rv64_access access, void **page,
 		     unsigned int *flags)
