@@ -260,6 +260,8 @@ void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 {
 	const unsigned int step = args->dtype == NPU_S8 ? TILE_S8_K * TILE_KC : TILE_KC;
 
+	if (args->dtype == NPU_F32 && TILE_NAME(tile_isa_small)(args))
+		return;
 	for (unsigned int k = 0; k < args->k; k += step) {
 		unsigned int depth = args->k - k < step ? args->k - k : step;
 
