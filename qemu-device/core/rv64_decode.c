@@ -175,7 +175,30 @@ static void decode_reg(struct rv64_insn *insn, enum rv64_op_id id)
 		insn->id = RV64_OP_mv;
 }
 
-/* Arithmetic that has its own path: the rounding mode is valid, and it is a single or a double. */
+/* Conversions between integers, of which @kind is a type, and a single or a double. */
+static bool decode_fp_convert(struct rv64_insn *insn, uint32_t kind, uint32_t fmt, bool to_int)
+{
+	static const uint8_t ids[2][4][2] = {
+		{
+			{ RV64_OP_fcvt_s_w, RV64_OP_fcvt_d_w },
+			{ RV64_OP_fcvt_s_wu, RV64_OP_fcvt_d_wu },
+			{ RV64_OP_fcvt_s_l, RV64_OP_fcvt_d_l },
+			{ RV64_OP_fcvt_s_lu, RV64_OP_fcvt_d_lu },
+		}, {
+			{ RV64_OP_fcvt_w_s, RV64_OP_fcvt_w_d },
+			{ RV64_OP_fcvt_wu_s, RV64_OP_fcvt_wu_d },
+			{ RV64_OP_fcvt_l_s, RV64_OP_fcvt_l_d },
+			{ RV64_OP_fcvt_lu_s, RV64_OP_fcvt_lu_d },
+		},
+	};
+
+	if (kind > 3)
+		return false;
+	insn->id = ids[to_int][kind][fmt];
+	return true;
+}
+
+/* What has its own path: the rounding mode is valid, and it is of a single or a double. */
 static bool decode_fp_fast(uint32_t raw, struct rv64_insn *insn)
 {
 	static const uint8_t ids[3][2] = {
@@ -184,13 +207,20 @@ static bool decode_fp_fast(uint32_t raw, struct rv64_insn *insn)
 		{ RV64_OP_fmul_s, RV64_OP_fmul_d },
 	};
 	uint32_t f5 = raw >> 27, fmt = rv64_bits(raw, 25, 2), rm = rv64_raw_funct3(raw);
+	bool to_int = f5 == 0x18, from_int = f5 == 0x1a;
 
-	if (f5 >= 3 || fmt >= 2 || rm == 5 || rm == 6)
+	if (fmt >= 2 || rm == 5 || rm == 6)
 		return false;
-	insn->id = ids[f5][fmt];
-	insn->op.rd = rv64_raw_rd(raw);
 	insn->op.aux = rm;
 	insn->op.imm = (int32_t)raw;
+	if (to_int)
+		return decode_fp_convert(insn, rv64_raw_rs2(raw), fmt, true);
+	insn->op.rd = rv64_raw_rd(raw);
+	if (from_int)
+		return decode_fp_convert(insn, rv64_raw_rs2(raw), fmt, false);
+	if (f5 >= 3)
+		return false;
+	insn->id = ids[f5][fmt];
 	return true;
 }
 

@@ -262,23 +262,6 @@ static enum rv64_status exec_cvt_fp(struct rv64_cpu *cpu, const struct fp_insn *
 	return RV64_NEXT;
 }
 
-/* Toward zero and well in range, as C's conversion; the commonest case by far */
-static bool host_to_int(struct rv64_cpu *cpu, const struct fp_insn *in, uint64_t a, bool is_signed,
-			unsigned int width, uint64_t *res)
-{
-	double v = value(in->fmt, a);
-	double limit = width == 32 ? 0x1p31 : 0x1p63;
-	int64_t i;
-
-	if (in->rm != RV64_RTZ || !(v < limit) || !(v > (is_signed ? -limit : -1.0)))
-		return false;
-	i = (int64_t)v;
-	if ((double)i != v)
-		cpu->fcsr |= RV64_FFLAG_NX;
-	*res = (uint64_t)i;
-	return true;
-}
-
 static enum rv64_status exec_to_int(struct rv64_cpu *cpu, const struct fp_insn *in)
 {
 	unsigned int kind = rv64_raw_rs2(in->raw), width = kind & 2 ? 64 : 32;
@@ -287,8 +270,7 @@ static enum rv64_status exec_to_int(struct rv64_cpu *cpu, const struct fp_insn *
 
 	if (kind > 3)
 		return rv64_illegal(cpu, in->raw);
-	if (!host_to_int(cpu, in, a, is_signed, width, &res))
-		res = rv64_soft_to_int(in->fmt, a, is_signed, width, in->rm, &cpu->fcsr);
+	res = rv64_soft_to_int(in->fmt, a, is_signed, width, in->rm, &cpu->fcsr);
 	rv64_set_x(cpu, rv64_raw_rd(in->raw), res);
 	return RV64_NEXT;
 }
@@ -297,18 +279,12 @@ static enum rv64_status exec_from_int(struct rv64_cpu *cpu, const struct fp_insn
 {
 	unsigned int kind = rv64_raw_rs2(in->raw);
 	uint64_t a = cpu->x[rv64_raw_rs1(in->raw)], res;
-	int64_t exact = 1ll << (in->fmt->frac + 1);
-	int64_t v;
 
 	if (kind > 3)
 		return rv64_illegal(cpu, in->raw);
 	if (!(kind & 2))
 		a = kind & 1 ? (uint32_t)a : (uint64_t)(int32_t)a;
-	v = (int64_t)a;
-	if (v >= -exact && v <= exact && !(kind == 3 && v < 0))
-		res = is_double(in->fmt) ? rv64_from_double((double)v) : rv64_from_float((float)v);
-	else
-		res = rv64_soft_from_int(in->fmt, a, !(kind & 1), in->rm, &cpu->fcsr);
+	res = rv64_soft_from_int(in->fmt, a, !(kind & 1), in->rm, &cpu->fcsr);
 	set_f(cpu, in->fmt, rv64_raw_rd(in->raw), res);
 	return RV64_NEXT;
 }

@@ -178,7 +178,11 @@
 /* Arithmetic worth a path of its own; all other floating point is RV64_OP_fp. */
 #define RV64_FP_FAST(X)						\
 	X(fadd_s) X(fsub_s) X(fmul_s)				\
-	X(fadd_d) X(fsub_d) X(fmul_d)
+	X(fadd_d) X(fsub_d) X(fmul_d)				\
+	X(fcvt_w_s) X(fcvt_wu_s) X(fcvt_l_s) X(fcvt_lu_s)	\
+	X(fcvt_w_d) X(fcvt_wu_d) X(fcvt_l_d) X(fcvt_lu_d)	\
+	X(fcvt_s_w) X(fcvt_s_wu) X(fcvt_s_l) X(fcvt_s_lu)	\
+	X(fcvt_d_w) X(fcvt_d_wu) X(fcvt_d_l) X(fcvt_d_lu)
 
 #define RV64_MISC_BOTH(X)					\
 	X(fld) X(fsd) X(j) X(j_far) X(jalr) X(system) X(illegal)

@@ -368,6 +368,47 @@ L_##name##_4: {							\
 #define FP_ARITH_D(name, op_c, exact_zero)			\
 	FP_ARITH(name, op_c, true, rv64_to_double, rv64_from_double, rv64_plain64, 0, exact_zero)
 
+/* Inline conversions: of integers that the format holds exactly, */
+#define FP_FROM_INT(name, type, exact, from, box)		\
+L_##name##_4: {							\
+	type i = (type)RS1;					\
+								\
+	if (rv64_likely((exact) && !rv64_rounding(cpu, op->aux))) {	\
+		cpu->f[op->rd] = from(i) | (box);		\
+		NEXT(SLOTS_4);					\
+	}							\
+	SYNC();							\
+	st = rv64_fp(cpu, (uint32_t)op->imm);			\
+	NEXT_AFTER(st, SLOTS_4);				\
+}
+
+/* and toward zero of what is between @low and @high, where that is what C's conversion does. */
+#define FP_TO_INT(name, ftype, to, boxed, low, high)		\
+L_##name##_4: {							\
+	uint64_t a = cpu->f[op->rs1];				\
+	ftype v = to(a);					\
+								\
+	if (rv64_likely((boxed) && v < (high) && v > (low) &&	\
+			rv64_rounding(cpu, op->aux) == RV64_RTZ)) {	\
+		int64_t i = (int64_t)v;				\
+								\
+		if ((ftype)i != v)				\
+			cpu->fcsr |= RV64_FFLAG_NX;		\
+		cpu->x[op->rd] = (uint64_t)i;			\
+		NEXT(SLOTS_4);					\
+	}							\
+	SYNC();							\
+	st = rv64_fp(cpu, (uint32_t)op->imm);			\
+	NEXT_AFTER(st, SLOTS_4);				\
+}
+
+#define FP_FROM_INT_S(name, type, exact)	FP_FROM_INT(name, type, exact, rv64_from_float, RV64_BOX)
+#define FP_FROM_INT_D(name, type, exact)	FP_FROM_INT(name, type, exact, rv64_from_double, 0)
+#define FP_TO_INT_S(name, low, high)				\
+	FP_TO_INT(name, float, rv64_to_float, a >= RV64_BOX, low, high)
+#define FP_TO_INT_D(name, low, high)				\
+	FP_TO_INT(name, double, rv64_to_double, true, low, high)
+
 /* Full barriers are costly on hosts; only an earlier write before a later read needs one. */
 static void fence(uint32_t raw)
 {
@@ -513,6 +554,22 @@ after_call:
 	FP_ARITH_D(fadd_d, +, true)
 	FP_ARITH_D(fsub_d, -, true)
 	FP_ARITH_D(fmul_d, *, !(a << 1) || !(b << 1))
+	FP_FROM_INT_S(fcvt_s_w, int32_t, i >= -(1 << 24) && i <= 1 << 24)
+	FP_FROM_INT_S(fcvt_s_wu, uint32_t, i <= 1 << 24)
+	FP_FROM_INT_S(fcvt_s_l, int64_t, i >= -(1 << 24) && i <= 1 << 24)
+	FP_FROM_INT_S(fcvt_s_lu, uint64_t, i <= 1 << 24)
+	FP_FROM_INT_D(fcvt_d_w, int32_t, true)
+	FP_FROM_INT_D(fcvt_d_wu, uint32_t, true)
+	FP_FROM_INT_D(fcvt_d_l, int64_t, i >= -(1ll << 53) && i <= 1ll << 53)
+	FP_FROM_INT_D(fcvt_d_lu, uint64_t, i <= 1ull << 53)
+	FP_TO_INT_S(fcvt_w_s, -0x1p31f, 0x1p31f)
+	FP_TO_INT_S(fcvt_wu_s, -1.0f, 0x1p31f)
+	FP_TO_INT_S(fcvt_l_s, -0x1p63f, 0x1p63f)
+	FP_TO_INT_S(fcvt_lu_s, -1.0f, 0x1p63f)
+	FP_TO_INT_D(fcvt_w_d, -0x1p31, 0x1p31)
+	FP_TO_INT_D(fcvt_wu_d, -1.0, 0x1p31)
+	FP_TO_INT_D(fcvt_l_d, -0x1p63, 0x1p63)
+	FP_TO_INT_D(fcvt_lu_d, -1.0, 0x1p63)
 	CALL(fp, 4, rv64_fp(cpu, (uint32_t)op->imm))
 
 	CALL(system, 2, rv64_system(cpu, (uint32_t)op->imm))
