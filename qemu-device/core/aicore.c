@@ -383,7 +383,7 @@ static void start_block(struct npu_aicore *ac)
 		npu_tile_clear(&ac->tile);
 	ac->owner = ctx->serial;
 	if (ac->code_epoch != epoch)
-		rv64_flush_code(&ac->cpu);
+		rv64_check_code(&ac->cpu);
 	ac->code_epoch = epoch;
 	memset(ac->cpu.x, 0, sizeof(ac->cpu.x));
 	memset(ac->cpu.f, 0, sizeof(ac->cpu.f));

@@ -473,7 +473,7 @@ struct npu_vector {
  * @worker: who runs it, in a section (atomic)
  * @tag: context that the hart's translations are of
  * @owner: serial of the context that the local buffers belong to
- * @code_epoch: core->code_epoch when the decoded code was last dropped
+ * @code_epoch: core->code_epoch when the decoded code was last in doubt
  * @slice_end: host time at which the slice should end
  * @slices: how many there were
  * @pc: where the last one ended (atomic)
@@ -951,8 +951,8 @@ bool npu_strict_start(struct npu_worker *worker, struct npu_aicore *ac);
 bool npu_strict_end(struct npu_worker *worker, struct npu_aicore *ac, bool failed);
 
 /*
- * Decoded code is dropped when a kernel starts after something may have changed it: a copy, a
- * fill, or whatever the host did before it submitted an entry.
+ * Decoded code is compared with memory when a kernel starts after something may have changed it: a
+ * copy, a fill, or whatever the host did before it submitted an entry.
  */
 static inline void npu_code_changed(struct npu_core *core)
 {

@@ -89,6 +89,11 @@ void rv64_flush_code(struct rv64_cpu *cpu)
 	attention(cpu, RV64_ATTN_FLUSH_TLB | RV64_ATTN_FLUSH_CODE);
 }
 
+void rv64_check_code(struct rv64_cpu *cpu)
+{
+	attention(cpu, RV64_ATTN_CHECK_CODE);
+}
+
 void rv64_set_irq(struct rv64_cpu *cpu, unsigned int line, bool level)
 {
 	uint64_t bit;

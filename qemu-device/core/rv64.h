@@ -3,8 +3,8 @@
  * A predecoded RISC-V interpreter: RV64IMAC with M-mode for a management core, RV64IMAFDC
  * without privileged mode for compute cores.
  *
- * A hart is run by one thread at a time. rv64_set_irq(), rv64_request_exit(),
- * rv64_tlb_flush() and rv64_flush_code() may be called from any thread, and from the callbacks.
+ * A hart is run by one thread at a time. rv64_set_irq(), rv64_request_exit(), rv64_tlb_flush(),
+ * rv64_flush_code() and rv64_check_code() may be called from any thread, and from the callbacks.
  * The calling thread must be in the default floating-point environment (round to nearest, no
  * flush to zero); the sticky host exception flags are used as scratch.
  */
@@ -208,7 +208,7 @@ struct rv64_breakpoints {
  * @ops: callbacks; must outlive the hart
  * @opaque: first argument of the callbacks
  * @isa: RV64_ISA_* flags
- * @code_pages: decoded 4 KiB pages kept, at 32 KiB each; 0 for RV64_CODE_PAGES
+ * @code_pages: decoded 4 KiB pages kept, at 36 KiB each; 0 for RV64_CODE_PAGES
  * @hartid: value of mhartid
  * @sink: page that takes stores of which nothing is ever seen, or NULL: atomics find zero there
  * @breakpoints: must outlive the hart, changes only while it does not run; or NULL
@@ -359,6 +359,14 @@ void rv64_tlb_flush(struct rv64_cpu *cpu);
  * needs this call, or a fence.i by the program. Takes effect as rv64_tlb_flush() does.
  */
 void rv64_flush_code(struct rv64_cpu *cpu);
+
+/**
+ * rv64_check_code() - as rv64_flush_code(), when code may have changed but mostly has not
+ * @cpu: the hart
+ *
+ * Each decoded page is compared with memory before it is used again. Translations stay.
+ */
+void rv64_check_code(struct rv64_cpu *cpu);
 
 /**
  * rv64_set_irq() - drive an interrupt line of an M-mode hart

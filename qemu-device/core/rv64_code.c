@@ -8,9 +8,18 @@
 
 #include "rv64_internal.h"
 
-uint16_t rv64_code_halfword(const struct rv64_page *page, unsigned int slot)
+/* Of memory as it is now: a program that has changed it may see that before it says so. */
+uint16_t rv64_code_halfword(struct rv64_page *page, unsigned int slot)
 {
-	return __atomic_load_n((const uint16_t *)page->host + slot, __ATOMIC_RELAXED);
+	uint16_t halfword = __atomic_load_n((const uint16_t *)page->host + slot, __ATOMIC_RELAXED);
+
+	page->mixed |= halfword != page->code.halfwords[slot];
+	return halfword;
+}
+
+static uint64_t host_word(const uint8_t *host, unsigned int i)
+{
+	return __atomic_load_n((const uint64_t *)host + i, __ATOMIC_RELAXED);
 }
 
 /* Halfwords not yet reached decode themselves; the last one may hold half an instruction. */
@@ -20,6 +29,9 @@ static void page_reset(struct rv64_page *page, const uint8_t *host)
 	unsigned int i;
 
 	page->host = host;
+	page->mixed = false;
+	for (i = 0; i < RV64_PAGE_WORDS; i++)
+		page->code.words[i] = host_word(host, i);
 	for (i = 0; i < RV64_PAGE_SLOTS; i++)
 		page->ops[i].fn = decode;
 	page->ops[RV64_PAGE_SLOTS].fn = rv64_label(RV64_OP_page_end, 4);
@@ -56,17 +68,37 @@ static struct rv64_page *page_get(struct rv64_cpu *cpu)
 	return victim;
 }
 
+static bool page_changed(const struct rv64_page *page)
+{
+	unsigned int i;
+
+	if (page->mixed)
+		return true;
+	for (i = 0; i < RV64_PAGE_WORDS; i++)
+		if (page->code.words[i] != host_word(page->host, i))
+			return true;
+	return false;
+}
+
 static struct rv64_page *page_of(struct rv64_cpu *cpu, const uint8_t *host)
 {
 	struct rv64_page *page;
 	unsigned int i;
 
-	for (i = 0; i < cpu->nr_pages; i++)
-		if (cpu->pages[i]->host == host)
-			return cpu->pages[i];
+	for (i = 0; i < cpu->nr_pages; i++) {
+		page = cpu->pages[i];
+		if (page->host != host)
+			continue;
+		if (!page->current && page_changed(page))
+			page_reset(page, host);
+		page->current = true;
+		return page;
+	}
 	page = page_get(cpu);
-	if (page)
+	if (page) {
 		page_reset(page, host);
+		page->current = true;
+	}
 	return page;
 }
 
@@ -100,6 +132,17 @@ enum rv64_status rv64_code_find(struct rv64_cpu *cpu, uint64_t pc, struct rv64_p
 	return RV64_NEXT;
 }
 
+/* The next use of a decoded page looks whether it still is what is there. */
+void rv64_code_doubt(struct rv64_cpu *cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpu->nr_pages; i++)
+		cpu->pages[i]->current = false;
+	for (i = 0; i < RV64_XTLB_ENTRIES; i++)
+		cpu->xtlb[i].tag = RV64_TLB_INVALID;
+}
+
 /* Forget all decoded pages but keep their memory. */
 void rv64_code_drop(struct rv64_cpu *cpu)
 {
@@ -109,8 +152,7 @@ void rv64_code_drop(struct rv64_cpu *cpu)
 		cpu->pages[i]->host = NULL;
 		cpu->pages[i]->used = 0;
 	}
-	for (i = 0; i < RV64_XTLB_ENTRIES; i++)
-		cpu->xtlb[i].tag = RV64_TLB_INVALID;
+	rv64_code_doubt(cpu);
 }
 
 void rv64_code_free(struct rv64_cpu *cpu)

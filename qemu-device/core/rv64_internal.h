@@ -22,6 +22,7 @@
 #define rv64_unlikely(c)	__builtin_expect(!!(c), 0)
 
 #define RV64_PAGE_SLOTS		(RV64_PAGE_SIZE / 2)
+#define RV64_PAGE_WORDS		(RV64_PAGE_SIZE / 8)
 #define RV64_TLB_INVALID	(~0ull)
 #define RV64_RD_SINK		32	/* x register number that takes writes to x0 */
 
@@ -30,6 +31,7 @@
 #define RV64_ATTN_IRQ		0x2
 #define RV64_ATTN_FLUSH_TLB	0x4
 #define RV64_ATTN_FLUSH_CODE	0x8
+#define RV64_ATTN_CHECK_CODE	0x10
 
 /* Fields of mstatus. */
 #define RV64_MSTATUS_MIE	0x8ull
@@ -248,14 +250,22 @@ struct rv64_insn {
 
 /**
  * struct rv64_page - a decoded page
- * @host: the code
+ * @host: where the code is
  * @used: code_clock when last looked up
+ * @current: nobody has doubted since that it is what @host has
+ * @mixed: what was decoded later is not all of @code
+ * @code: as @host had it at first
  * @ops: one for each halfword, and one that leads to the next page
  */
 struct rv64_page {
 	const uint8_t *host;
 	uint64_t used;
-	struct rv64_op ops[RV64_PAGE_SLOTS + 1];
+	bool current, mixed;
+	union {
+		uint16_t halfwords[RV64_PAGE_SLOTS];
+		uint64_t words[RV64_PAGE_WORDS];
+	} code;
+	struct rv64_op ops[RV64_PAGE_SLOTS + 1] __attribute__((aligned(16)));
 };
 
 /**
@@ -325,9 +335,10 @@ uint32_t rv64_expand(uint16_t raw);
 
 /* rv64_code.c */
 enum rv64_status rv64_code_find(struct rv64_cpu *cpu, uint64_t pc, struct rv64_page **page);
+uint16_t rv64_code_halfword(struct rv64_page *page, unsigned int slot);
+void rv64_code_doubt(struct rv64_cpu *cpu);
 void rv64_code_drop(struct rv64_cpu *cpu);
 void rv64_code_free(struct rv64_cpu *cpu);
-uint16_t rv64_code_halfword(const struct rv64_page *page, unsigned int slot);
 
 /* rv64_interp.c */
 const void *rv64_label(enum rv64_op_id id, unsigned int len);

@@ -51,6 +51,8 @@ static bool attend(struct rv64_cpu *cpu)
 		rv64_tlb_drop(cpu);
 	if (bits & RV64_ATTN_FLUSH_CODE)
 		rv64_code_drop(cpu);
+	if (bits & RV64_ATTN_CHECK_CODE)
+		rv64_code_doubt(cpu);
 	if (bits & RV64_ATTN_EXIT) {
 		if (bits & RV64_ATTN_IRQ)
 			__atomic_fetch_or(&cpu->attention, RV64_ATTN_IRQ, __ATOMIC_RELAXED);
@@ -80,7 +82,7 @@ static void decode_into(struct rv64_op *op, const struct rv64_insn *insn)
 }
 
 /* Decode what begins at @slot of a page, its jumps being far; false if it does not end there. */
-static bool decode_far(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
+static bool decode_far(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
 		       struct rv64_insn *insn)
 {
 	uint32_t raw = rv64_code_halfword(page, slot);
@@ -94,7 +96,7 @@ static bool decode_far(const struct rv64_cpu *cpu, const struct rv64_page *page,
 	return true;
 }
 
-static bool decode_at(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
+static bool decode_at(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
 		      struct rv64_insn *insn)
 {
 	if (!decode_far(cpu, page, slot, insn))
@@ -156,7 +158,7 @@ static void decode_slot(const struct rv64_cpu *cpu, struct rv64_page *page, unsi
 }
 
 /* Decode an instruction that crosses into the next page, to run it apart from either. */
-static enum rv64_status decode_straddle(struct rv64_cpu *cpu, const struct rv64_page *page,
+static enum rv64_status decode_straddle(struct rv64_cpu *cpu, struct rv64_page *page,
 					uint64_t pc, struct rv64_op *scratch)
 {
 	uint32_t raw = rv64_code_halfword(page, RV64_PAGE_SLOTS - 1);

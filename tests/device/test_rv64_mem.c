@@ -214,6 +214,17 @@ static void test_new_code(struct vm *vm)
 	vm_step(vm, at);
 	ok(vm->cpu.x[10] == 2, "new code runs after rv64_flush_code()");
 
+	vm->here = at;
+	emit(vm, ADDI(10, 0, 5));
+	vm_step(vm, at);
+	ok(vm->cpu.x[10] == 2, "and not without");
+	rv64_check_code(&vm->cpu);
+	vm_step(vm, at);
+	ok(vm->cpu.x[10] == 5, "it runs after rv64_check_code()");
+	rv64_check_code(&vm->cpu);
+	vm_step(vm, at);
+	ok(vm->cpu.x[10] == 5, "as does old code");
+
 	/* The program patches itself: sw, fence.i, and the patched instruction. */
 	at = vm->here;
 	patch = at + 12;
