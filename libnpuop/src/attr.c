@@ -22,6 +22,8 @@ int op_take(npuop *ops, const char *name, uint32_t known_flags, void *dst, uint3
 	struct attr_head head;
 
 	memset(dst, 0, dst_size);
+	if (!ops)
+		return NPURT_ERROR_INVALID;
 	if (!src)
 		return 0;
 	memcpy(&head.size, src, sizeof(head.size));

@@ -88,10 +88,23 @@ static struct npu_op_heads new_heads(const npuop_tensor *t)
 	return op_heads(&turned);
 }
 
+/* A cache lies over nothing of what is read. */
+static int check_apart(npuop *ops, const char *name, const npuop_tensor *cache,
+		       const npuop_tensor *const *read)
+{
+	static const char *const names[] = { "k", "v", "table", "lengths" };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++)
+		err = op_apart(ops, name, cache, names[i], read[i]);
+	return err;
+}
+
 int op_check_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
 		    const npuop_tensor *table, const npuop_tensor *lengths,
 		    const npuop_tensor *k_cache, const npuop_tensor *v_cache)
 {
+	const npuop_tensor *const read[] = { k, v, table, lengths };
 	int err;
 
 	if ((err = op_write(ops, "k_cache", k_cache, OP_FLOATS)) ||
@@ -102,7 +115,9 @@ int op_check_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
 	    (err = check_new(ops, "k", k, k_cache)) || (err = check_new(ops, "v", v, k_cache)) ||
 	    (err = op_same(ops, "v", v, "k", k)) ||
 	    (err = op_check_pages(ops, table, lengths, k_cache, k->shape[0])) ||
-	    (err = op_apart(ops, "k_cache", k_cache, "v_cache", v_cache)))
+	    (err = op_apart(ops, "k_cache", k_cache, "v_cache", v_cache)) ||
+	    (err = check_apart(ops, "k_cache", k_cache, read)) ||
+	    (err = check_apart(ops, "v_cache", v_cache, read)))
 		return err;
 	if (k->dtype != k_cache->dtype || v->dtype != k_cache->dtype)
 		return op_fail(ops, NPURT_ERROR_INVALID, "%s: its type is not that of the cache",

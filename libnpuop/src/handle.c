@@ -20,19 +20,31 @@ int op_fail(npuop *ops, int error, const char *format, ...)
 {
 	va_list args;
 
+	if (!ops)
+		return error;
 	va_start(args, format);
 	vsnprintf(ops->message, sizeof(ops->message), format, args);
 	va_end(args);
 	return error;
 }
 
-/* An error of libnpurt's own: its message is the context's. */
+/* An error of libnpurt's own, with the message of the context. */
 static int runtime_error(npuop *ops, int error, const char *what)
 {
 	char text[sizeof(ops->message) - 64] = "";
 
 	if (error && !npurt_context_error_message(ops->context, text, sizeof(text)))
 		op_fail(ops, error, "%s: %s", what, text);
+	return error;
+}
+
+/* Of a launch it is the stream's. */
+static int launch_error(npuop *ops, int error, const char *kernel)
+{
+	char text[sizeof(ops->message) - 64] = "";
+
+	if (error && !npurt_stream_error_message(ops->stream, text, sizeof(text)))
+		op_fail(ops, error, "%s: %s", kernel, text);
 	return error;
 }
 
@@ -135,5 +147,5 @@ int op_launch(npuop *ops, enum op_kernel kernel, uint32_t blocks, const void *ar
 {
 	int err = npurt_launch(ops->stream, ops->kernels[kernel], blocks, args, args_size, NULL);
 
-	return runtime_error(ops, err, kernel_names[kernel]);
+	return launch_error(ops, err, kernel_names[kernel]);
 }

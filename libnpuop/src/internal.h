@@ -37,7 +37,10 @@ struct npuop {
 	char message[256];
 };
 
-/* op_fail() - keep a message; returns @error. */
+/*
+ * op_fail() - keep a message; returns @error. This, op_take(), op_read() and op_write() are all
+ * that may be called with a handle of NULL: an operator does nothing else before.
+ */
 int op_fail(npuop *ops, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* npuop_layer_norm(), npuop_rms_norm() and their backwards */
 #include <inttypes.h>
+#include <math.h>
 
 #include <npu_op_norm.h>
 
@@ -68,8 +69,32 @@ static uint32_t weight_dtype(const struct norm *n)
 	return n->gamma ? n->gamma->dtype : n->beta ? n->beta->dtype : NPUOP_F32;
 }
 
+/* An operand by name, for checks of what lies over what; the tensor may be NULL. */
+struct named {
+	const char *name;
+	const npuop_tensor *tensor;
+};
+
+/* Those from @written on lie over none of those before them. */
+static int check_apart(npuop *ops, const struct named *all, uint32_t written, uint32_t count)
+{
+	int err = 0;
+
+	for (uint32_t i = written; i < count; i++)
+		for (uint32_t j = 0; !err && all[i].tensor && j < i; j++)
+			if (all[j].tensor)
+				err = op_apart(ops, all[i].name, all[i].tensor, all[j].name,
+					       all[j].tensor);
+	return err;
+}
+
 static int check_forward(npuop *ops, const struct norm *n, const npuop_tensor *out)
 {
+	const struct named read[] = { { "gamma", n->gamma }, { "beta", n->beta }, { "out", out } };
+	const struct named stats[] = {
+		{ "x", n->x },	{ "gamma", n->gamma }, { "beta", n->beta },
+		{ "out", out }, { "mean", n->mean },   { "rstd", n->rstd },
+	};
 	int err;
 
 	if ((err = check_x(ops, n->x)) || (err = check_weights(ops, n)) ||
@@ -77,9 +102,18 @@ static int check_forward(npuop *ops, const struct norm *n, const npuop_tensor *o
 	    (err = op_same(ops, "out", out, "x", n->x)) ||
 	    (err = op_in_place(ops, "out", out, "x", n->x)) ||
 	    (n->mean && (err = check_stats(ops, "mean", n->mean, n->x, op_write))) ||
-	    (n->rstd && (err = check_stats(ops, "rstd", n->rstd, n->x, op_write))))
+	    (n->rstd && (err = check_stats(ops, "rstd", n->rstd, n->x, op_write))) ||
+	    (err = check_apart(ops, read, 2, 3)))
 		return err;
-	return 0;
+	return check_apart(ops, stats, 4, 6);
+}
+
+/* Of rows of nothing there is no mean. */
+static int no_rows(npuop *ops, const struct norm *n)
+{
+	int err = n->mean ? npuop_fill(ops, NAN, n->mean) : 0;
+
+	return err || !n->rstd ? err : npuop_fill(ops, NAN, n->rstd);
 }
 
 static int forward(npuop *ops, const struct norm *n, uint32_t flags, float eps,
@@ -90,8 +124,10 @@ static int forward(npuop *ops, const struct norm *n, uint32_t flags, float eps,
 	const npuop_tensor *x = n->x, *to = out;
 	int err = check_forward(ops, n, out);
 
-	if (err || !npuop_tensor_elements(x))
+	if (err)
 		return err;
+	if (!npuop_tensor_elements(x))
+		return no_rows(ops, n);
 	if ((err = op_stage_rows(ops, &stage, &x, true)) ||
 	    (err = op_stage_rows(ops, &stage, &to, false)))
 		return err;
@@ -147,6 +183,22 @@ static int check_sum(npuop *ops, const char *name, const npuop_tensor *sum, cons
 static int check_backward(npuop *ops, const struct norm *n, uint32_t flags,
 			  const npuop_tensor *grad, const struct grads *out)
 {
+	const struct named read[] = {
+		{ "gamma", n->gamma },
+		{ "mean", n->mean },
+		{ "rstd", n->rstd },
+		{ "grad_x", out->x },
+	};
+	const struct named sums[] = {
+		{ "x", n->x },
+		{ "gamma", n->gamma },
+		{ "mean", n->mean },
+		{ "rstd", n->rstd },
+		{ "grad", grad },
+		{ "grad_x", out->x },
+		{ "grad_gamma", out->gamma },
+		{ "grad_beta", out->beta },
+	};
 	int err;
 
 	if ((err = check_x(ops, n->x)) || (err = check_weights(ops, n)) ||
@@ -159,9 +211,11 @@ static int check_backward(npuop *ops, const struct norm *n, uint32_t flags,
 	    (err = op_same(ops, "grad_x", out->x, "x", n->x)) ||
 	    (err = op_in_place(ops, "grad_x", out->x, "x", n->x)) ||
 	    (err = op_in_place(ops, "grad_x", out->x, "grad", grad)) ||
-	    (err = check_sum(ops, "grad_gamma", out->gamma, n->x)))
+	    (err = check_sum(ops, "grad_gamma", out->gamma, n->x)) ||
+	    (err = check_sum(ops, "grad_beta", out->beta, n->x)) ||
+	    (err = check_apart(ops, read, 3, 4)))
 		return err;
-	return check_sum(ops, "grad_beta", out->beta, n->x);
+	return check_apart(ops, sums, 6, 8);
 }
 
 /* Add up what the chunks have left in the workspace. */

@@ -63,12 +63,12 @@ static int check_scale(npuop *ops, const npuop_tensor *scale, const npuop_tensor
 		args->flags |= NPU_OP_QUANT_BY_ROW;
 		return 0;
 	}
-	if (scale->shape[1] != cols || !scale->shape[0] || rows % scale->shape[0])
+	if (scale->shape[1] != cols || (rows && (!scale->shape[0] || rows % scale->shape[0])))
 		return op_fail(ops, NPURT_ERROR_INVALID,
 			       "scale: shape [%" PRIu64 ", %" PRIu64 "], neither [1], nor [%" PRIu64
 			       ", 1], nor [groups, %" PRIu64 "]",
 			       scale->shape[0], scale->shape[1], rows, cols);
-	args->group = rows / scale->shape[0];
+	args->group = rows ? rows / scale->shape[0] : 0;
 	return op_inner(ops, "scale", scale);
 }
 
@@ -129,8 +129,10 @@ int npuop_quantize(npuop *ops, const npuop_tensor *x, const npuop_tensor *q,
 		err = op_apart(ops, "scale", scale, "x", x);
 	if (!err)
 		err = op_apart(ops, "scale", scale, "q", q);
-	if (err || !npuop_tensor_elements(x))
+	if (err)
 		return err;
+	if (!npuop_tensor_elements(x))
+		return npuop_fill(ops, 0, scale);
 	take(&args, x, q);
 	if (args.flags & NPU_OP_QUANT_BY_ROW && scale->rank == 1)
 		err = launch_one_scale(ops, &args);

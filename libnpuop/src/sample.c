@@ -92,8 +92,12 @@ static int check_sample(npuop *ops, const npuop_sample_attr *attr, const npuop_t
 			       (double)attr->top_p);
 	if (attr->random.control &&
 	    ((err = op_read(ops, "control", attr->random.control, OP_TYPE(NPUOP_S32))) ||
-	     (err = op_vector(ops, "control", attr->random.control, 1))))
+	     (err = op_vector(ops, "control", attr->random.control, 1)) ||
+	     (err = op_apart(ops, "index", index, "control", attr->random.control))))
 		return err;
+	if (attr->random.flags)
+		return op_fail(ops, NPURT_ERROR_INVALID, "random.flags has unknown bits 0x%x",
+			       attr->random.flags);
 	return 0;
 }
 

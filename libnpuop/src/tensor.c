@@ -166,6 +166,8 @@ int op_read(npuop *ops, const char *name, const npuop_tensor *tensor, uint32_t t
 {
 	uint64_t count = 1;
 
+	if (!ops)
+		return NPURT_ERROR_INVALID;
 	if (!tensor)
 		return op_fail(ops, NPURT_ERROR_INVALID, "%s is NULL", name);
 	if (!type_bits(tensor->dtype))

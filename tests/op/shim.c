@@ -71,6 +71,13 @@ void shim_force_blocks(uint32_t blocks)
 	forced_blocks = blocks;
 }
 
+int npurt_stream_error_message(npurt_stream *stream, char *text, size_t size)
+{
+	(void)stream;
+	snprintf(text, size, "refused");
+	return 0;
+}
+
 int npurt_context_error_message(npurt_context *context, char *text, size_t size)
 {
 	(void)context;

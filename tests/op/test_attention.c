@@ -596,6 +596,9 @@ static void test_refused(void)
 		     lengths = tensor_new(NPUOP_S32, SHAPE(2));
 	npuop_tensor cache = tensor_new(NPUOP_F32, SHAPE(9, 8, 4, 16)),
 		     new = tensor_new(NPUOP_F32, SHAPE(2, 1, 4, 16));
+	npuop_tensor v_cache = tensor_new(NPUOP_F32, SHAPE(9, 8, 4, 16));
+	const npuop_tensor page =
+		npuop_tensor_dense(cache.memory, 0, NPUOP_F32, SHAPE(2, 1, 4, 16));
 	const npuop_tensor turned = npuop_tensor_transpose(&q, 2, 3);
 	const npuop_attention_attr bad = { .size = sizeof(bad), .flags = 8 };
 
@@ -615,7 +618,11 @@ static void test_refused(void)
 		"k: 8 heads");
 	REFUSED(npuop_cache_append(fx.ops, &k, &k, &table, &lengths, &cache, &cache), "k: shape");
 	REFUSED(npuop_cache_append(fx.ops, &new, &new, &table, &lengths, &cache, &cache),
-		"k_cache lies over");
+		"k_cache lies over v_cache");
+	REFUSED(npuop_cache_append(fx.ops, &page, &new, &table, &lengths, &cache, &v_cache),
+		"k_cache lies over k");
+	REFUSED(npuop_cache_append(fx.ops, &new, &page, &table, &lengths, &v_cache, &cache),
+		"v_cache lies over v");
 	refuse_decode();
 	tensor_free(&q);
 	tensor_free(&k);
@@ -626,6 +633,7 @@ static void test_refused(void)
 	tensor_free(&table);
 	tensor_free(&lengths);
 	tensor_free(&cache);
+	tensor_free(&v_cache);
 	tensor_free(&new);
 }
 

@@ -211,7 +211,8 @@ static void test_turned(void)
 /* Strides by which the last element is 2^59 from the first, whose bits 64 bits do not count. */
 static void test_far(void)
 {
-	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(2)), out = tensor_new(NPUOP_F32, SHAPE(2, 1001));
+	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(2)),
+		     out = tensor_new(NPUOP_F32, SHAPE(2, 1001));
 
 	x.rank = 2;
 	x.shape[1] = 1001;

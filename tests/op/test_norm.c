@@ -413,6 +413,22 @@ static void test_wide(void)
 	tensor_free(&x);
 }
 
+/* Rows of no elements have no mean. */
+static void test_empty_rows(void)
+{
+	const double nan[3] = { NAN, NAN, NAN };
+	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(3, 0));
+	npuop_tensor mean = tensor_new(NPUOP_F32, SHAPE(3)), rstd = tensor_new(NPUOP_F32, SHAPE(3));
+
+	NEED(npuop_layer_norm(fx.ops, &x, NULL, NULL, 1e-5f, &x, &mean, &rstd));
+	sync_stream();
+	close_to(&mean, nan, 0, 0, "mean of empty rows");
+	close_to(&rstd, nan, 0, 0, "rstd of empty rows");
+	tensor_free(&x);
+	tensor_free(&mean);
+	tensor_free(&rstd);
+}
+
 static void test_refused(void)
 {
 	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(4, 6)), y = tensor_new(NPUOP_F32, SHAPE(4, 5));
@@ -423,6 +439,9 @@ static void test_refused(void)
 	npuop_tensor large = tensor_new(NPUOP_F16, SHAPE(9 << 10, 1 << 10));
 	const npuop_tensor turned = npuop_tensor_transpose(&large, 0, 1);
 	npuop_tensor a = npuop_tensor_dense(big.memory, 0, NPUOP_F32, SHAPE(4, 6)), b = a;
+
+	const npuop_tensor head = npuop_tensor_dense(big.memory, 0, NPUOP_F32, SHAPE(4));
+	const npuop_tensor row = npuop_tensor_dense(big.memory, 0, NPUOP_F32, SHAPE(6));
 
 	b.offset = 8;
 	REFUSED(npuop_softmax(fx.ops, NULL, 0, &x), "x is NULL");
@@ -438,6 +457,17 @@ static void test_refused(void)
 		"mean is NULL");
 	REFUSED(npuop_rms_norm_backward(fx.ops, &x, NULL, &stats, &x, &x, &stats),
 		"grad_gamma: shape");
+	REFUSED(npuop_softmax(NULL, &x, 0, &x), "");
+	REFUSED(npuop_layer_norm(fx.ops, &x, NULL, NULL, 0, &a, &stats, &stats),
+		"rstd lies over mean");
+	REFUSED(npuop_rms_norm(fx.ops, &x, NULL, 0, &a, &head), "rstd lies over out");
+	REFUSED(npuop_rms_norm(fx.ops, &x, &row, 0, &a, NULL), "out lies over gamma");
+	REFUSED(npuop_rms_norm_backward(fx.ops, &x, NULL, &head, &x, &a, NULL),
+		"grad_x lies over rstd");
+	REFUSED(npuop_rms_norm_backward(fx.ops, &x, NULL, &stats, &x, &a, &row),
+		"grad_gamma lies over grad_x");
+	REFUSED(npuop_layer_norm_backward(fx.ops, &x, NULL, &stats, &stats, &x, &x, &row, &row),
+		"grad_beta lies over grad_gamma");
 	tensor_free(&x);
 	tensor_free(&y);
 	tensor_free(&half);
@@ -495,6 +525,7 @@ int main(void)
 	test_in_place();
 	test_edges();
 	test_wide();
+	test_empty_rows();
 	test_refused();
 #ifdef OP_SHIM
 	test_blocks();

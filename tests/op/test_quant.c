@@ -116,6 +116,29 @@ static void test_edges(void)
 	tensor_free(&scale);
 }
 
+/* Of no rows, and of rows of nothing, whose scale is 0. */
+static void test_empty(void)
+{
+	static const double none[3] = { 0 };
+	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(0, 8)), q = tensor_new(NPUOP_S8, SHAPE(0, 8));
+	npuop_tensor groups = tensor_new(NPUOP_F32, SHAPE(0, 8));
+	npuop_tensor x0 = tensor_new(NPUOP_F32, SHAPE(3, 0)),
+		     q0 = tensor_new(NPUOP_S8, SHAPE(3, 0));
+	npuop_tensor rows = tensor_random(NPUOP_F32, SHAPE(3, 1));
+
+	ok(!npuop_quantize(fx.ops, &x, &q, &groups), "no rows");
+	ok(!npuop_dequantize(fx.ops, &q, &groups, &x), "and back");
+	NEED(npuop_quantize(fx.ops, &x0, &q0, &rows));
+	sync_stream();
+	close_to(&rows, none, 0, 0, "rows of nothing");
+	tensor_free(&x);
+	tensor_free(&q);
+	tensor_free(&groups);
+	tensor_free(&x0);
+	tensor_free(&q0);
+	tensor_free(&rows);
+}
+
 static void test_refused(void)
 {
 	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(6, 4)), q = tensor_new(NPUOP_S8, SHAPE(6, 4));
@@ -141,6 +164,7 @@ int main(void)
 	op_begin();
 	test_random();
 	test_edges();
+	test_empty();
 	test_refused();
 	return op_end();
 }

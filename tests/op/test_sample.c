@@ -219,6 +219,7 @@ static void test_refused(void)
 	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(4, 6)),
 		     index = tensor_new(NPUOP_S32, SHAPE(4));
 	npuop_tensor v = tensor_new(NPUOP_F32, SHAPE(4, 7)), i = tensor_new(NPUOP_S32, SHAPE(4, 7));
+	const npuop_tensor one = npuop_tensor_slice(&index, 0, 1, 1);
 	npuop_sample_attr attr = attr_of(-1, 0, 0);
 
 	REFUSED(npuop_top_k(fx.ops, &x, &v, &i), "values: 7 of rows of 6");
@@ -231,6 +232,11 @@ static void test_refused(void)
 	REFUSED(npuop_sample(fx.ops, &attr, &x, &i), "index: shape");
 	attr.random.control = &i;
 	REFUSED(npuop_sample(fx.ops, &attr, &x, &index), "control: shape");
+	attr.random.control = &one;
+	REFUSED(npuop_sample(fx.ops, &attr, &x, &index), "index lies over control");
+	attr.random.control = NULL;
+	attr.random.flags = 2;
+	REFUSED(npuop_sample(fx.ops, &attr, &x, &index), "random.flags");
 	tensor_free(&x);
 	tensor_free(&index);
 	tensor_free(&v);
