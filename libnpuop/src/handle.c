@@ -111,8 +111,11 @@ int npuop_destroy(npuop *ops)
 {
 	if (!ops)
 		return 0;
-	if (ops->workspace)
+	if (ops->workspace) {
+		/* Memory does not wait for its users. A failure is the stream's to tell. */
+		npurt_stream_synchronize(ops->stream);
 		npurt_memory_destroy(ops->workspace);
+	}
 	if (ops->module)
 		npurt_module_unload(ops->module);
 	free(ops);

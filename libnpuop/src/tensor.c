@@ -181,6 +181,9 @@ int op_read(npuop *ops, const char *name, const npuop_tensor *tensor, uint32_t t
 			       tensor->rank, NPUOP_MAX_RANK);
 	if (!tensor->memory)
 		return op_fail(ops, NPURT_ERROR_INVALID, "%s: memory is NULL", name);
+	if (npurt_memory_context(tensor->memory) != ops->context)
+		return op_fail(ops, NPURT_ERROR_INVALID, "%s: its memory is of another context",
+			       name);
 	for (uint32_t i = 0; i < tensor->rank; i++)
 		if (__builtin_mul_overflow(count, tensor->shape[i], &count))
 			return op_fail(ops, NPURT_ERROR_INVALID, "%s: more than 2^64 elements",

@@ -225,7 +225,7 @@ static npurt_memory *new_memory(npurt_context *context, const struct rt_memory_d
 	memory->backing = desc->backing;
 	memory->readonly = desc->flags & DRM_NPU_VM_BIND_OP_READONLY;
 	memory->shared = desc->exportable || desc->kind == RT_MEMORY_IMPORTED;
-	memory->holding = desc->kind != RT_MEMORY_BUFFER	 ? RT_HOLDING_FOREIGN
+	memory->holding = desc->kind != RT_MEMORY_BUFFER       ? RT_HOLDING_FOREIGN
 			  : desc->placement == NPURT_PLACE_HBM ? RT_HOLDING_HBM
 							       : RT_HOLDING_HOST;
 	rt_list_init(&memory->imports);
@@ -364,8 +364,7 @@ void rt_memory_destroy(npurt_memory *memory)
 void rt_memory_free_unreadable(npurt_context *context)
 {
 	while (context->unreadable.next != &context->unreadable) {
-		npurt_memory *memory =
-			rt_container(context->unreadable.next, npurt_memory, link);
+		npurt_memory *memory = rt_container(context->unreadable.next, npurt_memory, link);
 
 		rt_list_del(&memory->link);
 		put_backing(memory);
@@ -404,8 +403,8 @@ int rt_memory_map(npurt_memory *memory, void **pointer)
 
 /* The interface. */
 
-int rt_memory_take_attr(npurt_context *context, const npurt_memory_attr *attr,
-			uint32_t known_flags, struct rt_memory_desc *desc)
+int rt_memory_take_attr(npurt_context *context, const npurt_memory_attr *attr, uint32_t known_flags,
+			struct rt_memory_desc *desc)
 {
 	npurt_memory_attr a;
 	int err;
@@ -484,6 +483,11 @@ uint64_t npurt_memory_address(const npurt_memory *memory)
 uint64_t npurt_memory_size(const npurt_memory *memory)
 {
 	return memory ? memory->bytes : 0;
+}
+
+npurt_context *npurt_memory_context(const npurt_memory *memory)
+{
+	return memory ? memory->context : NULL;
 }
 
 int npurt_memory_map(npurt_memory *memory, void **pointer)

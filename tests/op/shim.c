@@ -184,6 +184,11 @@ uint64_t npurt_memory_size(const npurt_memory *memory)
 	return memory ? memory->bytes : 0;
 }
 
+npurt_context *npurt_memory_context(const npurt_memory *memory)
+{
+	return memory ? &the_context : NULL;
+}
+
 int npurt_memory_map(npurt_memory *memory, void **pointer)
 {
 	*pointer = memory->host;

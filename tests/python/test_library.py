@@ -30,6 +30,7 @@ NOT_CALLED = {
     "memcpy": "copy() and synchronize()",
     "memcpy_2d": "copy_box() and synchronize()",
     "memcpy_2d_async": "copy_box() of one slice",
+    "memory_context": "Memory takes its Context with it",
     "stream_synchronize": "synchronize() is npurt_stream_wait(), with a time-out or without",
 }
 NOT_DECLARED = {

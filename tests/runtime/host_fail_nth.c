@@ -165,6 +165,7 @@ CASE_VALUE(npurt_strerror, npurt_strerror(0)[0])
 CASE_VALUE(npurt_error_name, npurt_error_name(0)[0])
 CASE_VALUE(npurt_memory_address, npurt_memory_address(w->hbm))
 CASE_VALUE(npurt_memory_size, npurt_memory_size(w->hbm) == 4096)
+CASE_VALUE(npurt_memory_context, npurt_memory_context(w->hbm) == w->context)
 CASE_VALUE(npurt_module_kernel_count, npurt_module_kernel_count(w->module) > 0)
 CASE_VALUE(npurt_kernel_name, npurt_kernel_name(w->kernel)[0])
 

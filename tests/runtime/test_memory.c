@@ -19,6 +19,7 @@ static void test_contents(npurt_context *context, enum npurt_placement place, co
 
 	ok(npurt_memory_size(m) == 100000, "%s: the size is what was asked for", name);
 	ok(npurt_memory_address(m) != 0, "%s: it has an address", name);
+	ok(npurt_memory_context(m) == context, "%s: and a context", name);
 	ok(is_zero(bytes, 100000), "%s: it reads as zero", name);
 	memset(bytes, 0xa5, 100000);
 	WORKS(npurt_memory_map(m, &again));
@@ -46,6 +47,7 @@ static void test_arguments(npurt_context *context)
 	ok(strstr(text, "too much") && strstr(text, "HBM"), "the message names it: %s", text);
 	ok(npurt_memory_address(NULL) == 0 && npurt_memory_size(NULL) == 0,
 	   "NULL has no address and no size");
+	ok(!npurt_memory_context(NULL), "NULL has no context");
 	GIVES(npurt_memory_destroy(NULL), NPURT_ERROR_INVALID);
 }
 

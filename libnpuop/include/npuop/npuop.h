@@ -42,7 +42,7 @@ typedef struct npuop_attr {
  * that are launched there. A handle is used by one thread at a time; any number may be made.
  */
 int npuop_create(npurt_context *context, npurt_stream *stream, const npuop_attr *attr, npuop **ops);
-int npuop_destroy(npuop *ops); /* what it has added to the stream still runs */
+int npuop_destroy(npuop *ops); /* waits for what it has added to the stream */
 
 /* npuop_message() - what was wrong with the last call that failed; "" if none did. */
 const char *npuop_message(const npuop *ops);

@@ -251,6 +251,7 @@ int npurt_memory_create(npurt_context *context, uint64_t bytes, const npurt_memo
 int npurt_memory_destroy(npurt_memory *memory);
 uint64_t npurt_memory_address(const npurt_memory *memory); /* for kernels; 0 for NULL */
 uint64_t npurt_memory_size(const npurt_memory *memory);
+npurt_context *npurt_memory_context(const npurt_memory *memory); /* NULL for NULL */
 /* CPU pointer to the whole of it, the same each time, valid until it is destroyed. */
 int npurt_memory_map(npurt_memory *memory, void **pointer);
 
