@@ -64,7 +64,7 @@ static int translate_local(struct npu_aicore *ac, uint64_t addr, enum npu_access
 }
 
 /* A page on the bus, mapped until the slice ends; NULL if that cannot be had. */
-static void *map_page(struct npu_aicore *ac, uint64_t phys, bool write)
+static void *map_page(struct npu_aicore *ac, uint64_t va, uint64_t phys, bool write)
 {
 	struct npu_core *core = ac->core;
 	size_t len = NPU_PAGE_SIZE;
@@ -80,8 +80,7 @@ static void *map_page(struct npu_aicore *ac, uint64_t phys, bool write)
 		core->ops->dma_unmap(core->host, ptr, len, write, 0);
 		return NULL;
 	}
-	ac->maps[ac->nr_maps].ptr = ptr;
-	ac->maps[ac->nr_maps++].write = write;
+	ac->maps[ac->nr_maps++] = (struct npu_mapping){ .ptr = ptr, .va = va, .write = write };
 	if (ac->nr_maps >= NPU_CORE_MAPS / 2)
 		rv64_request_exit(&ac->cpu);
 	return ptr;
@@ -91,12 +90,10 @@ static void unmap_pages(struct npu_aicore *ac)
 {
 	struct npu_core *core = ac->core;
 
-	if (!ac->nr_maps)
-		return;
-	rv64_tlb_flush(&ac->cpu);
 	while (ac->nr_maps) {
 		struct npu_mapping *m = &ac->maps[--ac->nr_maps];
 
+		rv64_tlb_forget(&ac->cpu, m->va);
 		core->ops->dma_unmap(core->host, m->ptr, NPU_PAGE_SIZE, m->write,
 				     m->write ? NPU_PAGE_SIZE : 0);
 	}
@@ -139,7 +136,7 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, vo
 		*page = run.host - offset;
 		return RV64_XLATE_RAM;
 	}
-	*page = map_page(ac, run.phys - offset, access == NPU_ACCESS_WRITE);
+	*page = map_page(ac, addr, run.phys - offset, access == NPU_ACCESS_WRITE);
 	if (*page)
 		return RV64_XLATE_RAM;
 	*flags |= RV64_XLATE_NOCACHE;

@@ -180,6 +180,7 @@ struct npu_cursor {
 /* A page of system memory in use by a core. */
 struct npu_mapping {
 	void *ptr;
+	uint64_t va;
 	bool write;
 };
 

@@ -352,6 +352,13 @@ void rv64_request_exit(struct rv64_cpu *cpu);
 void rv64_tlb_flush(struct rv64_cpu *cpu);
 
 /**
+ * rv64_tlb_forget() - forget the translations of a page
+ * @cpu: the hart, which is not running
+ * @addr: any address in the page
+ */
+void rv64_tlb_forget(struct rv64_cpu *cpu, uint64_t addr);
+
+/**
  * rv64_flush_code() - forget all translations and decoded instructions, after code has changed
  * @cpu: the hart
  *

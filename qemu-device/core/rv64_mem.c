@@ -22,6 +22,19 @@ void rv64_tlb_drop(struct rv64_cpu *cpu)
 		cpu->xtlb[i].tag = RV64_TLB_INVALID;
 }
 
+/* What else is in the place of the page is forgotten with it. */
+void rv64_tlb_forget(struct rv64_cpu *cpu, uint64_t addr)
+{
+	const uint64_t page = addr >> RV64_PAGE_SHIFT;
+	const unsigned int watched = page & (RV64_WATCHED_ENTRIES - 1);
+
+	cpu->rtlb[page & (RV64_TLB_ENTRIES - 1)].tag = RV64_TLB_INVALID;
+	cpu->wtlb[page & (RV64_TLB_ENTRIES - 1)].tag = RV64_TLB_INVALID;
+	cpu->watched[RV64_ACCESS_READ][watched].tag = RV64_TLB_INVALID;
+	cpu->watched[RV64_ACCESS_WRITE][watched].tag = RV64_TLB_INVALID;
+	cpu->xtlb[page & (RV64_XTLB_ENTRIES - 1)].tag = RV64_TLB_INVALID;
+}
+
 /* Where @addr is in host memory; fills the TLB. RV64_XLATE_RAM, RV64_XLATE_MMIO or a fault. */
 static int translate(struct rv64_cpu *cpu, uint64_t addr, enum rv64_access access, uint8_t **host)
 {

@@ -132,6 +132,9 @@ static void test_tlb(struct vm *vm)
 	rv64_tlb_flush(&vm->cpu);
 	vm_step(vm, lw);
 	ok(vm->translations == before + 2, "and again, code and data, after rv64_tlb_flush()");
+	rv64_tlb_forget(&vm->cpu, VM_DATA + 8);
+	vm_step(vm, lw);
+	ok(vm->translations == before + 3, "and data alone after rv64_tlb_forget()");
 }
 
 /* A four-byte instruction that begins in the last two bytes of a page, of each kind */
