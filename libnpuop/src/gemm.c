@@ -389,11 +389,15 @@ static void join_rows(struct product *p)
 	p->dims = 0;
 }
 
-static int launch(struct product *p)
+static bool is_s4(const struct product *p)
+{
+	return p->a.tensor->dtype == NPUOP_S4 || p->b.tensor->dtype == NPUOP_S4;
+}
+
+/* All but what depends on the kernel. */
+static void fill_args(struct product *p)
 {
 	struct npu_op_gemm_args *args = &p->args;
-	const bool s4_a = p->a.tensor->dtype == NPUOP_S4, s4_b = p->b.tensor->dtype == NPUOP_S4;
-	uint64_t batches = 1, tiles;
 
 	args->a = op_address(p->a.tensor);
 	args->b = op_address(p->b.tensor);
@@ -410,7 +414,7 @@ static int launch(struct product *p)
 	args->m = (uint32_t)p->m;
 	args->n = (uint32_t)p->n;
 	args->k = (uint32_t)p->k;
-	args->in = (s4_a ? p->b : p->a).tensor->dtype;
+	args->in = (p->a.tensor->dtype == NPUOP_S4 ? p->b : p->a).tensor->dtype;
 	for (uint32_t d = 0; d < DIMS; d++) {
 		args->batch[d] = p->batch[d];
 		args->a_stride[d] = p->a.stride[d];
@@ -418,12 +422,92 @@ static int launch(struct product *p)
 		args->scale_stride[d] = p->scale.stride[d];
 		args->c_stride[d] = p->c.stride[d];
 		args->pre_stride[d] = p->pre.stride[d];
-		batches *= p->batch[d];
 	}
+}
+
+static int launch_tiles(struct product *p)
+{
+	struct npu_op_gemm_args *args = &p->args;
+	uint64_t batches = 1, tiles;
+
+	for (uint32_t d = 0; d < DIMS; d++)
+		batches *= args->batch[d];
 	tiles = op_tiles(p->ops, batches, args->m, args->n, &args->tile_m, &args->tile_n);
-	return op_launch(p->ops, s4_a || s4_b ? OP_KERNEL_op_gemm_s4 : OP_KERNEL_op_gemm,
+	return op_launch(p->ops, is_s4(p) ? OP_KERNEL_op_gemm_s4 : OP_KERNEL_op_gemm,
 			 op_tile_blocks(p->ops, tiles, 2.0 * args->tile_m * args->tile_n * p->k),
 			 args, sizeof(*args));
+}
+
+static int launch_thin(struct product *p, bool normalizes)
+{
+	const struct npu_op_gemm_thin_args args = {
+		.gemm = p->args,
+		.gamma = normalizes ? op_address(p->attr.gamma) : 0,
+		.eps = p->attr.eps,
+		.flags = normalizes ? NPU_OP_GEMM_THIN_NORM : 0,
+	};
+
+	return op_gemm_thin(p->ops, &args);
+}
+
+/* gamma, and what it is for. */
+static int check_norm(struct product *p)
+{
+	const npuop_tensor *a = p->a.tensor, *gamma = p->attr.gamma;
+	int err;
+
+	if (!(p->attr.flags & NPUOP_GEMM_RMS_NORM))
+		return gamma ? op_fail(p->ops, NPURT_ERROR_INVALID,
+				       "gamma: is for NPUOP_GEMM_RMS_NORM")
+			     : 0;
+	if (a->dtype == NPUOP_S8)
+		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED, "a: S8 is not normalised");
+	if (!gamma)
+		return 0;
+	if ((err = op_read(p->ops, "gamma", gamma, OP_TYPE(a->dtype) | OP_TYPE(NPUOP_F32))) ||
+	    (err = op_shape(p->ops, "gamma", gamma, 1, &p->k)) ||
+	    (err = op_inner(p->ops, "gamma", gamma)) ||
+	    (err = op_apart(p->ops, "c", p->c.tensor, "gamma", gamma)))
+		return err;
+	return p->attr.pre ? op_apart(p->ops, "pre", p->attr.pre, "gamma", gamma) : 0;
+}
+
+/* Does the kernel of few rows normalise those of A? */
+static bool normalizes(const struct product *p, const npuop_tensor *a)
+{
+	const npuop_tensor *gamma = p->attr.gamma;
+
+	return p->a.tensor == a && a->dtype == NPUOP_F32 && (!gamma || gamma->dtype == NPUOP_F32) &&
+	       op_gemm_norm_fits(p->m, p->k);
+}
+
+/* The workspace gets the normalised rows, all other operands stay. */
+static int normalize_first(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
+			   const npuop_tensor *b, const npuop_tensor *c)
+{
+	const npuop_tensor rows =
+		npuop_tensor_dense(ops->workspace, 0, a->dtype, a->rank, a->shape);
+	npuop_gemm_attr rest = *attr;
+	uint64_t address;
+	int err =
+		op_workspace(ops, npuop_dtype_bytes(a->dtype, npuop_tensor_elements(a)), &address);
+
+	rest.flags &= ~NPUOP_GEMM_RMS_NORM;
+	rest.gamma = NULL;
+	if (!err)
+		err = npuop_rms_norm(ops, a, attr->gamma, attr->eps, &rows, NULL);
+	return err ? err : npuop_gemm(ops, &rest, &rows, b, c);
+}
+
+static int launch(struct product *p, const npuop_tensor *a, const npuop_tensor *b,
+		  const npuop_tensor *c)
+{
+	const bool norm = p->attr.flags & NPUOP_GEMM_RMS_NORM;
+	const bool thin = !is_s4(p) && op_gemm_is_thin(&p->args);
+
+	if (norm && !(thin && normalizes(p, a)))
+		return normalize_first(p->ops, &p->attr, a, b, c);
+	return thin ? launch_thin(p, norm) : launch_tiles(p);
 }
 
 int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
@@ -435,8 +519,8 @@ int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
 		.b = { .name = "b", .tensor = b },
 		.c = { .name = "c", .tensor = c },
 	};
-	int err = op_take(ops, "npuop_gemm_attr", NPUOP_GEMM_ACCUMULATE, &p.attr, sizeof(p.attr),
-			  attr);
+	int err = op_take(ops, "npuop_gemm_attr", NPUOP_GEMM_ACCUMULATE | NPUOP_GEMM_RMS_NORM,
+			  &p.attr, sizeof(p.attr), attr);
 
 	if (!err)
 		err = check_types(&p);
@@ -447,6 +531,8 @@ int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
 	if (!err)
 		err = check_attr(&p);
 	if (!err)
+		err = check_norm(&p);
+	if (!err)
 		err = check_pre(&p);
 	if (!err)
 		err = check_apart(&p);
@@ -456,5 +542,6 @@ int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
 		turn(&p);
 	join_batches(&p);
 	join_rows(&p);
-	return launch(&p);
+	fill_args(&p);
+	return launch(&p, a, b, c);
 }

@@ -22,4 +22,10 @@ uint64_t op_tiles(const npuop *ops, uint64_t batches, uint32_t m, uint32_t n, ui
 /* op_tile_blocks() - blocks for @tiles of @flop operations each, as few as take no more rounds */
 uint32_t op_tile_blocks(const npuop *ops, uint64_t tiles, double flop);
 
+/* op_gemm_is_thin() - does op_gemm_thin() take it, which is not S4? @args has no tiles yet. */
+bool op_gemm_is_thin(const struct npu_op_gemm_args *args);
+/* op_gemm_norm_fits() - can it take rows of A that are to be normalised, of F32? */
+bool op_gemm_norm_fits(uint64_t m, uint64_t k);
+int op_gemm_thin(npuop *ops, const struct npu_op_gemm_thin_args *args);
+
 #endif /* OP_GEMM_H */

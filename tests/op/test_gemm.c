@@ -492,13 +492,72 @@ static void test_s4(void)
 	}
 }
 
+/* Few rows are a kernel of their own: all the types, large enough for all its loops. */
+static void test_few_rows(void)
+{
+	static const enum npuop_dtype types[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
+
+	for (uint32_t i = 0; i < 9; i++) {
+		const struct test_case t = {
+			.b0 = 1,
+			.b1 = 1,
+			.in = types[i % 3],
+			.scale = 1,
+			.out = types[(i + i / 3) % 3],
+			.m = 1 + i % 8,
+			.n = 1 + rnd_below(i % 2 ? 2500 : 400),
+			.k = 1 + rnd_below(i % 2 ? 200 : 1500),
+			.activation = i % (NPUOP_ACT_SILU + 1),
+			.bias = i % 2,
+		};
+
+		run_case(&t);
+	}
+}
+
+/* The bits are those of a norm and a product one after the other. */
+static void test_norm(uint32_t round)
+{
+	static const enum npuop_dtype types[] = { NPUOP_F32, NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
+	const enum npuop_dtype dtype = types[round % 4];
+	const uint64_t m = 1 + rnd_below(round % 3 ? 8 : 40), k = 1 + rnd_below(600);
+	const uint64_t n = 1 + rnd_below(400), batch = 1 + round % 5 / 4;
+	npuop_tensor a = tensor_random(dtype, SHAPE(batch, round % 9 ? m : k, round % 9 ? k : m));
+	npuop_tensor b = tensor_random(dtype, SHAPE(k, n));
+	npuop_tensor gamma = tensor_random(round % 8 ? NPUOP_F32 : dtype, SHAPE(k));
+	npuop_tensor rows = tensor_new(dtype, SHAPE(batch, m, k));
+	npuop_tensor c[2] = { tensor_new(dtype, SHAPE(batch, m, n)),
+			      tensor_new(dtype, SHAPE(batch, m, n)) };
+	npuop_gemm_attr attr = { .size = sizeof(attr), .activation = round % (NPUOP_ACT_SILU + 1) };
+	const npuop_tensor *factors = round % 7 ? &gamma : NULL;
+
+	if (round % 9 == 0)
+		a = npuop_tensor_transpose(&a, 1, 2);
+	NEED(npuop_rms_norm(fx.ops, &a, factors, 1e-5f, &rows, NULL));
+	NEED(npuop_gemm(fx.ops, &attr, &rows, &b, &c[0]));
+	attr.flags = NPUOP_GEMM_RMS_NORM;
+	attr.gamma = factors;
+	attr.eps = 1e-5f;
+	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c[1]));
+	sync_stream();
+	ok(same_bits(&c[0], &c[1]), "normalised: %llu x %llu x %llu x %llu",
+	   (unsigned long long)batch, (unsigned long long)m, (unsigned long long)n,
+	   (unsigned long long)k);
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&gamma);
+	tensor_free(&rows);
+	tensor_free(&c[0]);
+	tensor_free(&c[1]);
+}
+
 #ifdef OP_SHIM
 static void same_for_blocks(const char *what, const npuop_gemm_attr *attr, const npuop_tensor *a,
 			    const npuop_tensor *b)
 {
-	const uint64_t m = a->shape[1], n = b->shape[2];
-	npuop_tensor c[2] = { tensor_new(NPUOP_F32, SHAPE(3, m, n)),
-			      tensor_new(NPUOP_F32, SHAPE(3, m, n)) };
+	const uint64_t batch = a->shape[0], m = a->shape[1], n = b->shape[2];
+	npuop_tensor c[2] = { tensor_new(NPUOP_F32, SHAPE(batch, m, n)),
+			      tensor_new(NPUOP_F32, SHAPE(batch, m, n)) };
 
 	NEED(npuop_gemm(fx.ops, attr, a, b, &c[0]));
 	for (uint32_t blocks = 1; blocks < 40; blocks += 6) {
@@ -519,10 +578,16 @@ static void test_blocks(void)
 	npuop_tensor scale = tensor_random(NPUOP_F32, SHAPE(3, 3, 270));
 	const npuop_gemm_attr gelu = { .size = sizeof(gelu), .activation = NPUOP_ACT_GELU };
 	const npuop_gemm_attr scales = { .size = sizeof(scales), .scale_b = &scale, .group = 32 };
+	const npuop_gemm_attr norm = { .size = sizeof(norm), .flags = NPUOP_GEMM_RMS_NORM };
 	npuop_tensor turned = npuop_tensor_transpose(&s4, 1, 2);
+	npuop_tensor few = tensor_random(NPUOP_F32, SHAPE(1, 5, 96));
+	npuop_tensor wide = tensor_random(NPUOP_F32, SHAPE(1, 96, 700));
 
 	same_for_blocks("fp16", &gelu, &a, &b);
 	same_for_blocks("4 bits", &scales, &a, &turned);
+	same_for_blocks("few rows", &norm, &few, &wide);
+	tensor_free(&few);
+	tensor_free(&wide);
 	tensor_free(&a);
 	tensor_free(&b);
 	tensor_free(&s4);
@@ -570,6 +635,11 @@ static void test_refused(void)
 	attr.pre = &c;
 	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "pre lies over c");
 	attr.pre = NULL;
+	attr.gamma = &s;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "gamma: is for");
+	attr.flags = NPUOP_GEMM_RMS_NORM;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "gamma: shape [4], not [6]");
+	attr.gamma = NULL;
 	attr.flags = 8;
 	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "npuop_gemm_attr.flags");
 	attr.flags = 0;
@@ -598,6 +668,9 @@ int main(void)
 	test_one_scale();
 	test_s4();
 	test_s4_weight();
+	test_few_rows();
+	for (uint32_t i = 0; i < ROUNDS; i++)
+		test_norm(i);
 #ifdef OP_SHIM
 	test_blocks();
 #endif

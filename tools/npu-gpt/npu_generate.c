@@ -126,6 +126,21 @@ static void attend(struct npu_decoder *d, uint32_t layer, const struct pass *pas
 					  &pass->lengths, &out));
 }
 
+/* out = activation(RMS norm of x * w) */
+static void norm_product(struct npu_gpt *gpt, const npuop_tensor *x, const npuop_tensor *gain,
+			 const npuop_tensor *w, uint32_t activation, const npuop_tensor *out)
+{
+	const npuop_gemm_attr attr = {
+		.size = sizeof(attr),
+		.flags = NPUOP_GEMM_RMS_NORM,
+		.activation = activation,
+		.gamma = gain,
+		.eps = GPT_EPSILON,
+	};
+
+	NPU_DO(gpt, npuop_gemm(gpt->ops, &attr, x, w, out));
+}
+
 /* x += in * w */
 static void add_product(struct npu_gpt *gpt, const npuop_tensor *in, const npuop_tensor *w,
 			const npuop_tensor *x)
@@ -137,12 +152,9 @@ static void add_product(struct npu_gpt *gpt, const npuop_tensor *in, const npuop
 
 static void layer_forward(struct npu_decoder *d, uint32_t layer, const struct pass *pass)
 {
-	static const npuop_gemm_attr gelu = { .size = sizeof(gelu),
-					      .activation = NPUOP_ACT_GELU_TANH };
 	struct npu_gpt *gpt = d->gpt;
 	const uint64_t rows = pass->sequences * pass->positions, dim = gpt->params->shape.dim;
 	const npuop_tensor x = npu_matrix(gpt, BUF_X, 0, rows, dim);
-	const npuop_tensor norm = npu_matrix(gpt, BUF_NORM1, 0, rows, dim);
 	const npuop_tensor qkv = npu_matrix(gpt, BUF_QKV, 0, rows, 3 * dim);
 	const npuop_tensor attention = npu_matrix(gpt, BUF_ATTENTION, 0, rows, dim);
 	const npuop_tensor inner = npu_matrix(gpt, BUF_GELU, 0, rows, GPT_MLP * dim);
@@ -153,12 +165,10 @@ static void layer_forward(struct npu_decoder *d, uint32_t layer, const struct pa
 	const npuop_tensor w_up = npu_weight(gpt, BUF_VALUES, layer, GPT_UP);
 	const npuop_tensor w_down = npu_weight(gpt, BUF_VALUES, layer, GPT_DOWN);
 
-	NPU_DO(gpt, npuop_rms_norm(gpt->ops, &x, &gain1, GPT_EPSILON, &norm, NULL));
-	NPU_DO(gpt, npuop_gemm(gpt->ops, NULL, &norm, &w_qkv, &qkv));
+	norm_product(gpt, &x, &gain1, &w_qkv, NPUOP_ACT_NONE, &qkv);
 	attend(d, layer, pass);
 	add_product(gpt, &attention, &w_out, &x);
-	NPU_DO(gpt, npuop_rms_norm(gpt->ops, &x, &gain2, GPT_EPSILON, &norm, NULL));
-	NPU_DO(gpt, npuop_gemm(gpt->ops, &gelu, &norm, &w_up, &inner));
+	norm_product(gpt, &x, &gain2, &w_up, NPUOP_ACT_GELU_TANH, &inner);
 	add_product(gpt, &inner, &w_down, &x);
 }
 
@@ -175,7 +185,6 @@ static void forward(struct npu_decoder *d, const struct pass *pass, const npuop_
 	const npuop_tensor head =
 		npu_matrix(gpt, BUF_VALUES, gpt_head(params), dim, GPT_VOCABULARY);
 	const npuop_tensor x = npu_matrix(gpt, BUF_X, 0, rows, dim);
-	const npuop_tensor norm = npu_matrix(gpt, BUF_NORM1, 0, pass->sequences, dim);
 	const npuop_tensor logits =
 		npuop_tensor_dense(d->memory[CACHE_LOGITS], 0, NPUOP_F32, 2, all);
 	const npuop_tensor own = npuop_tensor_slice(&logits, 0, pass->first, pass->sequences);
@@ -186,8 +195,7 @@ static void forward(struct npu_decoder *d, const struct pass *pass, const npuop_
 	NPU_DO(gpt, npuop_embedding(gpt->ops, &table, tokens, &x));
 	for (uint32_t i = 0; i < params->shape.layers; i++)
 		layer_forward(d, i, pass);
-	NPU_DO(gpt, npuop_rms_norm(gpt->ops, &last, &gamma, GPT_EPSILON, &norm, NULL));
-	NPU_DO(gpt, npuop_gemm(gpt->ops, NULL, &norm, &head, &own));
+	norm_product(gpt, &last, &gamma, &head, NPUOP_ACT_NONE, &own);
 }
 
 /* A position of each sequence: choose a byte by the logits, and put it through the layers. */

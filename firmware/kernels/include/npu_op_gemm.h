@@ -90,4 +90,25 @@ struct npu_op_gemm_args {
 	uint32_t rsvd;
 };
 
+#define NPU_OP_GEMM_THIN_ROWS 8
+#define NPU_OP_GEMM_THIN_BYTES 0x20000
+#define NPU_OP_GEMM_NORM_BYTES 0xf000
+#define NPU_OP_GEMM_THIN_NORM 0x1 /* rows of A are normalised first */
+
+/**
+ * struct npu_op_gemm_thin_args - "op_gemm_thin": one product of few rows, by a B as it is written
+ * @gemm: as of op_gemm, with K_ROWS_B; m is at most NPU_OP_GEMM_THIN_ROWS, and the rows of A,
+ *	each padded to 32 bytes, have at most NPU_OP_GEMM_THIN_BYTES; k is not 0, in not S8; tiles
+ *	are not used
+ * @gamma: F32 factors of the normalised elements; 0: none
+ * @eps: is added to the mean of squares
+ * @flags: NPU_OP_GEMM_THIN_NORM, for an A of F32 that has at most NPU_OP_GEMM_NORM_BYTES
+ */
+struct npu_op_gemm_thin_args {
+	struct npu_op_gemm_args gemm;
+	uint64_t gamma;
+	float eps;
+	uint32_t flags;
+};
+
 #endif /* NPU_OP_GEMM_H */

@@ -7,6 +7,7 @@
  */
 #include "npu_kernel.h"
 #include "attention.h"
+#include "copy_rows.h"
 
 #define MOST_KEYS 512 /* of a block of them */
 #define Q_BYTES 0x8000
@@ -78,16 +79,6 @@ static npu_addr fresh_v(const struct decode *d)
 static uint32_t out_pitch(const struct decode *d)
 {
 	return d->shape->dim * 4;
-}
-
-/* Rows without gaps are one long row, which takes less to copy. */
-static void copy_rows(npu_addr dst, npu_addr src, uint32_t bytes, uint32_t rows, uint32_t dst_pitch,
-		      uint32_t src_pitch)
-{
-	if (dst_pitch == bytes && src_pitch == bytes)
-		npu_copy(dst, src, rows * bytes);
-	else
-		npu_copy_2d(dst, src, bytes, rows, dst_pitch, src_pitch);
 }
 
 static npu_addr head_at(const struct decode *d, const struct npu_op_heads *heads, uint32_t head)

@@ -168,6 +168,7 @@ enum npuop_activation {
 };
 
 #define NPUOP_GEMM_ACCUMULATE (1u << 0) /* add to what C holds; C is F32 */
+#define NPUOP_GEMM_RMS_NORM (1u << 1) /* of npuop_rms_norm() of A's rows */
 
 typedef struct npuop_gemm_attr {
 	uint32_t size;
@@ -181,6 +182,10 @@ typedef struct npuop_gemm_attr {
 	uint32_t group; /* of k of an S4 matrix that share a scale, a multiple of 32 */
 	uint32_t reserved;
 	const npuop_tensor *pre; /* as C: takes the value before the activation, or NULL */
+	/* Of NPUOP_GEMM_RMS_NORM. */
+	const npuop_tensor *gamma; /* [k] F32 or A's type, or NULL */
+	float eps;
+	uint32_t reserved2;
 } npuop_gemm_attr;
 
 /*
