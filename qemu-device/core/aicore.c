@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "npu_internal.h"
+#include "npu_ticks.h"
 #include "strict.h"
 #include "tile_rows.h"
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
+#define LOOK_TICKS		50000			/* between looks at the clock: 10 to 50 us */
 #define FAULTED			(-1)			/* details are in aicore->error */
 #define FAR_ROWS		256ULL	/* lengths of a row between rows that are far apart */
 
@@ -171,32 +173,57 @@ static uint64_t core_time(void *opaque)
 	return npu_timestamp(ac->core);
 }
 
-/* The engines' time, and the end of a slice: a few instructions can be a lot of work. */
-static void account_tile(struct npu_aicore *ac, unsigned int major, uint64_t start)
+/* The end of a slice: a few instructions can be a lot of work. */
+static void look_at_clock(struct npu_aicore *ac, uint64_t ticks)
 {
-	uint64_t now;
-
-	if (ac->core->cfg.sync)
+	if (npu_ticks_between(ac->looked, ticks) < LOOK_TICKS)
 		return;
-	now = npu_host_ns();
-	if (major == 1 && !ac->pipes)
-		npu_count(&ac->worker->count.cube_ns, now - start);
-	else if (major == 2 && !ac->pipes)
-		npu_count(&ac->worker->count.vector_ns, now - start);
-	if (now >= ac->slice_end)
+	ac->looked = ticks;
+	if (npu_host_ns() >= ac->slice_end)
 		rv64_request_exit(&ac->cpu);
+}
+
+/* An instruction of an engine, and the time that cube and vector take. What sets state takes none. */
+static enum npu_status exec_engine(struct npu_aicore *ac, struct rv64_cpu *cpu,
+				   const struct rv64_custom *insn)
+{
+	enum npu_status status;
+	uint64_t start, end;
+
+	if (ac->core->cfg.sync || (insn->major == 2 && insn->funct3 != NPU_VEC_OP))
+		return npu_tile_exec(&ac->tile, cpu, insn);
+	if (insn->major == 0) {
+		status = npu_tile_exec(&ac->tile, cpu, insn);
+		look_at_clock(ac, npu_ticks());
+		return status;
+	}
+	start = npu_ticks();
+	status = npu_tile_exec(&ac->tile, cpu, insn);
+	end = npu_ticks();
+	*(insn->major == 1 ? &ac->cube_ticks : &ac->vector_ticks) += npu_ticks_between(start, end);
+	look_at_clock(ac, end);
+	return status;
+}
+
+/* A slice of @ns that began at @start: the engines' ticks in it become time. */
+static void count_engines(struct npu_worker *worker, struct npu_aicore *ac, uint64_t start,
+			  uint64_t ns)
+{
+	uint64_t ticks = npu_ticks_between(start, npu_ticks());
+
+	npu_count(&worker->count.cube_ns, npu_ticks_ns(ac->cube_ticks, ticks, ns));
+	npu_count(&worker->count.vector_ns, npu_ticks_ns(ac->vector_ticks, ticks, ns));
+	ac->cube_ticks = 0;
+	ac->vector_ticks = 0;
 }
 
 static int custom(void *opaque, struct rv64_cpu *cpu, const struct rv64_custom *insn)
 {
 	struct npu_aicore *ac = opaque;
-	bool engine = insn->major < 3;
-	uint64_t start = engine && !ac->core->cfg.sync ? npu_host_ns() : 0;
 	enum npu_status status;
 
-	status = npu_tile_exec(&ac->tile, cpu, insn);
-	if (engine)
-		account_tile(ac, insn->major, start);
+	status = insn->major < 3 ? exec_engine(ac, cpu, insn) :
+				   npu_tile_exec(&ac->tile, cpu, insn);
 	if (status == NPU_ST_OK)
 		return RV64_CUSTOM_OK;
 	npu_aicore_fault(ac, status, ac->tile.error.access, ac->tile.error.address);
@@ -443,8 +470,10 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac, uint64_t *now)
 {
 	uint64_t insns = ac->cpu.instret, start = *now, ns;
+	uint64_t ticks = npu_ticks();
 	enum rv64_stop stop;
 
+	ac->looked = ticks;
 	__atomic_store_n(&ac->worker, worker, __ATOMIC_SEQ_CST);
 	npu_section_enter(worker, ac->task->queue->cfg.context, &ac->view);
 	if (ac->tag != ac->view.tag)
@@ -465,6 +494,8 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 		ac->task->sync_ns += insns + 1;
 	ac->busy_ns += ns;
 	npu_count(&worker->count.aicore_ns, ns);
+	if (ac->cube_ticks || ac->vector_ticks)
+		count_engines(worker, ac, ticks, ns);
 	return stop;
 }
 

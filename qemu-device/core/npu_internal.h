@@ -477,6 +477,9 @@ struct npu_vector {
  * @code_epoch: core->code_epoch when the decoded code was last in doubt
  * @slice_end: host time at which the slice should end
  * @slices: how many there were
+ * @looked: npu_ticks() when that was last compared with the clock
+ * @cube_ticks: what the cube took of the slice
+ * @vector_ticks: likewise
  * @pc: where the last one ended (atomic)
  * @lost: its block is to end, by a reset of the core (atomic)
  * @hung: its block is on no list, as the core makes no progress
@@ -506,6 +509,7 @@ struct npu_aicore {
 	uint64_t code_epoch;
 	uint64_t slice_end;
 	unsigned int slices;
+	uint64_t looked, cube_ticks, vector_ticks;
 	uint64_t pc;
 	bool lost;
 	bool hung;
