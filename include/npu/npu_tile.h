@@ -175,6 +175,7 @@ enum npu_vec_opcode {
 	NPU_VXOR = 0x29,
 	NPU_VSHL = 0x2a, /* by src1 modulo the element's bits */
 	NPU_VSHR = 0x2b, /* arithmetic for signed types */
+	NPU_VMADD = 0x2c, /* dst = src0 * dst + src1, floats fused */
 	/* comparison: dst is a bit mask, bit i % 8 of byte i / 8; last byte zero padded */
 	NPU_VCMP_EQ = 0x40,
 	NPU_VCMP_NE = 0x41,
@@ -190,6 +191,7 @@ enum npu_vec_opcode {
 	NPU_VREDMIN = 0x62,
 	NPU_VARGMAX = 0x63, /* S32 index of the first greatest */
 	NPU_VARGMIN = 0x64,
+	NPU_VDOT = 0x65, /* sum of src0 * src1, fused; floats */
 };
 
 /* custom-3, opcode 0x7b: synchronisation and system; funct3: */

@@ -123,6 +123,8 @@ void TILE_NAME(tile_row_cast)(const struct tile_vec *args, uint8_t *dst, const u
 			      const uint8_t *src1, const uint8_t *mask);
 void TILE_NAME(tile_row_reduce)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
 				const uint8_t *src1, const uint8_t *mask);
+void TILE_NAME(tile_row_dot)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+			     const uint8_t *src1, const uint8_t *mask);
 #endif
 
 #endif /* TILE_ISA_H */

@@ -3,7 +3,7 @@
 #include "tile_convert.h"
 #include "tile_isa.h"
 
-/* d is also the addend of NPU_VMLA. Operands are the same or do not overlap. */
+/* d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not overlap. */
 typedef void (*int_fn)(void *d, const void *a, const void *b, size_t n);
 
 /* A, B and D are the elements as uint32_t, in which everything wraps; x and y as they are. */
@@ -38,6 +38,7 @@ typedef void (*int_fn)(void *d, const void *a, const void *b, size_t n);
 	INT_FN(type, max, a[i] > b[i] ? a[i] : b[i])				\
 	INT_FN(type, min, a[i] < b[i] ? a[i] : b[i])				\
 	INT_FN(type, mla, A * B + D)						\
+	INT_FN(type, madd, A * D + B)						\
 	INT_FN(type, and, A & B)						\
 	INT_FN(type, or, A | B)							\
 	INT_FN(type, xor, A ^ B)						\
@@ -54,6 +55,7 @@ typedef void (*int_fn)(void *d, const void *a, const void *b, size_t n);
 		[NPU_VMLA] = mla_##type,   [NPU_VAND] = and_##type,		\
 		[NPU_VOR] = or_##type,	   [NPU_VXOR] = xor_##type,		\
 		[NPU_VSHL] = shl_##type,   [NPU_VSHR] = shr_##type,		\
+		[NPU_VMADD] = madd_##type,					\
 	};
 
 INT_FNS(int32)

@@ -168,3 +168,48 @@ void TILE_NAME(tile_row_reduce)(const struct tile_vec *args, uint8_t *dst, const
 	}
 	memcpy(dst, &s32, find ? sizeof(s32) : tile_element_size(args->dtype));
 }
+
+static void dot_lanes(float *restrict lane, const float *x, const float *y, size_t n)
+{
+	for (; n >= LANES; n -= LANES, x += LANES, y += LANES)
+		for (size_t i = 0; i < LANES; i++)
+			lane[i] = tile_fma(x[i], y[i], lane[i]);
+	for (size_t i = 0; i < n; i++)
+		lane[i] = tile_fma(x[i], y[i], lane[i]);
+}
+
+/* By blocks, which are converted, or filled with the one element of the row. */
+static void dot_blocks(float *lane, const struct tile_vec *args, const uint8_t *src0,
+		       const uint8_t *src1)
+{
+	const unsigned int dtype = args->dtype, size = tile_element_size(dtype);
+	float x[TILE_BLOCK], y[TILE_BLOCK];
+
+	if (args->src1_element) {
+		tile_load_f32(y, src1, 1, dtype);
+		for (size_t i = 1; i < tile_block(0, args->count); i++)
+			y[i] = y[0];
+	}
+	for (size_t i = 0; i < args->count; i += TILE_BLOCK) {
+		const size_t n = tile_block(i, args->count);
+
+		tile_load_f32(x, src0 + i * size, n, dtype);
+		if (!args->src1_element)
+			tile_load_f32(y, src1 + i * size, n, dtype);
+		dot_lanes(lane, x, y, n);
+	}
+}
+
+void TILE_NAME(tile_row_dot)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
+			     const uint8_t *src1, const uint8_t *mask)
+{
+	float lane[LANES] = { 0 }, sum;
+
+	(void)mask;
+	if (args->dtype == NPU_F32 && !args->src1_element)
+		dot_lanes(lane, (const float *)src0, (const float *)src1, args->count);
+	else
+		dot_blocks(lane, args, src0, src1);
+	sum = tile_canonical(sum_fold_float(lane));
+	tile_store_f32(dst, &sum, 1, args->dtype);
+}

@@ -3,7 +3,7 @@
 #include "tile_convert.h"
 #include "tile_isa.h"
 
-/* d is also the addend of NPU_VMLA. Operands are the same or do not overlap. */
+/* d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not overlap. */
 typedef void (*float_fn)(float *d, const float *a, const float *b, size_t n);
 
 /* An expression of x, an element of a. */
@@ -61,6 +61,7 @@ BINARY_FN(float_div, tile_canonical(x / y))
 BINARY_FN(float_max, tile_max(x, y))
 BINARY_FN(float_min, tile_min(x, y))
 BINARY_FN(float_mla, tile_canonical(tile_fma(x, y, d[i])))
+BINARY_FN(float_madd, tile_canonical(tile_fma(x, d[i], y)))
 
 /* With an element for each, and with one for all. */
 static const float_fn float_fns[][2] = {
@@ -82,6 +83,7 @@ static const float_fn float_fns[][2] = {
 	[NPU_VMAX] = { float_max, float_max_element },
 	[NPU_VMIN] = { float_min, float_min_element },
 	[NPU_VMLA] = { float_mla, float_mla_element },
+	[NPU_VMADD] = { float_madd, float_madd_element },
 };
 
 /* An operand's next n elements as fp32: where they are, or converted into a buffer. */
@@ -123,7 +125,7 @@ void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const 
 			fn((float *)to, a, b, n);
 			continue;
 		}
-		if (args->opcode == NPU_VMLA)
+		if (args->opcode == NPU_VMLA || args->opcode == NPU_VMADD)
 			tile_load_f32(d_buffer, to, n, dtype);
 		fn(d_buffer, a, b, n);
 		tile_store_f32(to, d_buffer, n, dtype);
@@ -150,6 +152,8 @@ static tile_row_fn row_function(const struct tile_vec *args)
 	case NPU_VARGMAX:
 	case NPU_VARGMIN:
 		return TILE_NAME(tile_row_reduce);
+	case NPU_VDOT:
+		return TILE_NAME(tile_row_dot);
 	case NPU_VMOV:
 	case NPU_VDUP:
 		return TILE_NAME(tile_row_int);

@@ -57,6 +57,7 @@ static const struct vec_rule {
 	[NPU_VXOR] = { INTS, BINARY },
 	[NPU_VSHL] = { INTS, BINARY },
 	[NPU_VSHR] = { INTS, BINARY },
+	[NPU_VMADD] = { ALL, BINARY | DST_IN },
 	[NPU_VCMP_EQ] = { ALL, COMPARE },
 	[NPU_VCMP_NE] = { ALL, COMPARE },
 	[NPU_VCMP_LT] = { ALL, COMPARE },
@@ -70,6 +71,7 @@ static const struct vec_rule {
 	[NPU_VREDMIN] = { ALL, REDUCE },
 	[NPU_VARGMAX] = { ALL, REDUCE | INDEX_OUT },
 	[NPU_VARGMIN] = { ALL, REDUCE | INDEX_OUT },
+	[NPU_VDOT] = { FLOATS, REDUCE | SRC1 },
 };
 
 static const struct vec_rule *vec_rule(const struct tile_vec *args, uint64_t rs3)

@@ -106,6 +106,7 @@ static unsigned int vector_factor(unsigned int opcode)
 	case NPU_VREDMIN:
 	case NPU_VARGMAX:
 	case NPU_VARGMIN:
+	case NPU_VDOT:
 		return 2;
 	default:
 		return 1;

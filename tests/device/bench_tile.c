@@ -135,6 +135,7 @@ static void bench_isa(void)
 		{ "max", NPU_VMAX }, { "div", NPU_VDIV }, { "exp", NPU_VEXP },
 		{ "ln", NPU_VLN }, { "sqrt", NPU_VSQRT }, { "tanh", NPU_VTANH },
 		{ "erf", NPU_VERF }, { "cmp_lt", NPU_VCMP_LT }, { "sum", NPU_VSUM },
+		{ "dot", NPU_VDOT }, { "madd", NPU_VMADD },
 		{ "redmax", NPU_VREDMAX }, { "argmax", NPU_VARGMAX },
 	};
 

@@ -59,6 +59,8 @@ static float float_result(const struct op *op, float a, float b, float d, unsign
 		return isnan(a) || isnan(b) ? NAN : a > b || (a == b && !signbit(a)) ? a : b;
 	case NPU_VMIN:
 		return isnan(a) || isnan(b) ? NAN : a < b || (a == b && signbit(a)) ? a : b;
+	case NPU_VMADD:
+		return fmaf(a, d, b);
 	default:
 		return fmaf(a, b, d);
 	}
@@ -91,6 +93,8 @@ static int64_t int_result(const struct op *op, int64_t a, int64_t b, int64_t d, 
 		return a < b ? a : b;
 	case NPU_VMLA:
 		return (int64_t)((uint64_t)a * (uint64_t)b + (uint64_t)d);
+	case NPU_VMADD:
+		return (int64_t)((uint64_t)a * (uint64_t)d + (uint64_t)b);
 	case NPU_VAND:
 		return a & b;
 	case NPU_VOR:
@@ -136,14 +140,23 @@ static uint32_t cast_result(const struct op *op, uint32_t bits)
 	return ref_saturate(op->dst_dtype, op->trunc ? trunc(x) : nearbyint(x));
 }
 
-/* Lane i % 64, then halves. */
-static float sum_row(const struct op *op, const uint8_t *src)
+static float element(const struct op *op, const uint8_t *src, unsigned int i)
 {
+	return ref_f32(op->dtype, ref_raw(op->dtype, src + i * ref_size[op->dtype]));
+}
+
+/* Lane i % 64, then halves. */
+static float sum_row(const struct op *op, const uint8_t *src0, const uint8_t *src1)
+{
+	const bool single = op->scalar || op->per_row;
 	float lane[64] = { 0 };
 
 	for (unsigned int i = 0; i < op->count; i++)
-		lane[i % 64] += ref_f32(op->dtype, ref_raw(op->dtype,
-							    src + i * ref_size[op->dtype]));
+		if (op->opcode == NPU_VDOT)
+			lane[i % 64] = fmaf(element(op, src0, i), element(op, src1, single ? 0 : i),
+					    lane[i % 64]);
+		else
+			lane[i % 64] += element(op, src0, i);
 	for (unsigned int half = 32; half; half /= 2)
 		for (unsigned int i = 0; i < half; i++)
 			lane[i] += lane[i + half];
@@ -169,7 +182,8 @@ static unsigned int extreme(const struct op *op, const uint8_t *src, bool by_val
 	return best;
 }
 
-static void reduce_row(const struct op *op, uint8_t *dst, const uint8_t *src)
+static void reduce_row(const struct op *op, uint8_t *dst, const uint8_t *src,
+		       const uint8_t *src1)
 {
 	const unsigned int size = ref_size[op->dtype];
 	uint32_t bits = 0;
@@ -181,11 +195,12 @@ static void reduce_row(const struct op *op, uint8_t *dst, const uint8_t *src)
 		memcpy(dst, &bits, 4);
 		return;
 	case NPU_VSUM:
+	case NPU_VDOT:
 		if (op->dtype == NPU_S32)
 			for (unsigned int i = 0; i < op->count; i++)
 				bits += ref_raw(NPU_S32, src + i * 4);
 		else
-			bits = ref_from_f32(op->dtype, sum_row(op, src));
+			bits = ref_from_f32(op->dtype, sum_row(op, src, src1));
 		break;
 	default:
 		bits = ref_raw(op->dtype, src + extreme(op, src, true) * size);
@@ -229,7 +244,7 @@ static void reference_row(const struct op *op, unsigned int row)
 	uint8_t bits[REGION / 8] = { 0 };
 
 	if (op->opcode >= NPU_VSUM) {
-		reduce_row(op, dst, src0);
+		reduce_row(op, dst, src0, src1);
 		return;
 	}
 	for (unsigned int i = 0; i < op->count; i++) {
@@ -293,7 +308,7 @@ static uint32_t random_pitch(uint32_t row_bytes, bool broadcast)
 
 static bool takes_src1(unsigned int opcode)
 {
-	return opcode >= NPU_VADD && opcode <= NPU_VSELECT;
+	return (opcode >= NPU_VADD && opcode <= NPU_VSELECT) || opcode == NPU_VDOT;
 }
 
 /* A random shape for an operation; operands in regions of their own, or in place. */
@@ -383,11 +398,12 @@ static const struct {
 	{ "div", NPU_VDIV, F }, { "max", NPU_VMAX, ALL }, { "min", NPU_VMIN, ALL },
 	{ "mla", NPU_VMLA, ALL }, { "and", NPU_VAND, I }, { "or", NPU_VOR, I },
 	{ "xor", NPU_VXOR, I }, { "shl", NPU_VSHL, I }, { "shr", NPU_VSHR, I },
+	{ "madd", NPU_VMADD, ALL },
 	{ "eq", NPU_VCMP_EQ, ALL }, { "ne", NPU_VCMP_NE, ALL }, { "lt", NPU_VCMP_LT, ALL },
 	{ "le", NPU_VCMP_LE, ALL }, { "gt", NPU_VCMP_GT, ALL }, { "ge", NPU_VCMP_GE, ALL },
 	{ "select", NPU_VSELECT, ALL }, { "sum", NPU_VSUM, F | S32 },
 	{ "redmax", NPU_VREDMAX, ALL }, { "redmin", NPU_VREDMIN, ALL },
-	{ "argmax", NPU_VARGMAX, ALL }, { "argmin", NPU_VARGMIN, ALL },
+	{ "argmax", NPU_VARGMAX, ALL }, { "argmin", NPU_VARGMIN, ALL }, { "dot", NPU_VDOT, F },
 };
 
 static void test_operations(void)

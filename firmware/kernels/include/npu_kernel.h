@@ -375,11 +375,13 @@ NPU_VEC_BINARY(vdiv, NPU_VDIV)
 NPU_VEC_BINARY(vmax, NPU_VMAX)
 NPU_VEC_BINARY(vmin, NPU_VMIN)
 NPU_VEC_BINARY(vmla, NPU_VMLA) /* dst += src0 * src1 */
+NPU_VEC_BINARY(vmadd, NPU_VMADD) /* dst = src0 * dst + src1 */
 NPU_VEC_BINARY(vand, NPU_VAND)
 NPU_VEC_BINARY(vor, NPU_VOR)
 NPU_VEC_BINARY(vxor, NPU_VXOR)
 NPU_VEC_BINARY(vshl, NPU_VSHL)
 NPU_VEC_BINARY(vshr, NPU_VSHR)
+NPU_VEC_BINARY(vdot, NPU_VDOT) /* a reduction: the sum of src0 * src1 */
 /* Comparisons write a bit mask; select takes the one set by npu_vec_mask(). */
 NPU_VEC_BINARY(vcmp_eq, NPU_VCMP_EQ)
 NPU_VEC_BINARY(vcmp_ne, NPU_VCMP_NE)
