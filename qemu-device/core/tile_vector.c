@@ -199,19 +199,20 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 		return NPU_ST_OK;
 	args.rows = tile->rows;
 
+	/* LOAD0 leaves nothing for later that is in UB. */
 	rect = vec_dst(tile, op, &args, rule->operands);
-	status = tile_local(tile, &rect, &args.dst);
+	status = tile_check(tile, &rect, &args.dst);
 	if (!status && rule->operands & SRC0) {
 		rect = vec_src0(tile, op, &args);
-		status = tile_local(tile, &rect, &src0);
+		status = tile_check(tile, &rect, &src0);
 	}
 	if (!status && vec_loads_src1(op, rule->operands)) {
 		rect = vec_src1(tile, op, &args);
-		status = tile_local(tile, &rect, &src1);
+		status = tile_check(tile, &rect, &src1);
 	}
 	if (!status && rule->operands & BITS_IN) {
 		rect = vec_mask(tile, &args);
-		status = tile_local(tile, &rect, &mask);
+		status = tile_check(tile, &rect, &mask);
 	}
 	if (status)
 		return status;
