@@ -54,6 +54,20 @@ static void npu_layer_norm(void *arg)
 			      &b->rstd));
 }
 
+static void plain_rms_norm(void *arg)
+{
+	const struct native_rows rows = native_of(arg);
+
+	native_rms_norm(&rows);
+}
+
+static void npu_rms_norm(void *arg)
+{
+	struct rows *b = arg;
+
+	NEED(npuop_rms_norm(fx.ops, &b->x, &b->gamma, NATIVE_EPS, &b->out, &b->rstd));
+}
+
 static void plain_layer_norm_backward(void *arg)
 {
 	const struct native_rows rows = native_of(arg);
@@ -72,7 +86,7 @@ static void npu_layer_norm_backward(void *arg)
 int main(void)
 {
 	static const uint64_t shapes[][2] = { { 4096, 64 },  { 4096, 128 }, { 4096, 256 },
-					      { 2048, 384 }, { 1024, 768 }, { 256, 4096 } };
+					      { 2048, 384 }, { 4096, 768 }, { 256, 4096 } };
 	char what[64];
 
 	op_begin();
@@ -92,6 +106,7 @@ int main(void)
 			 (unsigned long long)b.cols);
 		bench(what, plain_softmax, npu_softmax, &b);
 		bench("  layer norm", plain_layer_norm, npu_layer_norm, &b);
+		bench("  RMS norm", plain_rms_norm, npu_rms_norm, &b);
 		bench("  layer norm backward", plain_layer_norm_backward, npu_layer_norm_backward,
 		      &b);
 		for (size_t j = 0; j < COUNT(matrices); j++)

@@ -24,10 +24,9 @@ _Static_assert(PANEL / TILE * TILE_SUMS <= NPU_L0C_SIZE, "L0C overflows");
 _Static_assert(PANEL * 4 * K_UNIT <= B_BYTES && TILE * 4 * K_UNIT <= NPU_L0B_SIZE,
 	       "not even a step fits");
 
-/* UB, while A is normalised: its rows, their squares, what they have for each row, and gamma. */
+/* UB, while A is normalised: its rows, what there is for each row, and gamma. */
 #define UB_X NPU_UB_BASE
-#define UB_SQUARES (UB_X + NPU_OP_GEMM_NORM_BYTES)
-#define UB_RSTD (UB_SQUARES + NPU_OP_GEMM_NORM_BYTES)
+#define UB_RSTD (UB_X + NPU_OP_GEMM_NORM_BYTES)
 #define UB_GAMMA (UB_RSTD + NPU_OP_GEMM_THIN_ROWS * NPU_TILE_ALIGN)
 _Static_assert(UB_GAMMA + NPU_OP_GEMM_NORM_BYTES <= NPU_UB_BASE + NPU_UB_SIZE, "UB overflows");
 
@@ -63,10 +62,8 @@ static void normalize(const struct thin *t)
 	npu_sync(NPU_PIPE_MTE2, NPU_PIPE_V, FLAG_A);
 	/* Of what is 32 bytes apart the first elements are written, and all read. */
 	npu_vdup(UB_RSTD, 0, stats, NPU_F32);
-	npu_vec_rows(t->m, pitch, pitch, pitch);
-	npu_vmul(UB_SQUARES, UB_X, UB_X, k, NPU_F32);
-	npu_vec_rows(t->m, NPU_TILE_ALIGN, pitch, 0);
-	npu_vsum(UB_RSTD, UB_SQUARES, k, NPU_F32);
+	npu_vec_rows(t->m, NPU_TILE_ALIGN, pitch, pitch);
+	npu_vdot(UB_RSTD, UB_X, UB_X, k, NPU_F32);
 	npu_vec_one_row();
 	npu_vdivs(UB_RSTD, UB_RSTD, npu_f32_bits(k), stats, NPU_F32);
 	npu_vadds(UB_RSTD, UB_RSTD, npu_f32_bits(args->eps), stats, NPU_F32);

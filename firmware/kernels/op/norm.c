@@ -10,25 +10,25 @@
 
 /*
  * UB: two slots, each with one array, or two of the backward, a stage for each, and a few elements
- * for each row; an array for products; and rows that all rows share. The shorter rows are, the
- * less the last ones take, and the more of them are a group.
+ * for each row; and rows that all rows share. A group of rows is no larger than what the vector
+ * operations, one after the other, find in the first cache of the device's host.
  */
 #define STATS 5
 #define SLOT_STATS (STATS * ROWS_STATS)
 #define SHARED_ROWS(arrays) ((arrays) + 2)
 #define ARRAY_BYTES(arrays, row_bytes)                                                             \
 	((NPU_UB_SIZE - UB_SLOTS * SLOT_STATS - SHARED_ROWS(arrays) * (row_bytes)) /               \
-	 (3 * (arrays) + 1) / (2 * NPU_TILE_ALIGN) * (2 * NPU_TILE_ALIGN))
+	 (3 * (arrays)) / (2 * NPU_TILE_ALIGN) * (2 * NPU_TILE_ALIGN))
 
+#define GROUP_BYTES (36 << 10) /* of an array */
 #define FORWARD 1 /* arrays */
 #define BACKWARD 2
-#define MOST_WIDTH(arrays) ((arrays) == FORWARD ? 5504 : 3520)
+#define MOST_WIDTH(arrays) ((arrays) == FORWARD ? 6464 : 3872)
 #define ROW_FITS(arrays) (ARRAY_BYTES(arrays, MOST_WIDTH(arrays) * 4) >= MOST_WIDTH(arrays) * 4)
 _Static_assert(ROW_FITS(FORWARD) && ROW_FITS(BACKWARD), "a row does not fit");
 
 struct layout {
 	uint32_t array, stats, slot; /* bytes */
-	npu_addr product;
 	npu_addr gamma, beta, gamma_sum, beta_sum, stage; /* of one row */
 };
 
@@ -37,13 +37,12 @@ static struct layout layout_of(uint32_t arrays, uint32_t cols)
 	const uint32_t row = npu_align(npu_min(cols, MOST_WIDTH(arrays)) * 4);
 	const uint32_t array = ARRAY_BYTES(arrays, row), stats = arrays * array / 2 * 3;
 	const uint32_t slot = stats + SLOT_STATS;
-	const npu_addr product = NPU_UB_BASE + UB_SLOTS * slot, gamma = product + array;
+	const npu_addr gamma = NPU_UB_BASE + UB_SLOTS * slot;
 
 	return (struct layout){
 		.array = array,
 		.stats = stats,
 		.slot = slot,
-		.product = product,
 		.gamma = gamma,
 		.beta = gamma + row,
 		.gamma_sum = gamma + row, /* there is no beta in the backward */
@@ -67,7 +66,9 @@ static void norm_begin(struct norm *n, uint32_t arrays, const struct npu_op_oute
 	const uint32_t most = MOST_WIDTH(arrays);
 
 	n->at = layout_of(arrays, cols);
-	n->plan = rows_plan(cols, cols > most ? most * 4 : n->at.array);
+	n->plan = rows_plan(cols, cols > most ? most * 4
+					      : npu_min(n->at.array,
+							npu_max(GROUP_BYTES, npu_align(cols * 4))));
 	n->g.outer = outer;
 	n->g.slot = 0;
 	rows_piece(&n->g, &n->plan, 0);
@@ -105,6 +106,15 @@ static void norm_sum(const struct norm *n, npu_addr sum, npu_addr data, uint32_t
 {
 	rows_reduction(&n->g);
 	npu_vsum(piece ? n->part : sum, data, n->g.count, NPU_F32);
+	if (piece)
+		npu_vadd(sum, sum, n->part, rows_stats(&n->g), NPU_F32);
+}
+
+/* Likewise of the products of two arrays. */
+static void norm_dot(const struct norm *n, npu_addr sum, npu_addr a, npu_addr b, uint32_t piece)
+{
+	npu_vec_rows(n->g.rows, NPU_TILE_ALIGN, n->g.pitch, n->g.pitch);
+	npu_vdot(piece ? n->part : sum, a, b, n->g.count, NPU_F32);
 	if (piece)
 		npu_vadd(sum, sum, n->part, rows_stats(&n->g), NPU_F32);
 }
@@ -149,9 +159,7 @@ static void forward_stats(struct norm *n, const struct npu_op_norm_args *args)
 		if (rms || !norm_stays(n))
 			forward_fetch(n, args, p);
 		forward_centre(n, args);
-		rows_arrays(&n->g);
-		npu_vmul(n->at.product, n->x, n->x, n->g.count, NPU_F32);
-		norm_sum(n, n->rstd, n->at.product, p);
+		norm_dot(n, n->rstd, n->x, n->x, p);
 	}
 	norm_mean(n, n->rstd);
 	npu_vadds(n->rstd, n->rstd, npu_f32_bits(args->eps), rows_stats(&n->g), NPU_F32);
@@ -168,6 +176,20 @@ static void forward_weights(const struct norm *n, const struct npu_op_norm_args 
 		rows_vector(&n->g, args->beta, args->weight_dtype, n->at.beta, n->at.stage);
 }
 
+static void forward_affine(const struct norm *n, const struct npu_op_norm_args *args)
+{
+	if (args->gamma && args->beta) {
+		npu_vec_rows(n->g.rows, n->g.pitch, 0, 0);
+		npu_vmadd(n->x, n->at.gamma, n->at.beta, n->g.count, NPU_F32);
+		return;
+	}
+	rows_arrays_row(&n->g);
+	if (args->gamma)
+		npu_vmul(n->x, n->x, n->at.gamma, n->g.count, NPU_F32);
+	if (args->beta)
+		npu_vadd(n->x, n->x, n->at.beta, n->g.count, NPU_F32);
+}
+
 static void forward_results(struct norm *n, const struct npu_op_norm_args *args)
 {
 	for (uint32_t p = 0; p < n->plan.pieces; p++) {
@@ -178,11 +200,7 @@ static void forward_results(struct norm *n, const struct npu_op_norm_args *args)
 		}
 		rows_arrays_stats(&n->g);
 		npu_vmulr(n->x, n->x, n->rstd, n->g.count, NPU_F32);
-		rows_arrays_row(&n->g);
-		if (args->gamma)
-			npu_vmul(n->x, n->x, n->at.gamma, n->g.count, NPU_F32);
-		if (args->beta)
-			npu_vadd(n->x, n->x, n->at.beta, n->g.count, NPU_F32);
+		forward_affine(n, args);
 		rows_narrow(&n->g, args->dtype, n->x, n->x_stage);
 		ub_computed(n->g.slot);
 		rows_put(&n->g, &args->out, args->dtype, n->x, n->x_stage);
@@ -213,7 +231,7 @@ NPU_KERNEL(op_norm, struct npu_op_norm_args)
 	ub_end();
 }
 
-/* x = (x - mean) * rstd, grad, and product = grad * gamma, in fp32 */
+/* x = (x - mean) * rstd, and grad, in fp32 */
 static void backward_fetch(struct norm *n, const struct npu_op_norm_backward_args *args,
 			   uint32_t piece)
 {
@@ -287,14 +305,12 @@ static void backward_sums(const struct norm *n, const struct npu_op_norm_backwar
 	sums_put(n, args);
 }
 
-/* grad = grad gamma; product = that times x */
-static void backward_products(const struct norm *n, const struct npu_op_norm_backward_args *args)
+/* grad = grad gamma */
+static void backward_gamma(const struct norm *n, const struct npu_op_norm_backward_args *args)
 {
 	rows_arrays_row(&n->g);
 	if (args->gamma)
 		npu_vmul(n->grad, n->grad, n->at.gamma, n->g.count, NPU_F32);
-	rows_arrays(&n->g);
-	npu_vmul(n->at.product, n->grad, n->x, n->g.count, NPU_F32);
 }
 
 /* a = mean of grad gamma, b = mean of that times x */
@@ -303,9 +319,9 @@ static void backward_stats(struct norm *n, const struct npu_op_norm_backward_arg
 	for (uint32_t p = 0; p < n->plan.pieces; p++) {
 		backward_fetch(n, args, p);
 		backward_sums(n, args);
-		backward_products(n, args);
+		backward_gamma(n, args);
 		norm_sum(n, n->a, n->grad, p);
-		norm_sum(n, n->b, n->at.product, p);
+		norm_dot(n, n->b, n->grad, n->x, p);
 	}
 	norm_mean(n, n->a);
 	norm_mean(n, n->b);
@@ -317,7 +333,7 @@ static void backward_results(struct norm *n, const struct npu_op_norm_backward_a
 	for (uint32_t p = 0; p < n->plan.pieces; p++) {
 		if (!norm_stays(n)) {
 			backward_fetch(n, args, p);
-			backward_products(n, args);
+			backward_gamma(n, args);
 		}
 		rows_arrays_stats(&n->g);
 		if (!(args->flags & NPU_OP_NORM_RMS))
