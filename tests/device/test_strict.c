@@ -281,6 +281,12 @@ static void test_local_uninit(void)
 	const struct step part[] = {
 		VEC(NPU_VDUP, UB, 0, 0, 16), VEC(NPU_VMOV, UB + 256, UB, 0, 24),
 	};
+	const struct step madd[] = {
+		VEC(NPU_VDUP, UB, 0, 0, 16), VEC(NPU_VMADD, UB + 256, UB, UB, 16),
+	};
+	const struct step dot[] = {
+		VEC(NPU_VDUP, UB, 0, 0, 16), VEC(NPU_VDOT, UB + 256, UB, UB + 512, 16),
+	};
 	const struct step scalar[] = { BY_SCALAR(LOAD, UB + 0x100) };
 	const struct step sum[] = {
 		COPY(L1, 0, 1024), BARRIER, LOAD0(NPU_L0A_BASE, L1), LOAD0(NPU_L0B_BASE, L1),
@@ -295,6 +301,12 @@ static void test_local_uninit(void)
 	   s->access == NPU_ACCESS_READ && s->address == UB + 64 && s->bytes == 32 &&
 	   s->pc == r.pcs[1] && !s->other_pc, "V reads more of UB than was written");
 	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT, "what is left of other blocks is no help");
+	cmd = program(&r, madd, 2);
+	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->access == NPU_ACCESS_READ &&
+	   s->address == UB + 256 && s->bytes == 64, "VMADD reads what it replaces");
+	cmd = program(&r, dot, 2);
+	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->access == NPU_ACCESS_READ &&
+	   s->address == UB + 512 && s->bytes == 64, "VDOT reads both of its sources");
 	cmd = program(&r, scalar, 1);
 	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->pipe == NPU_PIPE_S &&
 	   s->address == UB + 0x100 && s->bytes == 8, "so does S");
