@@ -2,7 +2,7 @@
 /*
  * NPU: the PCI Express endpoint around the device core
  *
- *   -object memory-backend-memfd,id=hbm0,size=4G,share=on,reserve=off
+ *   -object memory-backend-ram,id=hbm0,size=4G,reserve=off
  *   -device npu,hbm=hbm0
  *
  * BAR 0 has the registers and the MSI-X table, BAR 2 is the HBM, as RAM.

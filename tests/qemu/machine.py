@@ -27,7 +27,7 @@ class Machine:
              "-qtest", "chardev:qtest", "-qtest-log", "none",
              "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
              "-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control",
-             "-object", f"memory-backend-memfd,id=hbm,size={hbm},share=on,reserve=off",
+             "-object", f"memory-backend-ram,id=hbm,size={hbm},reserve=off",
              "-device", "pcie-root-port,id=rp,bus=pcie.0,addr=3,chassis=1,slot=1",
              "-device", f"npu,id=npu,bus=rp,hbm=hbm{options}"],
             pass_fds=[theirs.fileno(), qmp.fileno()])
