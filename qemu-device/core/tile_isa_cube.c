@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * MMAD. Blocks of A and panels of B are converted to fp32 (S8 to what tile_vi_dot() takes) and
- * multiplied by register-blocked kernels. Each element of C is one lane that takes its products in
- * k order, so how it is blocked does not show in the result.
+ * MMAD. Blocks of A, unless they are fp32, and panels of B are converted to fp32 (S8 to what
+ * tile_vi_dot() takes) and multiplied by register-blocked kernels. Each element of C is one lane
+ * that takes its products in k order, so how it is blocked does not show in the result.
  */
 #include "tile_convert.h"
 #include "tile_isa.h"
@@ -10,12 +10,12 @@
 
 _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch memory");
 
-/* c_pitch in elements; bias is added to rows of S8. */
+/* Pitches in elements; bias is added to rows of S8, whose A is packed. */
 struct kernel {
 	void *c;
 	const void *a, *b;
 	const int32_t *bias;
-	size_t c_pitch;
+	size_t a_pitch, c_pitch;
 	unsigned int steps;
 	bool init;
 };
@@ -26,40 +26,40 @@ enum arithmetic {
 	INTEGER,
 };
 
-/* C that the next kernel begins with. A hint: it may be beyond the end. */
-TILE_INLINE void prefetch_rows(const float *c, size_t c_pitch, unsigned int rows)
-{
-	for (unsigned int i = 0; i < rows; i++)
-		for (unsigned int j = 0; j < TILE_NR; j += 64 / sizeof(*c))
-			__builtin_prefetch(c + i * c_pitch + j, 1);
-}
+/* Few pointers reach all rows of A, as an address adds once or twice the pitch. */
+#define A_POINTERS ((TILE_MR + 2) / 3)
 
 TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
 {
-	const float *a = args->a, *b = args->b;
+	const float *a[A_POINTERS], *b = args->b;
+	const size_t pitch = args->a_pitch;
 	float *c = args->c;
 	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 
-	prefetch_rows(c + rows * args->c_pitch, args->c_pitch, rows);
-
+#pragma GCC unroll 4
+	for (unsigned int i = 0; 3 * i < rows; i++)
+		a[i] = (const float *)args->a + 3 * i * pitch;
 #pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			acc[i][j] = args->init ? tile_vf_set(0) :
 						 tile_vf_load(c + i * args->c_pitch + j * TILE_VL);
-	for (unsigned int k = args->steps; k; k--, a++, b += TILE_NR) {
+	for (unsigned int k = args->steps; k; k--, b += TILE_NR) {
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			bv[j] = tile_vf_load(b + j * TILE_VL);
 #pragma GCC unroll 12
 		for (unsigned int i = 0; i < rows; i++) {
-			av = tile_vf_set(a[i * TILE_LDA]);
+			av = tile_vf_set(a[i / 3][i % 3 * pitch]);
 #pragma GCC unroll 2
 			for (unsigned int j = 0; j < TILE_NV; j++)
 				acc[i][j] = exact ? tile_vf_fma_exact(av, bv[j], acc[i][j]) :
 						    tile_vf_fma(av, bv[j], acc[i][j]);
 		}
+#pragma GCC unroll 4
+		for (unsigned int i = 0; 3 * i < rows; i++)
+			a[i]++;
 	}
 #pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
@@ -237,19 +237,42 @@ static void run_kernel(const struct kernel *args, unsigned int rows, unsigned in
 		memcpy(c + i * args->c_pitch, edge + i * TILE_NR, cols * sizeof(*c));
 }
 
-/* The converted rows m to m + rows of A, times the converted panel of B at column n. */
-static void multiply_panel(const struct tile_mmad *args, unsigned int m, unsigned int rows,
-			   unsigned int n, unsigned int cols, unsigned int depth, bool init)
+/* Rows this far apart would share a set of the host's L1 cache. */
+#define CACHE_WAY 4096
+
+/* Rows of A as floats, @pitch of them apart. */
+struct a_block {
+	const float *rows;
+	size_t pitch;
+};
+
+/* Rows m to m + rows of A, columns k to k + depth: converted, unless they can be used in place. */
+static struct a_block block_of_a(const struct tile_mmad *args, unsigned int m, unsigned int rows,
+				 unsigned int k, unsigned int depth)
+{
+	if (args->dtype == NPU_F32 && rows > TILE_THIN && args->a_pitch % CACHE_WAY)
+		return (struct a_block) {
+			(const float *)(args->a + m * args->a_pitch) + k,
+			args->a_pitch / sizeof(float),
+		};
+	pack_a(args, m, rows, k, depth);
+	return (struct a_block) { args->scratch->a, TILE_LDA };
+}
+
+/* Rows m to m + rows of A, times the converted panel of B at column n. */
+static void multiply_panel(const struct tile_mmad *args, const struct a_block *a, unsigned int m,
+			   unsigned int rows, unsigned int n, unsigned int cols,
+			   unsigned int depth, bool init)
 {
 	enum arithmetic arithmetic = arithmetic_of(args->dtype);
 	struct kernel kernel = {
-		.a = args->scratch->a, .b = args->scratch->b, .init = init,
+		.b = args->scratch->b, .init = init, .a_pitch = a->pitch,
 		.c_pitch = args->c_pitch / sizeof(float),
 		.steps = arithmetic == INTEGER ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth,
 	};
 
 	for (unsigned int i = 0; i < rows; i += TILE_MR) {
-		kernel.a = args->scratch->a + (size_t)i * TILE_LDA;
+		kernel.a = a->rows + i * a->pitch;
 		kernel.bias = args->scratch->bias + i;
 		kernel.c = args->c + (size_t)(m + i) * args->c_pitch + n * sizeof(float);
 		run_kernel(&kernel, rows - i < TILE_MR ? rows - i : TILE_MR, cols, arithmetic);
@@ -267,16 +290,17 @@ void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 
 		for (unsigned int m = 0; m < args->m; m += TILE_MC) {
 			unsigned int rows = args->m - m < TILE_MC ? args->m - m : TILE_MC;
+			const struct a_block a = block_of_a(args, m, rows, k, depth);
 			unsigned int n = 0;
 
-			pack_a(args, m, rows, k, depth);
 			if (rows <= TILE_THIN && args->dtype != NPU_S8)
 				n = TILE_NAME(tile_isa_thin)(args, m, rows, k, depth);
 			for (; n < args->n; n += TILE_NR) {
 				unsigned int cols = args->n - n < TILE_NR ? args->n - n : TILE_NR;
 
 				pack_b(args, n, cols, k, depth);
-				multiply_panel(args, m, rows, n, cols, depth, args->init && !k);
+				multiply_panel(args, &a, m, rows, n, cols, depth,
+					       args->init && !k);
 			}
 		}
 	}
