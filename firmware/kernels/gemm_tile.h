@@ -3,8 +3,8 @@
  * Products of matrices on the cube, tile by tile: what the kernels that multiply share.
  *
  * A block owns a run of output tiles. A tile's product is summed in L0C over chunks of k that
- * come through L1 and from there to L0A, in two halves, and to L0B, which they may fill: a long
- * step of the cube is worth more than a second buffer for B. Tiles go along a row or a column of
+ * come through L1 and from there to L0A and L0B, in two halves where there is room for them: a
+ * long step of the cube is worth more than a second buffer. Tiles go along a row or a column of
  * tiles; the operand that they have in common stays in L1 as far as there is room.
  *
  *	struct gemm g = { ... };
@@ -17,6 +17,8 @@
 #include "npu_kernel.h"
 
 #define GEMM_STEP_MAX 1024 /* elements of k in a chunk */
+#define GEMM_STEP_LONG 128 /* that are worth L0A without halves, and tiles in parts */
+#define GEMM_PANEL 32 /* columns that parts are a multiple of */
 #define GEMM_FLAGS 16
 
 /* A part of an operand: @extent of its m or n from @at on, and @kt of its k from @k0 on. */
@@ -80,9 +82,9 @@ struct gemm {
 	uint32_t shift; /* log2 of the bytes of an input element */
 	uint32_t step; /* of k */
 	uint32_t tiles_m, tiles_n;
-	uint32_t half; /* of L0A, that the next chunk takes */
-	uint32_t b_halves, c_halves; /* whether L0B and L0C have two halves as well */
-	uint32_t c_half;
+	uint32_t part_n, parts; /* columns of a tile that an MMAD takes, and how often */
+	uint32_t a_halves, b_halves, c_halves; /* whether L0A, L0B and L0C have two */
+	uint32_t a_half, b_half, c_half; /* that are next */
 };
 
 /* gemm_sum_dtype() - of L0C */
@@ -100,6 +102,12 @@ static inline uint32_t gemm_stay(const struct gemm_operand *op, uint32_t chunks,
 	return chunks <= slots ? chunks : slots - op->stream;
 }
 
+/* Bytes of L0C for a part of a tile. */
+static inline uint32_t gemm_part_c(const struct gemm *g)
+{
+	return g->tile_m * npu_align(g->part_n * 4);
+}
+
 static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm *g, uint32_t tile)
 {
 	op->l1_pitch = npu_align((op->k_rows ? tile : g->step) << g->shift);
@@ -113,10 +121,11 @@ static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm 
 static inline void gemm_plan_l1(struct gemm *g, uint64_t tiles)
 {
 	const uint32_t chunks = npu_max(npu_ceil_div(g->k, g->step), 1);
+	const uint32_t b_chunks = chunks * g->parts;
 	const uint32_t a = g->a.chunk_bytes, b = g->b.chunk_bytes;
 	const uint32_t a_stream = g->a.stream, b_stream = g->b.stream;
 	const uint32_t a_stay = gemm_stay(&g->a, chunks, NPU_L1_SIZE - b_stream * b, b_stream);
-	const uint32_t b_stay = gemm_stay(&g->b, chunks, NPU_L1_SIZE - a_stream * a, a_stream);
+	const uint32_t b_stay = gemm_stay(&g->b, b_chunks, NPU_L1_SIZE - a_stream * a, a_stream);
 
 	if (g->tiles_m == 1)
 		g->b_stays = 0;
@@ -125,33 +134,52 @@ static inline void gemm_plan_l1(struct gemm *g, uint64_t tiles)
 	g->a.stay = !g->b_stays && g->tiles_n > 1 && tiles > 1 ? a_stay : 0;
 	g->b.stay = g->b_stays && tiles > 1 ? b_stay : 0;
 	g->a.slots = g->a.stay + (g->a.stay < chunks ? a_stream : 0);
-	g->b.slots = g->b.stay + (g->b.stay < chunks ? b_stream : 0);
+	g->b.slots = g->b.stay + (g->b.stay < b_chunks ? b_stream : 0);
 	g->a.l1 = NPU_L1_BASE;
 	g->b.l1 = NPU_L1_BASE + g->a.slots * a;
 	g->a.flag = 0;
 	g->b.flag = g->a.slots;
 }
 
+/* Elements of k that fit L0B beside each other, of rows of @cols. */
+static inline uint32_t gemm_fits_l0b(const struct gemm *g, uint32_t cols)
+{
+	return NPU_L0B_SIZE / npu_align(cols << g->shift);
+}
+
+/*
+ * How much of k an MMAD takes. Each reads and writes its part of L0C, so they should be few: F32,
+ * of which little fits, gives up a second buffer of L0A for that, and takes a tile in two parts.
+ */
+static inline void gemm_plan_step(struct gemm *g)
+{
+	const uint32_t unit = NPU_TILE_ALIGN >> g->shift, k = npu_max(g->k, 1);
+	const uint32_t half = NPU_L0A_SIZE / 2 / g->tile_m >> g->shift;
+	const uint32_t enough = npu_min(k, GEMM_STEP_LONG);
+	uint32_t fits;
+
+	g->a_halves = half >= enough;
+	g->part_n = g->tile_n;
+	if (gemm_fits_l0b(g, g->part_n) < enough)
+		g->part_n = npu_ceil_div(g->tile_n, 2 * GEMM_PANEL) * GEMM_PANEL;
+	g->parts = npu_ceil_div(g->tile_n, g->part_n);
+	fits = npu_min(g->a_halves ? half : 2 * half, gemm_fits_l0b(g, g->part_n));
+	g->step = npu_min(npu_min(fits, GEMM_STEP_MAX) / unit, npu_ceil_div(k, unit)) * unit;
+}
+
 /* gemm_plan() - what follows from what the caller has set. */
 static inline void gemm_plan(struct gemm *g)
 {
-	const uint32_t shift = __builtin_ctz(npu_dtype_bytes(g->in));
-	const uint32_t unit = NPU_TILE_ALIGN >> shift, l0b_pitch = npu_align(g->tile_n << shift);
-	const uint32_t fits =
-		npu_min(NPU_L0A_SIZE / 2 / g->tile_m >> shift, NPU_L0B_SIZE / l0b_pitch);
-
-	g->shift = shift;
-	g->step =
-		npu_min(npu_min(fits, GEMM_STEP_MAX) / unit, npu_ceil_div(npu_max(g->k, 1), unit)) *
-		unit;
+	g->shift = __builtin_ctz(npu_dtype_bytes(g->in));
+	gemm_plan_step(g);
 	g->tiles_m = npu_ceil_div(g->m, g->tile_m);
 	g->tiles_n = npu_ceil_div(g->n, g->tile_n);
-	g->b_halves = g->step * l0b_pitch <= NPU_L0B_SIZE / 2;
-	g->c_halves = g->tile_m * npu_align(g->tile_n * 4) <= NPU_L0C_SIZE / 2;
-	g->a.stream = 3;
+	g->b_halves = 2 * g->step <= gemm_fits_l0b(g, g->part_n);
+	g->c_halves = g->parts * gemm_part_c(g) <= NPU_L0C_SIZE / 2;
+	g->a.stream = 2 + g->a_halves;
 	g->b.stream = 2 + g->b_halves;
 	gemm_plan_operand(&g->a, g, g->tile_m);
-	gemm_plan_operand(&g->b, g, g->tile_n);
+	gemm_plan_operand(&g->b, g, g->part_n);
 }
 
 static inline uint64_t gemm_tiles(const struct gemm *g)
@@ -226,45 +254,75 @@ static inline void gemm_load_l0(const struct gemm_operand *op, const struct gemm
 		  op->l1_pitch, g->in, transpose);
 }
 
-/* Add the product of a chunk to the tile in L0C. */
-static inline void gemm_multiply(struct gemm *g, const struct gemm_tile *t, uint32_t i, uint32_t k0)
+/* The columns of @t that are part @i of it; false: there are none. */
+static inline int gemm_part_of(const struct gemm *g, const struct gemm_tile *t, uint32_t i,
+			       struct gemm_tile *part)
 {
-	const uint32_t kt = npu_min(g->step, g->k - k0), half = g->half;
-	const uint32_t b_half = g->b_halves ? half : 0;
-	const npu_addr l0a = NPU_L0A_BASE + half * (NPU_L0A_SIZE / 2);
-	const npu_addr l0b = NPU_L0B_BASE + b_half * (NPU_L0B_SIZE / 2);
-	const npu_addr l0c = NPU_L0C_BASE + g->c_half * (NPU_L0C_SIZE / 2);
-	const struct gemm_part a = { t->m0, t->mt, k0, kt }, b = { t->n0, t->nt, k0, kt };
-	const uint32_t a_slot = gemm_bring(&g->a, g, t, i, &a);
-	const uint32_t b_slot = gemm_bring(&g->b, g, t, i, &b);
+	const uint32_t at = i * g->part_n;
 
-	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
-	gemm_load_l0(&g->a, g, l0a, a_slot, &a, 0);
-	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + b_half);
-	gemm_load_l0(&g->b, g, l0b, b_slot, &b, 1);
-	gemm_leave(&g->a, t, a_slot);
-	gemm_leave(&g->b, t, b_slot);
+	*part = *t;
+	if (at >= t->nt)
+		return 0;
+	part->n0 += at;
+	part->nt = npu_min(g->part_n, t->nt - at);
+	return 1;
+}
+
+/* The product of the chunk of A in L0A and one of B, chunk @i of the tile. */
+static inline void gemm_multiply_part(struct gemm *g, const struct gemm_tile *t, uint32_t i,
+				      const struct gemm_part *b, npu_addr l0c, npu_addr l0a)
+{
+	const uint32_t half = g->b_half, slot = gemm_bring(&g->b, g, t, i, b);
+	const npu_addr l0b = NPU_L0B_BASE + half * (NPU_L0B_SIZE / 2);
+
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + half);
+	gemm_load_l0(&g->b, g, l0b, slot, b, 1);
+	gemm_leave(&g->b, t, slot);
 	npu_set_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
 	npu_wait_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
-	npu_mmad(l0c, l0a, l0b, t->mt, t->nt, kt, g->in, k0 == 0);
+	npu_mmad(l0c, l0a, l0b, t->mt, b->extent, b->kt, g->in, b->k0 == 0);
+	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + half);
+	g->b_half = g->b_halves && !half;
+}
+
+/* Add the product of chunk @i of k to the tile at @l0c. */
+static inline void gemm_multiply(struct gemm *g, const struct gemm_tile *t, uint32_t i,
+				 npu_addr l0c)
+{
+	const uint32_t k0 = i * g->step, kt = npu_min(g->step, g->k - k0), half = g->a_half;
+	const npu_addr l0a = NPU_L0A_BASE + half * (NPU_L0A_SIZE / 2);
+	const struct gemm_part a = { t->m0, t->mt, k0, kt };
+	const uint32_t slot = gemm_bring(&g->a, g, t, i, &a);
+	struct gemm_tile part;
+
+	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
+	gemm_load_l0(&g->a, g, l0a, slot, &a, 0);
+	gemm_leave(&g->a, t, slot);
+	for (uint32_t p = 0; gemm_part_of(g, t, p, &part); p++) {
+		const struct gemm_part b = { part.n0, part.nt, k0, kt };
+
+		gemm_multiply_part(g, t, i * g->parts + p, &b, l0c + p * gemm_part_c(g), l0a);
+	}
 	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
-	npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + b_half);
-	g->half = !half;
+	g->a_half = g->a_halves && !half;
 }
 
 static inline void gemm_compute(struct gemm *g, const struct gemm_tile *t)
 {
 	const npu_addr l0c = NPU_L0C_BASE + g->c_half * (NPU_L0C_SIZE / 2);
-	uint32_t i = 0;
+	const uint32_t chunks = npu_ceil_div(g->k, g->step);
+	struct gemm_tile part;
 
 	npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, g->c_half);
-	if (!g->k)
-		npu_mmad(l0c, NPU_L0A_BASE, NPU_L0B_BASE, t->mt, t->nt, 0, g->in, 1);
-	for (uint32_t k0 = 0; k0 < g->k; k0 += g->step)
-		gemm_multiply(g, t, i++, k0);
+	for (uint32_t i = 0; i < chunks; i++)
+		gemm_multiply(g, t, i, l0c);
+	for (uint32_t p = 0; !g->k && gemm_part_of(g, t, p, &part); p++)
+		npu_mmad(l0c + p * gemm_part_c(g), NPU_L0A_BASE, NPU_L0B_BASE, t->mt, part.nt, 0,
+			 g->in, 1);
 	npu_set_flag(NPU_PIPE_M, NPU_PIPE_FIX, g->c_half);
 	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_FIX, g->c_half);
-	g->store(g, t, l0c);
+	for (uint32_t p = 0; gemm_part_of(g, t, p, &part); p++)
+		g->store(g, &part, l0c + p * gemm_part_c(g));
 	npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, g->c_half);
 	g->c_half = g->c_halves && !g->c_half;
 }
@@ -276,8 +334,10 @@ static inline void gemm_begin(const struct gemm *g)
 		npu_set_flag(NPU_PIPE_MTE1, g->a.pipe, g->a.flag + i);
 	for (uint32_t i = 0; i < g->b.slots; i++)
 		npu_set_flag(NPU_PIPE_MTE1, g->b.pipe, g->b.flag + i);
-	for (uint32_t i = 0; i < 3 + g->b_halves; i++)
+	for (uint32_t i = 0; i < 1 + g->a_halves; i++)
 		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
+	for (uint32_t i = 0; i < 1 + g->b_halves; i++)
+		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + i);
 	for (uint32_t i = 0; i < 1 + g->c_halves; i++)
 		npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, i);
 }
@@ -288,8 +348,10 @@ static inline void gemm_end(const struct gemm *g)
 		npu_wait_flag(NPU_PIPE_MTE1, g->a.pipe, g->a.flag + i);
 	for (uint32_t i = 0; i < g->b.slots; i++)
 		npu_wait_flag(NPU_PIPE_MTE1, g->b.pipe, g->b.flag + i);
-	for (uint32_t i = 0; i < 3 + g->b_halves; i++)
+	for (uint32_t i = 0; i < 1 + g->a_halves; i++)
 		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
+	for (uint32_t i = 0; i < 1 + g->b_halves; i++)
+		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + i);
 	for (uint32_t i = 0; i < 1 + g->c_halves; i++)
 		npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, i);
 }

@@ -58,8 +58,9 @@ static inline void small_load0(const struct small_operand *op, npu_addr l0, npu_
 /* small_fits() - can all products of @g, which has been planned, be done so? */
 static inline int small_fits(const struct gemm *g, const struct output *o)
 {
-	return o->direct && g->tiles_m == 1 && g->tiles_n == 1 && g->k && g->k <= g->step &&
-	       g->b_halves && g->c_halves;
+	return o->direct && g->tiles_m == 1 && g->tiles_n == 1 && g->parts == 1 && g->k &&
+	       g->k <= g->step &&
+	       g->a_halves && g->b_halves && g->c_halves;
 }
 
 /* small_begin(), small_end() - all buffers are free before the first product and after the last */
@@ -92,7 +93,7 @@ static inline void small_run(struct gemm *g, const struct output *o, uint64_t a_
 	struct small_operand a = small_operand_of(g, &g->a, m, 0, a_stride);
 	struct small_operand b = small_operand_of(g, &g->b, n, 1, b_stride);
 	const struct output_direct direct = output_direct_of(o, g, m, n);
-	uint32_t slot = g->a.turn, half = g->half;
+	uint32_t slot = g->a.turn, half = g->a_half;
 	npu_addr c = o->c;
 
 	for (; count; count--, a.src += a.stride, b.src += b.stride, c += c_stride) {
@@ -123,7 +124,7 @@ static inline void small_run(struct gemm *g, const struct output *o, uint64_t a_
 		slot = slot + 1 < SMALL_SLOTS ? slot + 1 : 0;
 	}
 	g->a.turn = slot;
-	g->half = half;
+	g->a_half = half;
 }
 
 #endif /* OP_GEMM_SMALL_H */
