@@ -380,6 +380,7 @@ static bool make_ready(struct npu_aicore *ac)
 		return true;
 	if (npu_tile_init(&ac->tile, &tile_ops, ac))
 		return false;
+	ac->ops = cfg.ops;
 	if (rv64_init(&ac->cpu, &cfg)) {
 		npu_tile_fini(&ac->tile);
 		return false;
@@ -479,7 +480,12 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	if (ac->tag != ac->view.tag)
 		rv64_tlb_flush(&ac->cpu);
 	ac->tag = ac->view.tag;
+	if (ac->cpu.ops != ac->ops ||
+	    npu_load(&worker->core->debug->watchpoints[NPU_DEBUG_CORES].count))
+		npu_debug_choose_ops(ac);
 	stop = npu_debug_steps(ac) ? rv64_step(&ac->cpu) : rv64_run(&ac->cpu, SLICE_INSNS);
+	if (stop == RV64_STOP_WATCH)
+		stop = npu_debug_watched(ac);
 	unmap_pages(ac);
 	npu_section_leave(worker);
 	npu_store(&ac->pc, ac->cpu.pc);

@@ -62,13 +62,13 @@ static int watch(void *opaque, const struct rv64_watch *watch)
 
 static void set_ops(struct npu_aicore *ac, bool strict)
 {
-	if (strict == (ac->cpu.ops == &ac->strict_ops))
+	if (strict == (ac->ops == &ac->strict_ops))
 		return;
 	ac->strict_ops = npu_core_ops;
 	ac->strict_ops.translate = translate;
 	ac->strict_ops.custom = custom;
 	ac->strict_ops.watch = watch;
-	ac->cpu.ops = strict ? &ac->strict_ops : npu_ops_of(ac);
+	ac->ops = strict ? &ac->strict_ops : npu_ops_of(ac);
 	rv64_tlb_flush(&ac->cpu);
 }
 

@@ -21,16 +21,42 @@ struct npu_worker;
 #define NPU_DEBUG_LIBRARIES	64
 #define NPU_DEBUG_DIGEST	32	/* SHA-256 */
 
+#define NPU_DEBUG_WATCHPOINTS	64
+
+struct npu_debug_watchpoint {
+	uint64_t addr, len;
+	enum gdb_watch kind;
+};
+
+/**
+ * struct npu_debug_watchpoints - memory whose accesses stop who makes them
+ * @count: of @list; both change while the unit stands still (atomic)
+ */
+struct npu_debug_watchpoints {
+	unsigned int count;
+	struct npu_debug_watchpoint list[NPU_DEBUG_WATCHPOINTS];
+};
+
+/* A watchpoint that is set off, and the first of its bytes that is accessed. */
+struct npu_debug_hit {
+	enum gdb_watch watch;
+	uint64_t address;
+};
+
 /**
  * struct npu_debug_slot - what a debugger wants of an AI core, or of a kernel that shares it
  * @action: enum gdb_action, unless all are held
  * @held: its block is on no list, for the debugger to look at
  * @failed: the block is to end with its error when it goes on
+ * @passes: makes an access that it has stopped for
+ * @hit: what stopped it
  */
 struct npu_debug_slot {
 	uint8_t action;
 	bool held;
 	bool failed;
+	bool passes;
+	struct npu_debug_hit hit;
 };
 
 /**
@@ -68,6 +94,7 @@ struct npu_debug_library {
  * @news: a thread whose library has come while all were held: for when they go on; 0: none
  * @holders: bits of enum npu_debug_unit that are held
  * @breakpoints: by unit; changed while that stands still
+ * @watchpoints: likewise
  * @modules: of all debuggers so far
  * @nr_modules: only the host's thread changes it (atomic)
  */
@@ -80,6 +107,7 @@ struct npu_debug {
 	unsigned int news;
 	uint32_t holders;
 	struct rv64_breakpoints breakpoints[NPU_DEBUG_UNITS];
+	struct npu_debug_watchpoints watchpoints[NPU_DEBUG_UNITS];
 	struct npu_debug_module modules[NPU_DEBUG_MODULES];
 	unsigned int nr_modules;
 	struct npu_debug_library libraries[NPU_DEBUG_LIBRARIES];
@@ -93,6 +121,16 @@ void npu_debug_fini(struct npu_core *core);
 /* With the lock: @unit is held, or goes on. */
 void npu_debug_set_holder(struct npu_core *core, enum npu_debug_unit unit, bool held);
 bool npu_debug_set_breakpoint(struct rv64_breakpoints *b, uint64_t pc, bool set);
+
+/* debug_watch.c */
+bool npu_debug_set_watchpoint(struct npu_debug_watchpoints *w, enum gdb_watch kind, uint64_t addr,
+			      uint64_t len, bool set);
+bool npu_debug_watches_page(const struct npu_debug_watchpoints *w, uint64_t addr);
+/* Does an access set one off? */
+bool npu_debug_find_watchpoint(const struct npu_debug_watchpoints *w,
+			       const struct rv64_watch *access, struct npu_debug_hit *hit);
+/* A core is about to run, and its callbacks are not those for the watchpoints that there are. */
+void npu_debug_choose_ops(struct npu_aicore *ac);
 
 /* debug_regs.c: registers of a hart, by number; those of gdb's features, in their order */
 #define NPU_DEBUG_REG_PC	32
@@ -121,6 +159,8 @@ void npu_debug_block_ends(struct npu_aicore *ac);
 bool npu_debug_parks(struct npu_aicore *ac);
 /* A slice has ended with @stop. Is that why it is held now? */
 bool npu_debug_stops(struct npu_aicore *ac, enum rv64_stop stop);
+/* The hart has stopped before an access that is watched. Makes it, for all to be held then. */
+enum rv64_stop npu_debug_watched(struct npu_aicore *ac);
 /* The block has failed. Is it held, to be looked at before it ends? */
 bool npu_debug_catches(struct npu_aicore *ac);
 /* Is the block to execute one instruction only? */

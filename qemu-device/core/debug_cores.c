@@ -46,14 +46,20 @@ void npu_debug_check(struct npu_core *core)
 		core->ops->debug_stopped(core->host, NPU_DEBUG_CORES);
 }
 
-/* With the lock: have all stop, because of @stop if it is the first. */
+/*
+ * With the lock: have all stop, because of @stop if it is the first, or what has become of it: an
+ * access that is watched may fail.
+ */
 static void hold(struct npu_core *core, const struct gdb_stop *stop)
 {
 	struct npu_debug *d = core->debug;
 	unsigned int i;
 
-	if (d->hold)
+	if (d->hold) {
+		if (d->stop.watch && !d->standing && d->stop.thread == stop->thread)
+			d->stop = *stop;
 		return;
+	}
 	d->hold = true;
 	d->standing = false;
 	d->stop = *stop;
@@ -147,6 +153,35 @@ bool npu_debug_stops(struct npu_aicore *ac, enum rv64_stop stop)
 	if (stop == RV64_STOP_BREAKPOINT || (stop == RV64_STOP_BUDGET && npu_debug_steps(ac)))
 		return stop_here(ac, GDB_SIGNAL_TRAP, false);
 	return false;
+}
+
+/*
+ * Who comes second waits for the debugger to go on, and meets the watchpoint again. The access is
+ * made before all stand still.
+ */
+enum rv64_stop npu_debug_watched(struct npu_aicore *ac)
+{
+	const struct gdb_stop found = {
+		.thread = thread_of(ac),
+		.signal = GDB_SIGNAL_TRAP,
+		.watch = ac->dbg.hit.watch,
+		.address = ac->dbg.hit.address,
+	};
+	struct npu_core *core = ac->core;
+	enum rv64_stop stop;
+	bool first;
+
+	pthread_mutex_lock(&core->lock);
+	first = npu_load(&core->debug->attached) && !core->debug->hold && !must_end(ac);
+	if (first)
+		hold(core, &found);
+	pthread_mutex_unlock(&core->lock);
+	if (!first)
+		return RV64_STOP_EXIT;
+	ac->dbg.passes = true;
+	stop = rv64_step(&ac->cpu);
+	ac->dbg.passes = false;
+	return stop == RV64_STOP_BUDGET ? RV64_STOP_EXIT : stop;
 }
 
 static enum gdb_signal signal_of(enum npu_status status)
@@ -435,6 +470,27 @@ static bool set_breakpoint(void *target, uint64_t addr, bool set)
 	return true;
 }
 
+static void flush_translations(struct npu_core *core)
+{
+	unsigned int i;
+
+	for (i = 0; i < core->nr_aicores; i++)
+		if (npu_load_acquire(&core->aicores[i].ready))
+			rv64_tlb_flush(&core->aicores[i].cpu);
+}
+
+static bool set_watchpoint(void *target, enum gdb_watch kind, uint64_t addr, uint64_t len, bool set)
+{
+	struct npu_core *core = target;
+
+	if (!npu_load(&core->debug->attached) ||
+	    !npu_debug_set_watchpoint(&core->debug->watchpoints[NPU_DEBUG_CORES], kind, addr, len,
+				      set))
+		return false;
+	flush_translations(core);
+	return true;
+}
+
 static void halt(void *target)
 {
 	struct gdb_stop stop = { .signal = GDB_SIGNAL_INT };
@@ -505,6 +561,7 @@ static void detach(void *target)
 	pthread_mutex_lock(&core->lock);
 	npu_store(&core->debug->attached, false);
 	core->debug->breakpoints[NPU_DEBUG_CORES].count = 0;
+	npu_store(&core->debug->watchpoints[NPU_DEBUG_CORES].count, 0);
 	core->debug->nr_libraries = 0;
 	core->debug->news = 0;
 	for (i = 0; i < core->nr_aicores; i++)
@@ -565,6 +622,7 @@ const struct gdb_target_ops npu_debug_core_ops = {
 	.read_memory = read_memory,
 	.write_memory = write_memory,
 	.set_breakpoint = set_breakpoint,
+	.set_watchpoint = set_watchpoint,
 	.command = npu_debug_core_command,
 	.libraries = libraries,
 };

@@ -15,15 +15,17 @@ static bool stands(const struct npu_mcu *mcu)
 	return mcu->debug_hold && mcu->standing;
 }
 
-static void set_hold(struct npu_core *core, bool hold, enum gdb_signal signal)
+/* Have it stand still, because of @stop if it is the first, or go on if that is NULL. */
+static void set_hold(struct npu_core *core, const struct gdb_stop *stop)
 {
+	bool hold = stop;
 	struct npu_mcu *mcu = core->mcu;
 
 	pthread_mutex_lock(&core->lock);
 	pthread_mutex_lock(&mcu->lock);
 	hold = hold && npu_load(&mcu->debug_attached);
 	if (hold && !mcu->debug_hold)
-		mcu->debug_signal = signal;
+		mcu->debug_stop = *stop;
 	mcu->debug_hold = hold;
 	if (hold)
 		rv64_request_exit(&mcu->cpu);
@@ -45,12 +47,34 @@ void npu_mcu_debug_stands(struct npu_mcu *mcu)
 		core->ops->debug_stopped(core->host, NPU_DEBUG_MCU);
 }
 
-void npu_mcu_debug_stop(struct npu_mcu *mcu, enum gdb_signal signal)
+static void stop_at(struct npu_mcu *mcu, const struct gdb_stop *stop)
 {
 	if (!npu_load(&mcu->debug_attached))
 		return;
-	set_hold(mcu->core, true, signal);
+	set_hold(mcu->core, stop);
 	npu_mcu_debug_stands(mcu);
+}
+
+void npu_mcu_debug_stop(struct npu_mcu *mcu, enum gdb_signal signal)
+{
+	stop_at(mcu, &(struct gdb_stop){ .thread = THREAD, .signal = signal });
+}
+
+bool npu_mcu_debug_watches(struct npu_mcu *mcu, const struct rv64_watch *access)
+{
+	return !mcu->debug_passes &&
+	       npu_debug_find_watchpoint(&mcu->core->debug->watchpoints[NPU_DEBUG_MCU], access,
+					 &mcu->debug_hit);
+}
+
+void npu_mcu_debug_watched(struct npu_mcu *mcu)
+{
+	mcu->debug_passes = true;
+	rv64_step(&mcu->cpu);
+	mcu->debug_passes = false;
+	stop_at(mcu, &(struct gdb_stop){ .thread = THREAD, .signal = GDB_SIGNAL_TRAP,
+					 .watch = mcu->debug_hit.watch,
+					 .address = mcu->debug_hit.address });
 }
 
 static void halt(void *target)
@@ -59,7 +83,7 @@ static void halt(void *target)
 	struct npu_mcu *mcu = core->mcu;
 
 	npu_store(&mcu->debug_attached, true);
-	set_hold(core, true, GDB_SIGNAL_INT);
+	set_hold(core, &(struct gdb_stop){ .thread = THREAD, .signal = GDB_SIGNAL_INT });
 	npu_mcu_debug_stands(mcu);
 }
 
@@ -71,7 +95,7 @@ static bool stopped(void *target, struct gdb_stop *stop)
 
 	pthread_mutex_lock(&mcu->lock);
 	standing = stands(mcu);
-	*stop = (struct gdb_stop){ .thread = THREAD, .signal = mcu->debug_signal };
+	*stop = mcu->debug_stop;
 	pthread_mutex_unlock(&mcu->lock);
 	return standing;
 }
@@ -81,7 +105,7 @@ static void resume(void *target, struct gdb_server *server)
 	struct npu_core *core = target;
 
 	npu_store(&core->mcu->debug_step, gdb_server_action(server, THREAD) == GDB_ACTION_STEP);
-	set_hold(core, false, 0);
+	set_hold(core, NULL);
 }
 
 static void detach(void *target)
@@ -92,8 +116,9 @@ static void detach(void *target)
 	npu_store(&mcu->debug_attached, false);
 	npu_store(&mcu->debug_step, false);
 	core->debug->breakpoints[NPU_DEBUG_MCU].count = 0;
+	npu_store(&core->debug->watchpoints[NPU_DEBUG_MCU].count, 0);
 	rv64_flush_code(&mcu->cpu);
-	set_hold(core, false, 0);
+	set_hold(core, NULL);
 }
 
 static unsigned int next_thread(void *target, unsigned int thread)
@@ -219,6 +244,18 @@ static bool set_breakpoint(void *target, uint64_t addr, bool set)
 	return true;
 }
 
+static bool set_watchpoint(void *target, enum gdb_watch kind, uint64_t addr, uint64_t len, bool set)
+{
+	struct npu_core *core = target;
+
+	if (!npu_load(&core->mcu->debug_attached) ||
+	    !npu_debug_set_watchpoint(&core->debug->watchpoints[NPU_DEBUG_MCU], kind, addr, len,
+				      set))
+		return false;
+	rv64_tlb_flush(&core->mcu->cpu);
+	return true;
+}
+
 const struct gdb_target_ops npu_debug_mcu_ops = {
 	.description = npu_debug_mcu_xml,
 	.halt = halt,
@@ -232,5 +269,6 @@ const struct gdb_target_ops npu_debug_mcu_ops = {
 	.read_memory = read_memory,
 	.write_memory = write_memory,
 	.set_breakpoint = set_breakpoint,
+	.set_watchpoint = set_watchpoint,
 	.command = npu_debug_mcu_command,
 };

@@ -5,6 +5,7 @@
  * gdb sends a command when it has the answer to the last, and nothing but a request to stop while
  * the target runs. Whoever does otherwise is not answered at once, or not at all.
  */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,9 +43,13 @@ static void reply_ok(struct gdb_server *s, bool good, const char *error)
 
 static void send_stop(struct gdb_server *s)
 {
+	static const char *const watch[] = { "", "watch", "rwatch", "awatch" };
+
 	gdb_out_begin(&s->out);
 	gdb_printf(&s->out, "T%02xthread:%x;%s", s->stop.signal, s->stop.thread,
 		   s->stop.library ? "library:;" : "");
+	if (s->stop.watch)
+		gdb_printf(&s->out, "%s:%" PRIx64 ";", watch[s->stop.watch], s->stop.address);
 	send(s);
 }
 
@@ -205,17 +210,27 @@ static void write_memory(struct gdb_server *s, const char *args, bool binary)
 	reply_ok(s, s->ops->write_memory(s->target, s->thread, addr, buf, len), ERROR_ACCESS);
 }
 
-/* Of software and of hardware, which are the same here; watchpoints there are none. */
-static void breakpoint(struct gdb_server *s, const char *args, bool set)
+/* Breakpoints of software and of hardware, which are the same here, and watchpoints. */
+static void set_point(struct gdb_server *s, const char *args, bool set)
 {
-	uint64_t addr;
+	static const enum gdb_watch kinds[] = {
+		GDB_WATCH_NONE, GDB_WATCH_NONE, GDB_WATCH_WRITE, GDB_WATCH_READ, GDB_WATCH_ACCESS,
+	};
+	unsigned int type = args[0] - '0';
+	uint64_t addr, len;
+	bool good;
 
-	if (args[0] != '0' && args[0] != '1')
+	if (type >= sizeof(kinds) / sizeof(kinds[0]))
 		return reply(s, "");
 	args++;
-	if (!gdb_get_char(&args, ',') || !gdb_get_number(&args, &addr) || *args != ',')
+	if (!gdb_get_char(&args, ',') || !gdb_get_number(&args, &addr) ||
+	    !gdb_get_char(&args, ',') || !gdb_get_number(&args, &len))
 		return reply(s, ERROR_SYNTAX);
-	reply_ok(s, s->ops->set_breakpoint(s->target, addr, set), ERROR_ACCESS);
+	if (kinds[type])
+		good = s->ops->set_watchpoint(s->target, kinds[type], addr, len, set);
+	else
+		good = s->ops->set_breakpoint(s->target, addr, set);
+	reply_ok(s, good, ERROR_ACCESS);
 }
 
 /* The part "OFFSET,LENGTH" of a text, in pieces that fit. */
@@ -403,9 +418,9 @@ static void command(struct gdb_server *s)
 	case 'X':
 		return write_memory(s, args, true);
 	case 'Z':
-		return breakpoint(s, args, true);
+		return set_point(s, args, true);
 	case 'z':
-		return breakpoint(s, args, false);
+		return set_point(s, args, false);
 	case 'c':
 		return resume_one(s, false);
 	case 's':

@@ -20,16 +20,28 @@ enum gdb_signal {
 	GDB_SIGNAL_XCPU = 24,
 };
 
+/* Watchpoints: by what sets them off. */
+enum gdb_watch {
+	GDB_WATCH_NONE,
+	GDB_WATCH_WRITE,
+	GDB_WATCH_READ,
+	GDB_WATCH_ACCESS,
+};
+
 /**
  * struct gdb_stop - why the target stands still
  * @thread: the one that it is about, from 1
  * @signal: of it
  * @library: the list of libraries has changed
+ * @watch: of which kind the watchpoint is that it has set off
+ * @address: the first byte there that it has accessed
  */
 struct gdb_stop {
 	unsigned int thread;
 	enum gdb_signal signal;
 	bool library;
+	enum gdb_watch watch;
+	uint64_t address;
 };
 
 enum gdb_action {
@@ -46,7 +58,7 @@ struct gdb_server;
  * @halt: stop all threads soon; @stopped will tell
  * @stopped: do all stand still? Then why.
  * @resume: go on, each thread by its gdb_server_action()
- * @detach: remove all breakpoints and go on
+ * @detach: remove all breakpoints and watchpoints, and go on
  * @next_thread: the first thread after @thread; 0 if there is none
  * @thread_info: a line about it
  * @read_register: false if there is none of that number; @size in bytes
@@ -54,6 +66,7 @@ struct gdb_server;
  * @read_memory: as @thread sees it; false if any byte cannot be read
  * @write_memory: likewise
  * @set_breakpoint: have a breakpoint at an address, or none; false if there is no room
+ * @set_watchpoint: likewise, of @len bytes
  * @command: a line that the user typed; the answer goes to gdb_server_print()
  * @libraries: XML list of what is loaded, into @text; optional
  *
@@ -76,6 +89,8 @@ struct gdb_target_ops {
 	bool (*write_memory)(void *target, unsigned int thread, uint64_t addr, const void *buf,
 			     size_t len);
 	bool (*set_breakpoint)(void *target, uint64_t addr, bool set);
+	bool (*set_watchpoint)(void *target, enum gdb_watch kind, uint64_t addr, uint64_t len,
+			       bool set);
 	void (*command)(void *target, struct gdb_server *server, const char *line);
 	void (*libraries)(void *target, char *text, size_t size);
 };

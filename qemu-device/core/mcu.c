@@ -156,15 +156,13 @@ static void inject_faults(struct npu_mcu *mcu)
 /* A step for the debugger, which is not to end up in the handler of an interrupt. */
 static enum rv64_stop run_hart(struct npu_mcu *mcu)
 {
+	bool step = npu_load(&mcu->debug_step);
 	enum rv64_stop stop;
 
-	if (npu_load(&mcu->debug_step)) {
-		stop = rv64_step(&mcu->cpu);
-		npu_mcu_debug_stop(mcu, GDB_SIGNAL_TRAP);
-		return stop;
-	}
-	stop = rv64_run(&mcu->cpu, SLICE_INSNS);
-	if (stop == RV64_STOP_BREAKPOINT)
+	stop = step ? rv64_step(&mcu->cpu) : rv64_run(&mcu->cpu, SLICE_INSNS);
+	if (stop == RV64_STOP_WATCH)
+		npu_mcu_debug_watched(mcu);
+	else if (step || stop == RV64_STOP_BREAKPOINT)
 		npu_mcu_debug_stop(mcu, GDB_SIGNAL_TRAP);
 	return stop;
 }

@@ -102,7 +102,9 @@ struct npu_mcu_regs {
  * @debug_attached: a debugger is there (atomic)
  * @debug_hold: it wants the hart to stand still; changed under @lock (atomic)
  * @debug_step: it wants one instruction to be executed; the debugger's while the hart stands
- * @debug_signal: why it stands, under @lock
+ * @debug_stop: why it stands, under @lock
+ * @debug_passes: makes an access that it has stopped for
+ * @debug_hit: what stopped it
  */
 struct npu_mcu {
 	struct npu_core *core;
@@ -135,7 +137,9 @@ struct npu_mcu {
 	bool debug_attached;
 	bool debug_hold;
 	bool debug_step;
-	enum gdb_signal debug_signal;
+	struct gdb_stop debug_stop;
+	bool debug_passes;
+	struct npu_debug_hit debug_hit;
 	uint8_t reg_index[NPU_MCU_REG_SPACE / 4];
 };
 
@@ -150,6 +154,9 @@ void npu_mcu_update_mei(struct npu_mcu *mcu);
 /* debug_mcu.c */
 /* Have the hart stand still for its debugger, if it has one; from the thread that runs it. */
 void npu_mcu_debug_stop(struct npu_mcu *mcu, enum gdb_signal signal);
+/* The hart is about to access memory: is it to stop before? Then it is for npu_mcu_debug_watched(). */
+bool npu_mcu_debug_watches(struct npu_mcu *mcu, const struct rv64_watch *access);
+void npu_mcu_debug_watched(struct npu_mcu *mcu);
 /* The hart stands still; without a lock. */
 void npu_mcu_debug_stands(struct npu_mcu *mcu);
 

@@ -29,6 +29,9 @@ static int bus_translate(void *opaque, uint64_t addr, enum rv64_access access, v
 	struct npu_core *core = mcu->core;
 	uint64_t offset = addr & RV64_PAGE_MASK;
 
+	if (access != RV64_ACCESS_EXEC &&
+	    npu_debug_watches_page(&core->debug->watchpoints[NPU_DEBUG_MCU], addr))
+		*flags |= RV64_XLATE_WATCH;
 	if (in_range(addr, NPU_MCU_SRAM_BASE, NPU_MCU_SRAM_SIZE)) {
 		*page = mcu->sram + (offset - NPU_MCU_SRAM_BASE);
 		return RV64_XLATE_RAM;
@@ -72,6 +75,11 @@ static int bus_write(void *opaque, uint64_t addr, unsigned int size, uint64_t va
 	return core->ops->dma_write(core->host, addr & ~NPU_MCU_PCI_WINDOW, &value, size);
 }
 
+static int bus_watch(void *opaque, const struct rv64_watch *access)
+{
+	return npu_mcu_debug_watches(opaque, access) ? RV64_WATCH_STOP : 0;
+}
+
 static uint64_t bus_time(void *opaque)
 {
 	struct npu_mcu *mcu = opaque;
@@ -84,4 +92,5 @@ const struct rv64_ops npu_mcu_bus = {
 	.mmio_read = bus_read,
 	.mmio_write = bus_write,
 	.time = bus_time,
+	.watch = bus_watch,
 };

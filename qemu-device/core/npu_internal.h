@@ -490,7 +490,8 @@ struct npu_vector {
  * @maps: system memory in the hart's translations
  * @error: set by callbacks
  * @strict: watches the core in strict mode; NULL before the first launch of the kind
- * @strict_ops: of @cpu in strict mode
+ * @strict_ops: @ops in strict mode
+ * @ops: what the hart calls, by @watch_ops while a debugger watches memory
  */
 struct npu_aicore {
 	struct npu_work work;
@@ -523,6 +524,8 @@ struct npu_aicore {
 	struct npu_error error;
 	struct strict *strict;
 	struct rv64_ops strict_ops;
+	struct rv64_ops watch_ops;
+	const struct rv64_ops *ops;
 	struct npu_tile tile;
 	struct rv64_cpu cpu;
 };

@@ -127,6 +127,7 @@ const char *rv64_stop_name(enum rv64_stop reason)
 		[RV64_STOP_CUSTOM_ERR] = "custom instruction error",
 		[RV64_STOP_CUSTOM_WAIT] = "custom instruction wait",
 		[RV64_STOP_BREAKPOINT] = "breakpoint",
+		[RV64_STOP_WATCH] = "watchpoint",
 	};
 
 	if ((unsigned int)reason >= sizeof(names) / sizeof(names[0]))

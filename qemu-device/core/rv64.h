@@ -76,6 +76,7 @@ enum rv64_access {
  * @RV64_STOP_CUSTOM_ERR: the custom callback failed; stop.code holds what it returned
  * @RV64_STOP_CUSTOM_WAIT: the custom callback asked to be called again; pc is not advanced
  * @RV64_STOP_BREAKPOINT: cpu->pc is one of rv64_config::breakpoints
+ * @RV64_STOP_WATCH: a callback does not want the access; nothing is done, pc is not advanced
  *
  * A hart in M-mode never stops with ECALL, ILLEGAL, MISALIGNED or FAULT: it traps. EBREAK stops
  * it only if cpu->debug is set. In each of the error stops cpu->pc is that of the instruction.
@@ -92,6 +93,7 @@ enum rv64_stop {
 	RV64_STOP_CUSTOM_ERR,
 	RV64_STOP_CUSTOM_WAIT,
 	RV64_STOP_BREAKPOINT,
+	RV64_STOP_WATCH,
 };
 
 /**
@@ -138,6 +140,9 @@ struct rv64_custom {
 #define RV64_CUSTOM_OK		0
 #define RV64_CUSTOM_WAIT	1
 
+/* Of rv64_ops::custom and watch: stop the run with RV64_STOP_WATCH before anything is done. */
+#define RV64_WATCH_STOP		2
+
 /**
  * struct rv64_watch - an access that is about to be made
  * @addr: address
@@ -162,14 +167,15 @@ struct rv64_watch {
  *	RV64_XLATE_NOCACHE is set in @flags, which is zero on entry. Required.
  * @mmio_read: naturally aligned read of 1, 2, 4 or 8 bytes, zero-extended; nonzero is a fault
  * @mmio_write: naturally aligned write of 1, 2, 4 or 8 bytes; nonzero is a fault
- * @custom: execute a custom instruction: RV64_CUSTOM_OK, RV64_CUSTOM_WAIT, or an error. It may
- *	read and write cpu->x and cpu->f; x[0] is forced to zero afterwards. If absent, these
- *	opcodes are illegal.
+ * @custom: execute a custom instruction: RV64_CUSTOM_OK, RV64_CUSTOM_WAIT, RV64_WATCH_STOP, or
+ *	an error. It may read and write cpu->x and cpu->f; x[0] is forced to zero afterwards. If
+ *	absent, these opcodes are illegal.
  * @csr_read: read a CSR that the hart does not implement; nonzero makes it illegal
  * @csr_write: write a CSR that the hart does not implement; nonzero makes it illegal
  * @time: value of the time CSR; if absent, time counts retired instructions
  * @watch: told of loads, stores and atomics on pages with RV64_XLATE_WATCH, and of others when it
- *	pleases the hart; nonzero is a fault, and nothing is accessed. Optional.
+ *	pleases the hart; RV64_WATCH_STOP, else nonzero is a fault, and nothing is accessed.
+ *	Optional.
  *
  * cpu->pc and cpu->instret are exact in all callbacks.
  */

@@ -30,5 +30,7 @@ enum rv64_status rv64_custom_exec(struct rv64_cpu *cpu, const struct rv64_custom
 		return RV64_NEXT;
 	if (ret == RV64_CUSTOM_WAIT)
 		return rv64_stopped(cpu, RV64_STOP_CUSTOM_WAIT, 0, 0);
+	if (ret == RV64_WATCH_STOP)
+		return rv64_stopped(cpu, RV64_STOP_WATCH, 0, 0);
 	return rv64_stopped(cpu, RV64_STOP_CUSTOM_ERR, encode(insn), ret);
 }

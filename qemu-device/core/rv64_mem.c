@@ -77,6 +77,8 @@ static enum rv64_status watch(struct rv64_cpu *cpu, uint64_t addr, unsigned int 
 	ret = cpu->ops->watch(cpu->opaque, &(struct rv64_watch) {
 		.addr = addr, .size = size, .access = access, .atomic = atomic, .host = host,
 	});
+	if (ret == RV64_WATCH_STOP)
+		return rv64_stopped(cpu, RV64_STOP_WATCH, addr, 0);
 	return ret ? rv64_fault(cpu, addr, access, ret) : RV64_NEXT;
 }
 

@@ -181,11 +181,11 @@ static void test_packets(void)
 	   "a thread for each core");
 	ok(answers(r, "OK", "Hg3") && answers(r, "E03", "Hg9") && answers(r, "E03", "T77") &&
 	   answers(r, "OK", "T4"), "threads there are, and there are not");
-	ok(answers(r, "", "vMustReplyEmpty") && answers(r, "", "Z2,1000,8") &&
+	ok(answers(r, "", "vMustReplyEmpty") && answers(r, "", "Z5,1000,8") &&
 	   answers(r, "", "!"), "what is not known has no answer");
 	ok(answers(r, "E16", "mxyz,4") && answers(r, "E16", "m0,ffffffffff") &&
-	   answers(r, "E16", "vCont;x") && answers(r, "E16", "P1") && answers(r, "E16", "Z0,1"),
-	   "syntax errors");
+	   answers(r, "E16", "vCont;x") && answers(r, "E16", "P1") && answers(r, "E16", "Z0,1") &&
+	   answers(r, "E16", "Z2,1,"), "syntax errors");
 	send_bytes(r, "$?#00", 5);
 	ok(r->h->debug_out[CORES][r->h->debug_len[CORES] - 1] == '-', "a wrong checksum");
 	r->h->debug_len[CORES] = 0;
@@ -195,7 +195,8 @@ static void test_packets(void)
 	ok(r->h->debug_out[CORES][0] == '$', "there is none");
 	answer(r);
 	ok(answers(r, "OK", "D") && !held(r), "who leaves lets all go");
-	ok(answers(r, "E0e", "Z0,100000,4"), "and sets no breakpoints any more");
+	ok(answers(r, "E0e", "Z0,100000,4") && answers(r, "E0e", "Z2,100000,4"),
+	   "and sets no breakpoints any more, and no watchpoints");
 	rig_free(r);
 }
 
@@ -274,6 +275,194 @@ static void test_blocks(void)
 	}
 	ok(good == 32 && seen == 0xffffffff, "each of 32 blocks stops on its core, once");
 	ok(th_wait(r->q) == NPU_ST_OK && r->words[31] == 7, "and goes on");
+	rig_free(r);
+}
+
+/* Sets a watchpoint of packet Z@type, or takes it away. */
+static bool set_watch(struct rig *r, char packet, unsigned int type, uint64_t addr, uint64_t len)
+{
+	return !strcmp(ask(r, "%c%u,%llx,%llx", packet, type, (unsigned long long)addr,
+			   (unsigned long long)len), "OK");
+}
+
+/* The next stop is that of a watchpoint: @what at @addr; the thread. */
+static unsigned int watched(struct rig *r, const char *what, uint64_t addr)
+{
+	unsigned long long address = 0;
+	unsigned int thread = 0;
+	char kind[16] = "";
+
+	if (sscanf(answer(r), "T05thread:%x;%15[a-z]:%llx;", &thread, kind, &address) == 3 &&
+	    !strcmp(kind, what) && address == addr)
+		return thread;
+	printf("# %s, not %s at 0x%llx\n", r->answer, what, (unsigned long long)addr);
+	return 0;
+}
+
+static void test_watch_limits(void)
+{
+	struct rig *r = rig_new(0);
+	unsigned int set = 0;
+
+	ok(!set_watch(r, 'Z', 2, r->data, 0) && !set_watch(r, 'Z', 2, ~0ULL, 2) &&
+	   set_watch(r, 'Z', 2, ~0ULL, 1) && set_watch(r, 'z', 2, ~0ULL, 1),
+	   "a watchpoint has bytes, and does not go round");
+	while (set < 1000 && set_watch(r, 'Z', 2 + set % 3, r->data + set, 1))
+		set++;
+	ok(set == NPU_DEBUG_WATCHPOINTS && set_watch(r, 'Z', 2, r->data, 1),
+	   "there may be %u, and one twice", set);
+	ok(set_watch(r, 'z', 2, r->data, 1) && set_watch(r, 'Z', 2, r->data + 2000, 1),
+	   "one that is taken away makes room");
+	rig_free(r);
+}
+
+/* One of many blocks writes it. */
+static void test_watch_write(unsigned int workers)
+{
+	struct rig *r = rig_new(workers);
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 32);
+	unsigned int thread;
+
+	ok(set_watch(r, 'Z', 2, r->data + 5 * 8 + 3, 2), "%u workers: a watchpoint", workers);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	thread = watched(r, "watch", r->data + 5 * 8 + 3);
+	ok(thread && reg(r, BLOCK) == 5 && reg(r, BLOCK + 2) + 1 == thread &&
+	   reg(r, PC) == at + 16 && r->words[5] == 7 && held(r),
+	   "the block that writes stops, after it has");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK && r->words[31] == 7, "and goes on; no other does");
+	rig_free(r);
+}
+
+/* All write it, so that cores come to it together. */
+static void test_watch_all(void)
+{
+	struct rig *r = rig_new(2);
+	const uint32_t code[] = { RV_SD(RV_A1, RV_A0, 0), RV_ECALL };
+	uint64_t at = th_code(r->s, code, 2), seen = 0;
+	struct npu_cmd cmd = kernel(r, at, 32);
+	unsigned int hits = 0;
+
+	set_watch(r, 'Z', 2, r->data, 8);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	while (hits < 32 && watched(r, "watch", r->data)) {
+		hits += reg(r, PC) == at + 4 && r->words[0] == reg(r, BLOCK);
+		seen |= 1ULL << reg(r, BLOCK);
+		tell(r, "vCont;c");
+	}
+	ok(hits == 32 && seen == 0xffffffff && th_wait(r->q) == NPU_ST_OK,
+	   "each of 32 blocks stops with what it has written");
+	rig_free(r);
+}
+
+/* Loads, stores and atomics, by the three kinds. */
+static void test_watch_kinds(bool strict)
+{
+	static const struct {
+		const char *name;
+		unsigned int pcs[4]; /* behind what sets it off */
+	} kinds[] = { { "watch", { 8, 12, 16 } }, { "rwatch", { 4, 12 } },
+		      { "awatch", { 4, 8, 12, 16 } } };
+	const uint32_t code[] = {
+		RV_LD(RV_T1, RV_A0, 0x100), RV_SD(RV_T1, RV_A0, 0x100),
+		RV_AMOADD_D(RV_T1, RV_A1, RV_A0), RV_SD(RV_T1, RV_A0, 0x0fc), RV_ECALL,
+	};
+
+	for (unsigned int kind = 0; kind < 3; kind++) {
+		struct rig *r = rig_new(0);
+		uint64_t at = th_code(r->s, code, 5), start = r->data + 0x100;
+		struct npu_cmd cmd = kernel(r, at, 1);
+		unsigned int hits = 0, wanted = 0;
+
+		if (strict)
+			cmd.kernel.strict = th_alloc(r->s, 0x1000, NULL);
+		set_watch(r, 'Z', 2 + kind, start, 8);
+		set_watch(r, 'Z', 2 + kind, r->data, 8);
+		set_watch(r, 'Z', 2 + kind, r->data + 0x108, 8);
+		tell(r, "vCont;c");
+		th_submit(r->q, &cmd, 1);
+		while (wanted < 4 && kinds[kind].pcs[wanted])
+			wanted++;
+		while (hits < wanted && watched(r, kinds[kind].name,
+						kinds[kind].pcs[hits] == 12 ? r->data : start) &&
+		       reg(r, PC) == at + kinds[kind].pcs[hits]) {
+			hits++;
+			tell(r, "vCont;c");
+		}
+		ok(hits == wanted && th_wait(r->q) == NPU_ST_OK, "%s%s: %u of %u accesses",
+		   strict ? "strict mode, " : "", kinds[kind].name, hits, wanted);
+		rig_free(r);
+	}
+}
+
+/* Rows of a copy, and what lies between them. */
+static void test_watch_tile(void)
+{
+	const uint64_t between = NPU_UB_BASE + 2 * 128 - 1, third = NPU_UB_BASE + 2 * 128;
+	const uint32_t code[] = {
+		RV_LD(20, RV_A0, 0), RV_LD(21, RV_A0, 8), RV_LD(22, RV_A0, 16),
+		RV_LD(23, RV_A0, 24), RV_CUSTOM(0, NPU_MTE_COPY, 20, 21, 22, 23), RV_ECALL,
+	};
+	struct rig *r = rig_new(0);
+	uint64_t at = th_code(r->s, code, 6), source = r->data + 0x400;
+	const uint64_t operands[] = {
+		NPU_UB_BASE, source,
+		NPU_PREP(NPU_COPY_ROW_BYTES, 64ull) | NPU_PREP(NPU_COPY_ROWS, 4ull),
+		NPU_PREP(NPU_COPY_DST_PITCH, 128ull) | NPU_PREP(NPU_COPY_SRC_PITCH, 64ull),
+	};
+	struct npu_cmd cmd = kernel(r, at, 1);
+
+	memcpy(r->words, operands, sizeof(operands));
+	r->words[(0x400 + 2 * 64) / 8] = 0x1234;
+	set_watch(r, 'Z', 4, between - 63, 64);
+	set_watch(r, 'Z', 3, third, 8);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	ok(th_wait(r->q) == NPU_ST_OK, "what lies between rows, or is not read, stops nothing");
+	send_bytes(r, "\x03", 1);
+	answer(r);
+	set_watch(r, 'Z', 2, third - 4, 8);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	ok(watched(r, "watch", third) && reg(r, PC) == at + 20, "a row that is written does");
+	ok(answers(r, "3412000000000000", "m100100,8"), "and is there");
+	set_watch(r, 'z', 2, third - 4, 8);
+	set_watch(r, 'Z', 3, source + 255, 1);
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_OK, "without the watchpoint it goes on");
+	th_submit(r->q, &cmd, 1);
+	ok(watched(r, "rwatch", source + 255) && reg(r, PC) == at + 20,
+	   "the last byte that is read of global memory");
+	ok(answers(r, "OK", "D") && th_wait(r->q) == NPU_ST_OK, "the debugger leaves");
+	th_submit(r->q, &cmd, 1);
+	ok(th_wait(r->q) == NPU_ST_OK, "and its watchpoints with it");
+	rig_free(r);
+}
+
+/* An access that fails is no access; one that is stepped is. */
+static void test_watch_fails(void)
+{
+	struct rig *r = rig_new(0);
+	uint64_t at = store_kernel(r);
+	struct npu_cmd cmd = kernel(r, at, 1);
+
+	set_watch(r, 'Z', 2, 64, 8);
+	set_watch(r, 'Z', 2, r->data, 8);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	ok(watched(r, "watch", r->data) && set_reg(r, PC, at + 12) && set_reg(r, 5, r->data),
+	   "once more");
+	tell(r, "vCont;s:1");
+	ok(watched(r, "watch", r->data) && reg(r, PC) == at + 16, "a step");
+	set_reg(r, PC, at + 12);
+	set_reg(r, 5, 64);
+	ok(!strcmp(ask(r, "vCont;c"), "T0bthread:1;") && reg(r, ERROR) == NPU_ST_MMU_WRITE,
+	   "an access that fails stops with the error");
+	tell(r, "vCont;c");
+	ok(th_wait(r->q) == NPU_ST_MMU_WRITE, "and ends with it");
 	rig_free(r);
 }
 
@@ -562,6 +751,14 @@ static void test_hostile(void)
 int main(void)
 {
 	test_packets();
+	test_watch_limits();
+	test_watch_write(0);
+	test_watch_write(2);
+	test_watch_all();
+	test_watch_kinds(false);
+	test_watch_kinds(true);
+	test_watch_tile();
+	test_watch_fails();
 	test_breakpoint(0);
 	test_breakpoint(2);
 	test_pair();

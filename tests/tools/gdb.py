@@ -166,6 +166,35 @@ def test_again(vm, gdb):
     gdb.done()
 
 
+def test_watch(vm, gdb):
+    """A row of UB, of one of the cores, and what a copy writes to global memory."""
+    gdb.do(f"tbreak gdb_kernels.c:{line_of('before')} if block == 2")
+    gdb.start("continue")
+    vm.launch("sum")
+    gdb.done()
+    thread = has(gdb.do("print $_thread"), r"= (\d+)")[1]
+    address = has(gdb.do("print args->data + 2 * 64 + 60"), r"= (\d+)")[1]
+    text = gdb.do(f"watch -l *(unsigned int *)0x100008 thread {thread}")
+    ok(has(text, "Hardware watchpoint"), "a watchpoint of hardware", text)
+    text = gdb.do("continue") + gdb.do("print $block") + gdb.do("info line *$pc")
+    ok(has(text, r"Old value = 34\nNew value = 136\n.*= 2\n.*Line "
+           f"({line_of('loop') - 1}|{line_of('loop')}) "),
+       "a store to a row of the unified buffer", text)
+    gdb.do("delete")
+    text = gdb.do(f"rwatch *(unsigned int *)0x10003c thread {thread}") + gdb.do("continue")
+    ok(has(text, r"Hardware read watchpoint.*Value = 47\n"), "a load from it", text)
+    gdb.do("delete")
+    text = gdb.do(f"watch *(unsigned int *){address}") + gdb.do("continue")
+    ok(has(text, r"Old value = 47\nNew value = 149\n"),
+       "a tile instruction that writes global memory", text)
+    text = gdb.do("print $block") + gdb.do("delete")
+    ok(has(text, r"= 2\n"), "by the block that does", text)
+    gdb.start("continue")
+    ok(vm.answer() == "sum right", "the program ends with the right result")
+    gdb.interrupt()
+    gdb.done()
+
+
 def test_crash(vm, gdb):
     gdb.start("continue")
     vm.launch("crash")
@@ -218,6 +247,11 @@ def test_firmware(vm):
     ok(has(text, r"mtvec +0x8000.*mcause.*heartbeat_tick"), "CSRs and code", text)
     text = gdb.do("x/1xw 0x80000000") + gdb.do("print $pc") + gdb.do("stepi") + gdb.do("print $pc")
     ok(len(set(re.findall(r"= .*(0x\w+)", text))) == 2, "a step", text)
+    text = gdb.do("watch sample.samples") + gdb.do("continue") + gdb.do("backtrace 1")
+    values = [int(value) for value in re.findall(r"(?:Old|New) value = (\d+)", text)]
+    ok(len(values) == 2 and values[1] == values[0] + 1 and has(text, r"telemetry\.c:\d+"),
+       "a watchpoint on a variable of the firmware's", text)
+    gdb.do("delete")
     gdb.do("tbreak admin.c:admin_poll")
     gdb.end()
 
@@ -239,6 +273,7 @@ def main():
         vm = Vm(folder)
         gdb = test_kernel(vm)
         test_again(vm, gdb)
+        test_watch(vm, gdb)
         test_crash(vm, gdb)
         test_patience(vm, gdb)
         test_firmware(vm)
