@@ -69,6 +69,8 @@ static bool tasks_ended(struct npu_queue *queue)
 	else
 		park(queue, NPU_Q_TASKS);
 	pthread_mutex_unlock(&core->lock);
+	if (ended && npu_load(&queue->failed))
+		npu_tasks_forget(queue);
 	return ended;
 }
 

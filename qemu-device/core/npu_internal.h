@@ -900,6 +900,8 @@ void npu_branch_restart(struct npu_queue *queue);
 /* task.c */
 bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units);
 void npu_tasks_stop(struct npu_queue *queue);
+/* All have ended, and the queue has failed. */
+void npu_tasks_forget(struct npu_queue *queue);
 void npu_tasks_kick(struct npu_queue *queue);
 void npu_task_spare(struct npu_aicore *aicore);
 void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,

@@ -101,6 +101,17 @@ void npu_tasks_stop(struct npu_queue *queue)
 	}
 }
 
+/* None of @queue's tasks is left. Those that were stopped between two blocks still have memory. */
+void npu_tasks_forget(struct npu_queue *queue)
+{
+	unsigned int i;
+
+	for (i = 0; i < NPU_QUEUE_TASKS; i++) {
+		strict_task_free(queue->tasks[i].strict);
+		queue->tasks[i].strict = NULL;
+	}
+}
+
 /* The block on @aicore takes its time, or waits for one behind it: let others take those. */
 void npu_task_spare(struct npu_aicore *aicore)
 {

@@ -425,6 +425,29 @@ static void test_incomplete(void)
 	rig_free(&r);
 }
 
+/* A command fails beside one of which nothing runs at that time. */
+static void test_stopped(void)
+{
+	struct rig r = rig_new(1);
+	struct step steps[3] = { VEC(NPU_VDUP, UB, 0, 0, 16), BARRIER, COPY(r.gm, UB, 1) };
+	const struct step wrong[] = { BY_SCALAR(LOAD, 0x10) };
+	struct npu_cmd cmds[2];
+	uint32_t status;
+
+	steps[2].rd_shift = 1;
+	cmds[0] = program(&r, steps, 3);
+	cmds[0].kernel.blocks = 32768;
+	cmds[1] = program(&r, wrong, 1);
+	cmds[1].flags = NPU_CMD_F_OVERLAP;
+	memset(r.words, 0xff, 0x10000);
+	r.strict->canary = 0;
+	status = th_run(r.q, cmds, 2);
+	ok(status == NPU_ST_MMU_READ && r.words[0] != ~0ull && r.words[0x1fff] == ~0ull,
+	   "a task is stopped with blocks that have run, and others that have not");
+	ok(r.h->core->strict_bytes == STRICT_BYTES, "its memory is free again");
+	rig_free(&r);
+}
+
 /* In sync mode blocks run one after the other. */
 static void test_other_block(void)
 {
@@ -564,6 +587,7 @@ int main(void)
 	test_local_uninit();
 	test_canary();
 	test_incomplete();
+	test_stopped();
 	test_other_block();
 	test_refused();
 	test_bad_address();
