@@ -77,6 +77,41 @@ static void test_destroy(void)
 	tensor_free(&x);
 	tensor_free(&sum);
 }
+
+/* Several launches of an operator, with the workspace between them, are one graph. */
+static void test_graph(void)
+{
+	const uint64_t shape[] = { 40, 30 };
+	npuop_tensor x = tensor_new(NPUOP_F32, 2, shape), out[2];
+	const npuop_tensor columns = npuop_tensor_transpose(&x, 0, 1);
+	npurt_graph_exec *exec;
+	npurt_graph *graph;
+	npuop *ops;
+
+	for (int i = 0; i < 2; i++)
+		out[i] = tensor_new(NPUOP_F32, SHAPE(30, 40));
+	NEED(npuop_create(fx.context, fx.stream, NULL, &ops));
+	NEED(npurt_stream_begin_capture(fx.stream, 0));
+	NEED(npuop_softmax(ops, &columns, 0, &out[0]));
+	NEED(npurt_stream_end_capture(fx.stream, &graph));
+	NEED(npurt_graph_instantiate(graph, NULL, &exec));
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t i = 0; i < npuop_tensor_elements(&x); i++)
+			tensor_set(&x, i, rnd_uniform());
+		NEED(npurt_graph_launch(exec, fx.stream));
+		NEED(npuop_softmax(fx.ops, &columns, 0, &out[1]));
+		sync_stream();
+		ok(same_bits(&out[0], &out[1]), "a graph of an operator, launch %d", round);
+	}
+	NEED(npuop_destroy(ops));
+	ok(npurt_graph_launch(exec, fx.stream) != 0, "it ends with its handle");
+	NEED(npurt_graph_exec_destroy(exec));
+	NEED(npurt_graph_destroy(graph));
+	sync_stream();
+	tensor_free(&x);
+	tensor_free(&out[0]);
+	tensor_free(&out[1]);
+}
 #endif
 
 int main(void)
@@ -87,6 +122,7 @@ int main(void)
 	test_other_context();
 	test_copy_stream();
 	test_destroy();
+	test_graph();
 #endif
 	return op_end();
 }
