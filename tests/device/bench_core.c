@@ -7,13 +7,6 @@
 #define ROUNDS 20000
 #define COPY_BYTES (32ULL << 20)
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq;
-	struct th_queue *q;
-};
-
 static void report(const char *name, double value, const char *unit)
 {
 	printf("%-28s %10.3f %s\n", name, value, unit);
@@ -32,7 +25,7 @@ static void spin_for(struct th_cq *cq, struct npu_cqe *cqe)
 	th_write(cq->host, NPU_DB_CQ_HEAD(cq->id), cq->head);
 }
 
-static void bench_round_trip(struct rig *r)
+static void bench_round_trip(struct th_rig *r)
 {
 	uint64_t start = th_now_ns();
 	unsigned int i;
@@ -53,7 +46,7 @@ static void bench_round_trip(struct rig *r)
 	report("round trip, with sleep", (th_now_ns() - start) / 1e3 / (ROUNDS / 10), "us");
 }
 
-static void bench_rate(struct rig *r)
+static void bench_rate(struct th_rig *r)
 {
 	uint64_t start = th_now_ns();
 	unsigned int i, j;
@@ -69,7 +62,7 @@ static void bench_rate(struct rig *r)
 }
 
 /* Lists that consist of @cmd and @other in turns. */
-static void bench_list(struct rig *r, const char *name, struct npu_cmd cmd, struct npu_cmd other)
+static void bench_list(struct th_rig *r, const char *name, struct npu_cmd cmd, struct npu_cmd other)
 {
 	struct npu_cmd cmds[200];
 	unsigned int i;
@@ -83,7 +76,7 @@ static void bench_list(struct rig *r, const char *name, struct npu_cmd cmd, stru
 	report(name, 200 * 50 * 1e3 / (th_now_ns() - start), "M/s");
 }
 
-static void bench_copy(struct rig *r, const char *name, uint64_t dst, uint64_t src)
+static void bench_copy(struct th_rig *r, const char *name, uint64_t dst, uint64_t src)
 {
 	struct npu_cmd cmd = th_copy(dst, src, COPY_BYTES);
 	uint64_t start;
@@ -106,12 +99,9 @@ int main(int argc, char **argv)
 	uint64_t hbm, ram, entry, start;
 	void *ph, *pr;
 	struct npu_cmd copy, small, large, busy;
-	struct rig r;
+	struct th_rig r;
 
-	r.h = th_new(workers, 24);
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.q = th_queue_new(r.s, 1, 16, r.cq);
+	r = th_rig_new(th_new(workers, 24), 16);
 	hbm = th_alloc(r.s, COPY_BYTES, &ph);
 	ram = th_alloc_ram(r.s, COPY_BYTES, &pr);
 	entry = th_code(r.s, code, 1);

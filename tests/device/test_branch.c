@@ -5,37 +5,9 @@
  */
 #include "testhost.h"
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq, *cq2;
-	struct th_queue *q, *p;
-	uint64_t va;
-	uint64_t *words;
-};
-
-static struct rig rig_new(unsigned int workers)
+static struct th_rig rig_new(unsigned int workers)
 {
-	struct rig r;
-
-	r.h = th_new(workers, 4);
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.cq2 = th_cq_new(r.h, 1, 64, 2);
-	r.q = th_queue_new(r.s, 1, 64, r.cq);
-	r.p = th_queue_new(r.s, 2, 64, r.cq2);
-	r.va = th_alloc(r.s, 0x10000, (void **)&r.words);
-	return r;
-}
-
-static void rig_free(struct rig *r)
-{
-	th_free(r->h);
-	free(r->q);
-	free(r->p);
-	free(r->cq);
-	free(r->cq2);
-	free(r->s);
+	return th_rig_pair(th_new(workers, 4), 64);
 }
 
 static struct npu_cmd branch(uint64_t address, uint64_t value, uint32_t op, int32_t offset)
@@ -54,7 +26,7 @@ static struct npu_cmd add(uint64_t address, uint64_t value)
 /* A loop over more commands than are fetched at a time, around another one. */
 static void test_loops(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd c[64];
 	struct npu_queue_info info;
 	unsigned int n = 0, i;
@@ -74,7 +46,7 @@ static void test_loops(unsigned int workers)
 	   r.words[2] == 3 * 5 * 40 && r.words[3] == 77, "%u workers: loops go round", workers);
 	npu_queue_query(r.h->core, 1, &info);
 	ok(r.q->cqe.command == n && info.tasks == n, "what lies behind is counted once");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Each condition, taken and not, forward. */
@@ -90,7 +62,7 @@ static void test_conditions(void)
 		{ 6, 5, NPU_SEM_EQ, false }, { 6, 5, NPU_SEM_NE, true },
 		{ 5, 5, NPU_SEM_NE, false },
 	};
-	struct rig r = rig_new(0);
+	struct th_rig r = rig_new(0);
 	unsigned int i, wrong = 0;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -105,7 +77,7 @@ static void test_conditions(void)
 		wrong += th_run(r.q, c, 3) != NPU_ST_OK || r.words[1] == cases[i].taken;
 	}
 	ok(!wrong, "conditions hold as those of a wait");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* What runs beside it has ended when a branch looks at memory, whatever its flags. */
@@ -116,7 +88,7 @@ static void test_waits(unsigned int workers)
 		RV_LUI(RV_T0, 24), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4),
 		RV_ADDI(RV_T0, 0, 1), RV_SD(RV_T0, RV_A0, 0), RV_ECALL,
 	};
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd c[3] = {
 		th_kernel(th_code(r.s, slow, 6), r.va, 1),
 		branch(r.va, 1, NPU_SEM_EQ, 2),
@@ -126,7 +98,7 @@ static void test_waits(unsigned int workers)
 	c[1].flags = NPU_CMD_F_OVERLAP;
 	ok(th_run(r.q, c, 3) == NPU_ST_OK && r.words[0] == 1 && !r.words[1],
 	   "%u workers: a branch sees what was before it", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_bounds(void)
@@ -141,7 +113,7 @@ static void test_bounds(void)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct rig r = rig_new(0);
+		struct th_rig r = rig_new(0);
 		/* Not taken. */
 		struct npu_cmd c[3] = {
 			th_simple(NPU_CMD_NOP),
@@ -156,24 +128,24 @@ static void test_bounds(void)
 		   status == NPU_ST_CMD_INVALID && r.q->fault->command == 1 &&
 		   r.q->fault->tag == 5 && r.q->fault->address == r.q->lists + 64,
 		   "offset %d from 1 of 3", cases[i].offset);
-		rig_free(&r);
+		th_rig_free(&r);
 	}
 }
 
 static void test_fault(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = rig_new(0);
 	struct npu_cmd c = branch(8, 1, NPU_SEM_EQ, 1);
 
 	ok(th_run(r.q, &c, 1) == NPU_ST_MMU_READ && r.q->fault->address == 8,
 	   "the word has to be there");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Without end: beside others, until its time is up. */
 static void test_timeout(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd c[2] = { add(r.va, 1), branch(r.va, 0, NPU_SEM_NE, -1) };
 	struct npu_cmd other = th_fill(r.va + 64, 64, 5, 8);
 	struct npu_queue_info info;
@@ -196,26 +168,26 @@ static void test_timeout(unsigned int workers)
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT && r.q->fault->address == r.va &&
 	   r.q->fault->command == 1 && r.q->fault->tag == 42 && r.words[0] > 10,
 	   "it times out after some rounds");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* In sync mode nobody could stop it. */
 static void test_sync_cap(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = rig_new(0);
 	struct npu_cmd c[2] = { th_simple(NPU_CMD_NOP), branch(r.va, 1, NPU_SEM_NE, -1) };
 
 	r.h->core->sync_cap_ns = 10 * TH_MS;
 	ok(th_run(r.q, c, 2) == NPU_ST_TIMEOUT, "sync mode ends it without a time-out");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
-static bool wait_gone(struct rig *r, struct th_queue *q)
+static bool wait_gone(struct th_rig *r, struct th_queue *q)
 {
 	return th_wait_state(q, NPU_QUEUE_NONE) && npu_busy_cores(r->h->core) == 0;
 }
 
-static void endless(struct rig *r)
+static void endless(struct th_rig *r)
 {
 	struct npu_cmd c[2] = { add(r->va, 1), branch(r->va, 0, NPU_SEM_NE, -1) };
 
@@ -226,18 +198,18 @@ static void endless(struct rig *r)
 
 static void test_ways_out(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 
 	endless(&r);
 	npu_queue_stop(r.h->core, 1);
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT, "%u workers: a stop ends a loop", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 
 	r = rig_new(workers);
 	endless(&r);
 	npu_queue_destroy(r.h->core, 1);
 	ok(wait_gone(&r, r.q), "so does a destroy");
-	rig_free(&r);
+	th_rig_free(&r);
 
 	r = rig_new(workers);
 	endless(&r);
@@ -245,13 +217,13 @@ static void test_ways_out(unsigned int workers)
 	while (th_read(r.h, NPU_REG_DEV_STATUS) & NPU_DEV_STATUS_RESETTING)
 		;
 	ok(th_state(r.q) == NPU_QUEUE_NONE, "so does a reset");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Left in the midst, and entered again: by a resume, or by an entry that says where. */
 static void test_suspend(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd c[3] = {
 		add(r.va, 1), branch(r.va + 8, 0, NPU_SEM_EQ, -1), th_store(r.va + 16, 9, 8),
 	};
@@ -296,7 +268,7 @@ static void test_suspend(unsigned int workers)
 	r.q->ring[(r.q->tail - 1) % r.q->entries].first = 4;
 	th_ring(r.q);
 	ok(th_wait(r.q) == NPU_ST_SQE_INVALID, "but not beyond");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 int main(void)

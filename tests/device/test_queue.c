@@ -4,35 +4,9 @@
  */
 #include "testhost.h"
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq;
-	struct th_queue *q;
-};
-
-static struct rig rig_new(unsigned int workers)
-{
-	struct rig r;
-
-	r.h = th_new(workers, 4);
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.q = th_queue_new(r.s, 1, 16, r.cq);
-	return r;
-}
-
-static void rig_free(struct rig *r)
-{
-	th_free(r->h);
-	free(r->q);
-	free(r->cq);
-	free(r->s);
-}
-
 static void test_basic(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	struct npu_cmd cmds[4];
 	uint64_t *a, *b;
 	uint64_t va = th_alloc(r.s, 0x4000, (void **)&a);
@@ -55,7 +29,7 @@ static void test_basic(unsigned int workers)
 		same &= b[i] == 0x1122334455667788ULL;
 	ok(same && a[0] == 7 && a[1] == 0x1122334455667788ULL, "and has done its work");
 	ok(r.q->cqe.command == 4, "the completion counts its commands");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_kernel(unsigned int workers)
@@ -68,7 +42,7 @@ static void test_kernel(unsigned int workers)
 		RV_SD(RV_T1, RV_T0, 0),
 		RV_RET,
 	};
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	uint64_t *a;
 	uint64_t va = th_alloc(r.s, 0x4000, (void **)&a);
 	uint64_t entry = th_code(r.s, code, 5);
@@ -80,13 +54,13 @@ static void test_kernel(unsigned int workers)
 	for (i = 0; i < 100; i++)
 		same &= a[i] == i + 1;
 	ok(same && !a[100], "each block has run");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* A ring of four entries, filled to the brim each time, with completions many times around. */
 static void test_wrap(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	struct th_cq *cq = th_cq_new(r.h, 1, 8, 2);
 	struct th_queue *q = th_queue_new(r.s, 2, 4, cq);
 	unsigned int i, j, wrong = 0;
@@ -104,13 +78,13 @@ static void test_wrap(unsigned int workers)
 	ok(!wrong, "%u workers: rings wrap, in order and each once", workers);
 	free(q);
 	free(cq);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Free-running indices pass 2^32. */
 static void test_index_wrap(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = th_rig_new(th_new(0, 4), 16);
 	unsigned int i, wrong = 0;
 
 	r.h->core->queues[1]->tail = r.h->core->queues[1]->head = r.q->tail = 0xfffffffa;
@@ -120,12 +94,12 @@ static void test_index_wrap(void)
 		wrong += th_wait(r.q) != NPU_ST_OK;
 	}
 	ok(!wrong && r.q->tail == 6, "indices wrap at 2^32");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_backpressure(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	struct th_cq *cq = th_cq_new(r.h, 1, 4, 2);
 	struct th_queue *a = th_queue_new(r.s, 2, 16, cq), *b = th_queue_new(r.s, 3, 16, cq);
 	unsigned int i, got[4] = { 0 }, wrong = 0;
@@ -154,12 +128,12 @@ static void test_backpressure(unsigned int workers)
 	free(a);
 	free(b);
 	free(cq);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_bad_tail(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = th_rig_new(th_new(0, 4), 16);
 	struct npu_queue_info info;
 
 	th_write(r.h, NPU_DB_SQ_TAIL(1), 17);
@@ -173,7 +147,7 @@ static void test_bad_tail(void)
 	th_sqe(r.q);
 	th_ring(r.q);
 	ok(th_wait(r.q) == TH_NOTHING, "which runs nothing more");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_bad_sqe(void)
@@ -197,7 +171,7 @@ static void test_bad_sqe(void)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct rig r = rig_new(0);
+		struct th_rig r = th_rig_new(th_new(0, 4), 16);
 		struct npu_sqe *sqe = th_sqe(r.q);
 
 		*sqe = bad[i].sqe;
@@ -205,7 +179,7 @@ static void test_bad_sqe(void)
 		th_ring(r.q);
 		ok(th_wait(r.q) == NPU_ST_SQE_INVALID && r.q->cqe.cookie == 0x1234 &&
 		   r.q->fault->cookie == 0x1234, "bad entry: %s", bad[i].what);
-		rig_free(&r);
+		th_rig_free(&r);
 	}
 }
 
@@ -284,20 +258,20 @@ static void test_bad_cmd(void)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct rig r = rig_new(0);
+		struct th_rig r = th_rig_new(th_new(0, 4), 16);
 		struct npu_cmd cmds[3] = { { .opcode = NPU_CMD_NOP }, bad[i].cmd };
 
 		cmds[1].tag = 0xfeed;
 		ok(th_run(r.q, cmds, 3) == NPU_ST_CMD_INVALID && r.q->cqe.command == 1 &&
 		   r.q->fault->command == 1 && r.q->fault->tag == 0xfeed &&
 		   r.q->fault->unit == NPU_UNIT_SCHED, "bad command: %s", bad[i].what);
-		rig_free(&r);
+		th_rig_free(&r);
 	}
 }
 
 static void test_engine(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = th_rig_new(th_new(0, 4), 16);
 	struct npu_queue_config cfg = { .entries = 4, .context = 1, .engine = NPU_ENGINE_COPY };
 	struct th_queue *q = th_queue_cfg(r.h, 9, cfg, r.cq);
 	struct npu_cmd cmd = th_kernel(NPU_VA_START, 0, 1);
@@ -305,13 +279,13 @@ static void test_engine(void)
 	q->lists = r.q->lists;
 	ok(th_run(q, &cmd, 1) == NPU_ST_ENGINE, "a copy queue runs no kernel");
 	free(q);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_copy_2d(unsigned int workers, uint64_t row_bytes, uint64_t rows,
 			 uint64_t dst_pitch, uint64_t src_pitch)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	uint8_t *src, *dst, *want;
 	uint64_t size = (rows - 1) * npu_max(dst_pitch, src_pitch) + row_bytes, i;
 	uint64_t vs = th_alloc_ram(r.s, size, (void **)&src);
@@ -330,13 +304,13 @@ static void test_copy_2d(unsigned int workers, uint64_t row_bytes, uint64_t rows
 	   "%u workers: copy of %llu rows of %llu", workers, (unsigned long long)rows,
 	   (unsigned long long)row_bytes);
 	free(want);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_fill(unsigned int workers, uint64_t row_bytes, uint64_t rows, uint64_t pitch,
 		      unsigned int n, bool system)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	uint64_t size = (rows - 1) * pitch + row_bytes + 64, i, wrong = 0;
 	uint64_t pattern = 0x8877665544332211ULL;
 	uint8_t *dst;
@@ -354,12 +328,12 @@ static void test_fill(unsigned int workers, uint64_t row_bytes, uint64_t rows, u
 		wrong += dst[i] != (in ? (uint8_t)(pattern >> at % pitch % n * 8) : 0xee);
 	}
 	ok(!wrong, "fills what it should, and nothing else");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_bus_errors(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = th_rig_new(th_new(0, 4), 16);
 	uint64_t *a, bus;
 	uint64_t va = th_alloc_ram(r.s, 0x3000, (void **)&a);
 	uint64_t vh = th_alloc(r.s, 0x3000, NULL);
@@ -370,37 +344,37 @@ static void test_bus_errors(void)
 	ok(th_run(r.q, &cmd, 1) == NPU_ST_BUS && r.q->fault->access == NPU_ACCESS_READ &&
 	   r.q->fault->unit == NPU_UNIT_SDMA && r.q->fault->address - va < 0x3000,
 	   "the bus fails a copy");
-	rig_free(&r);
+	th_rig_free(&r);
 
-	r = rig_new(0);
+	r = th_rig_new(th_new(0, 4), 16);
 	th_sqe(r.q);
 	th_dead(r.h, TH_RAM_BASE + ((uint8_t *)r.q->ring - r.h->ram),
 		TH_RAM_BASE + ((uint8_t *)r.q->ring - r.h->ram) + 64);
 	th_ring(r.q);
 	ok(th_wait(r.q) == NPU_ST_BUS, "the ring is not there");
-	rig_free(&r);
+	th_rig_free(&r);
 
-	r = rig_new(0);
+	r = th_rig_new(th_new(0, 4), 16);
 	th_dead(r.h, TH_RAM_BASE + ((uint8_t *)r.cq->ring - r.h->ram),
 		TH_RAM_BASE + ((uint8_t *)r.cq->ring - r.h->ram) + 64);
 	th_sqe(r.q);
 	th_ring(r.q);
 	ok(th_wait(r.q) == TH_NOTHING && th_state(r.q) == NPU_QUEUE_FAULTED,
 	   "the completion ring is not there");
-	rig_free(&r);
+	th_rig_free(&r);
 
-	r = rig_new(0);
+	r = th_rig_new(th_new(0, 4), 16);
 	th_sqe(r.q)->opcode = 77;
 	th_dead(r.h, TH_RAM_BASE + ((uint8_t *)r.q->fault - r.h->ram),
 		TH_RAM_BASE + ((uint8_t *)r.q->fault - r.h->ram) + 64);
 	th_ring(r.q);
 	ok(th_wait(r.q) == NPU_ST_SQE_INVALID, "without a status block the completion comes");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_objects(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = th_rig_new(th_new(0, 4), 16);
 	struct npu_core *core = r.h->core;
 	struct npu_queue_config good = {
 		.base = TH_RAM_BASE, .status_block = TH_RAM_BASE, .entries = 16, .context = 1,
@@ -437,7 +411,7 @@ static void test_objects(void)
 	ok(npu_cq_destroy(core, 9) == NPU_ST_ADMIN_NOENT, "ring: does not exist");
 	ok(npu_queue_destroy(core, 1) == NPU_ST_OK && npu_cq_destroy(core, 0) == NPU_ST_OK &&
 	   npu_ctx_clear(core, 1) == NPU_ST_OK, "all can be taken down again");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 int main(void)

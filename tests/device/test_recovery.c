@@ -6,43 +6,14 @@
 
 #include "testhost.h"
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq;
-	struct th_queue *q;	/* the one that is stopped */
-	struct th_cq *cq2;
-	struct th_queue *p;	/* and one that is not */
-	uint64_t *words;
-	uint64_t va;
-};
-
-static struct rig rig_new(unsigned int workers)
+/* The first queue is stopped, the second one is not. */
+static struct th_rig rig_new(unsigned int workers)
 {
-	struct rig r;
-
-	r.h = th_new(workers, 1);
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.q = th_queue_new(r.s, 1, 16, r.cq);
-	r.cq2 = th_cq_new(r.h, 1, 64, 2);
-	r.p = th_queue_new(r.s, 2, 16, r.cq2);
-	r.va = th_alloc(r.s, 0x4000, (void **)&r.words);
-	return r;
-}
-
-static void rig_free(struct rig *r)
-{
-	th_free(r->h);
-	free(r->p);
-	free(r->q);
-	free(r->cq2);
-	free(r->cq);
-	free(r->s);
+	return th_rig_pair(th_new(workers, 1), 16);
 }
 
 /* A kernel that says that it runs, and ends when its second word is not zero any more. */
-static struct npu_cmd waiting_kernel(struct rig *r, uint64_t args)
+static struct npu_cmd waiting_kernel(struct th_rig *r, uint64_t args)
 {
 	static const uint32_t code[] = {
 		RV_SD(RV_SP, RV_A0, 0),
@@ -60,7 +31,7 @@ static void wait_word(uint64_t *word)
 		usleep(100);
 }
 
-static struct npu_queue_info query(struct rig *r, unsigned int id)
+static struct npu_queue_info query(struct th_rig *r, unsigned int id)
 {
 	struct npu_queue_info info;
 
@@ -70,7 +41,7 @@ static struct npu_queue_info query(struct rig *r, unsigned int id)
 
 static void test_stop_idle(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 
 	ok(npu_queue_stop(r.h->core, 1) == NPU_ST_OK && th_state(r.q) == NPU_QUEUE_IDLE,
 	   "%u workers: an idle queue has nothing to stop", workers);
@@ -79,12 +50,12 @@ static void test_stop_idle(unsigned int workers)
 	ok(th_wait(r.q) == NPU_ST_OK, "and goes on");
 	ok(npu_queue_stop(r.h->core, 50) == NPU_ST_ADMIN_NOENT &&
 	   npu_queue_stop(r.h->core, 99999) == NPU_ST_ADMIN_NOENT, "no such queue");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_stop_wait(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd list[2] = {
 		th_store(r.va + 8, 5, 8), th_sem(NPU_CMD_SEM_WAIT, r.va, 1, NPU_SEM_EQ),
 	};
@@ -106,12 +77,12 @@ static void test_stop_wait(unsigned int workers)
 	th_sqe(r.p);
 	th_ring(r.p);
 	ok(th_wait(r.p) == NPU_ST_OK, "the other is not touched");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_stop_suspended(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd cmd = th_sem(NPU_CMD_SEM_WAIT, r.va, 1, NPU_SEM_EQ);
 
 	th_submit(r.q, &cmd, 1);
@@ -122,12 +93,12 @@ static void test_stop_suspended(unsigned int workers)
 	npu_queue_stop(r.h->core, 1);
 	npu_sync_run(r.h->core);
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT, "it can be stopped");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_stop_kernel(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd cmd = waiting_kernel(&r, r.va);
 	struct npu_queue_info info;
 
@@ -140,13 +111,13 @@ static void test_stop_kernel(unsigned int workers)
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT, "its kernel is stopped");
 	ok(r.q->fault->unit == NPU_UNIT_SCALAR && r.q->fault->core == 0 &&
 	   r.q->fault->pc - cmd.kernel.entry < 16, "the record tells where it was");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Two queues share a core that hangs: that of one is reset, the other goes on as if nothing were. */
 static void test_hang(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd mine = waiting_kernel(&r, r.va), other = waiting_kernel(&r, r.va + 64);
 
 	th_submit(r.q, &mine, 1);
@@ -165,12 +136,12 @@ static void test_hang(unsigned int workers)
 	ok(npu_aicore_reset(r.h->core, 0, 1) == NPU_ST_OK, "the core is reset");
 	ok(th_wait_state(r.q, NPU_QUEUE_NONE), "and its queue gone");
 	ok(th_wait(r.p) == NPU_ST_OK, "the other queue's kernel ends well");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_core_lost(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd cmd = waiting_kernel(&r, r.va);
 
 	th_submit(r.q, &cmd, 1);
@@ -181,12 +152,12 @@ static void test_core_lost(unsigned int workers)
 	__atomic_store_n(&r.words[9], 1, __ATOMIC_RELEASE);
 	cmd = waiting_kernel(&r, r.va + 64);
 	ok(th_run(r.p, &cmd, 1) == NPU_ST_OK, "it works for others");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_device_reset(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = rig_new(workers);
 	struct npu_cmd cmd = waiting_kernel(&r, r.va);
 
 	npu_core_hang(r.h->core, 1);
@@ -194,7 +165,7 @@ static void test_device_reset(unsigned int workers)
 	npu_core_reset(r.h->core);
 	ok(!r.h->core->hung_cores && th_state(r.q) == NPU_QUEUE_NONE,
 	   "%u workers: a reset of the device mends a core that hangs", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 int main(void)

@@ -9,32 +9,6 @@
 
 #define MAX_BYTES	(3u << 20)
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq;
-	struct th_queue *q;
-};
-
-static struct rig rig_new(unsigned int workers)
-{
-	struct rig r;
-
-	r.h = th_new(workers, 4);
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.q = th_queue_new(r.s, 1, 16, r.cq);
-	return r;
-}
-
-static void rig_free(struct rig *r)
-{
-	th_free(r->h);
-	free(r->q);
-	free(r->cq);
-	free(r->s);
-}
-
 static struct npu_cmd reduce(uint64_t dst, uint64_t src, uint64_t bytes, uint32_t type, uint32_t op)
 {
 	return (struct npu_cmd){
@@ -87,7 +61,7 @@ static bool right(const uint8_t *dst, const uint8_t *old, const uint8_t *src, ui
 /* From and to either memory, with neighbours that stay as they are. */
 static void test_values(unsigned int workers, bool dst_system, bool src_system, uint64_t bytes)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	uint8_t *dst, *src, *old = malloc(MAX_BYTES + 64);
 	uint64_t vd = (dst_system ? th_alloc_ram : th_alloc)(r.s, MAX_BYTES + 64, (void **)&dst);
 	uint64_t vs = (src_system ? th_alloc_ram : th_alloc)(r.s, MAX_BYTES + 64, (void **)&src);
@@ -109,12 +83,12 @@ static void test_values(unsigned int workers, bool dst_system, bool src_system, 
 	   (unsigned long long)bytes, src_system ? "system" : "device",
 	   dst_system ? "system" : "device");
 	free(old);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_itself(void)
 {
-	struct rig r = rig_new(0);
+	struct th_rig r = th_rig_new(th_new(0, 4), 16);
 	int32_t *words;
 	uint64_t va = th_alloc(r.s, 0x2000, (void **)&words);
 	struct npu_cmd c = reduce(va, va, 0x2000, NPU_S32, NPU_REDUCE_ADD);
@@ -131,7 +105,7 @@ static void test_itself(void)
 	   "its time and its bytes are counted");
 	c.reduce.bytes = 0;
 	ok(th_run(r.q, &c, 1) == NPU_ST_OK && words[1] == 2, "no bytes are nothing to do");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Destinations are read and written. */
@@ -149,7 +123,7 @@ static void test_rights(void)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct rig r = rig_new(0);
+		struct th_rig r = th_rig_new(th_new(0, 4), 16);
 		uint64_t vd = 0x200000000ULL, vs = 0x300000000ULL;
 		struct npu_cmd c = reduce(vd, vs, 4096, NPU_F32, NPU_REDUCE_ADD);
 
@@ -159,13 +133,13 @@ static void test_rights(void)
 		   (!i || (r.q->fault->unit == NPU_UNIT_SDMA &&
 			   r.q->fault->address == (i == 3 ? vs : vd))),
 		   "rights %u", i);
-		rig_free(&r);
+		th_rig_free(&r);
 	}
 }
 
 static void test_timeout(unsigned int workers)
 {
-	struct rig r = rig_new(workers);
+	struct th_rig r = th_rig_new(th_new(workers, 4), 16);
 	struct npu_cmd c = reduce(0x200000000ULL, 0x200000000ULL, 1 << 30, NPU_U8,
 				  NPU_REDUCE_MAX);
 
@@ -175,7 +149,7 @@ static void test_timeout(unsigned int workers)
 	c.timeout_us = 1000;
 	ok(th_run(r.q, &c, 1) == NPU_ST_TIMEOUT && r.q->fault->unit == NPU_UNIT_SDMA,
 	   "%u workers: a long one times out", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 int main(void)

@@ -4,41 +4,15 @@
  */
 #include "testhost.h"
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq, *cq2;
-	struct th_queue *q, *p;
-	uint64_t va;
-	uint64_t *words;
-};
-
-static struct rig rig_new(unsigned int workers, unsigned int cores)
+static struct th_rig rig_new(unsigned int workers, unsigned int cores)
 {
-	struct rig r;
+	struct testhost *h = th_new(workers, cores);
 
-	r.h = th_new(workers, cores);
-	r.h->now += TH_MS;
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.cq2 = th_cq_new(r.h, 1, 64, 2);
-	r.q = th_queue_new(r.s, 1, 64, r.cq);
-	r.p = th_queue_new(r.s, 2, 64, r.cq2);
-	r.va = th_alloc(r.s, 0x10000, (void **)&r.words);
-	return r;
+	h->now += TH_MS;
+	return th_rig_pair(h, 64);
 }
 
-static void rig_free(struct rig *r)
-{
-	th_free(r->h);
-	free(r->q);
-	free(r->p);
-	free(r->cq);
-	free(r->cq2);
-	free(r->s);
-}
-
-static uint64_t endless(struct rig *r)
+static uint64_t endless(struct th_rig *r)
 {
 	static const uint32_t code[] = { RV_LOOP };
 
@@ -47,7 +21,7 @@ static uint64_t endless(struct rig *r)
 
 static void test_sem(unsigned int workers, bool system, bool no_map)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	uint64_t *sem, va = (system ? th_alloc_ram : th_alloc)(r.s, 0x1000, (void **)&sem);
 	struct npu_cmd wait = th_sem(NPU_CMD_SEM_WAIT, va, 3, NPU_SEM_GE);
 	struct npu_cmd signal = th_sem(NPU_CMD_SEM_SIGNAL, va, 1, NPU_SEM_ADD);
@@ -96,13 +70,13 @@ static void test_sem(unsigned int workers, bool system, bool no_map)
 	sem[2] = 100;
 	th_run(r.p, &signal, 1);
 	ok(th_wait(r.q) == NPU_ST_OK && sem[1] == 1, "and a copy; then the list goes on");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* To look at a word of the host again and again is to wait. */
 static void test_sem_looks(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	uint64_t *sem, va = th_alloc_ram(r.s, 0x1000, (void **)&sem);
 	struct npu_cmd list[2] = {
 		th_store(r.va, 7, 8), th_sem(NPU_CMD_SEM_WAIT, va, 1, NPU_SEM_EQ),
@@ -123,13 +97,13 @@ static void test_sem_looks(unsigned int workers)
 	__atomic_store_n(sem, 1, __ATOMIC_RELEASE);
 	npu_core_poll(r.h->core);
 	ok(th_wait(r.q) == NPU_ST_OK && th_wait_state(r.q, NPU_QUEUE_IDLE), "until it goes on");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Two queues hand a token to and fro, as streams that depend on each other do. */
 static void test_ping_pong(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	unsigned int i, wrong = 0, rounds = 300;
 
 	for (i = 0; i < rounds; i++) {
@@ -154,12 +128,12 @@ static void test_ping_pong(unsigned int workers)
 			wrong += th_wait(r.p) != NPU_ST_OK;
 	}
 	ok(!wrong && r.words[0] == 2 * rounds, "%u workers: queues take turns", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_sem_timeout(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_cmd wait = th_sem(NPU_CMD_SEM_WAIT, r.va + 8, 1, NPU_SEM_EQ);
 
 	wait.timeout_us = 20000;
@@ -174,7 +148,7 @@ static void test_sem_timeout(unsigned int workers)
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT && r.q->fault->address == r.va + 8 &&
 	   r.q->fault->tag == 42 && th_wait_state(r.q, NPU_QUEUE_FAULTED),
 	   "%u workers: a wait times out", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* @words[i] = i, slowly, then OVERLAP and barriers in one list. */
@@ -186,7 +160,7 @@ static void test_overlap(unsigned int workers)
 		RV_SLLI(RV_T1, RV_A1, 3), RV_ADD(RV_T1, RV_T1, RV_A0), RV_ADDI(RV_T0, 0, 1),
 		RV_SD(RV_T0, RV_T1, 0), RV_ECALL,
 	};
-	struct rig r = rig_new(workers, 8);
+	struct th_rig r = rig_new(workers, 8);
 	uint64_t code = th_code(r.s, slow, 8);
 	struct npu_cmd c[16];
 	unsigned int i, wrong = 0, n = 0;
@@ -210,12 +184,12 @@ static void test_overlap(unsigned int workers)
 	c[1] = th_copy(r.va + 0x1000, r.va, 64);
 	ok(th_run(r.q, c, 2) == NPU_ST_OK && r.words[0x200] == 1 && r.words[0x207] == 1,
 	   "without OVERLAP a command waits");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_endless(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_cmd loop = th_kernel(endless(&r), 0, 9);
 	struct npu_cmd work[2] = { th_fill(r.va, 64, 5, 8), th_copy(r.va + 64, r.va, 64) };
 	static const uint32_t end[] = { RV_ECALL };
@@ -237,13 +211,13 @@ static void test_endless(unsigned int workers)
 	   r.q->fault->pc == loop.kernel.entry, "with a time-out it ends");
 	ok(th_run(r.p, &small, 1) == NPU_ST_OK && npu_busy_cores(r.h->core) == 0,
 	   "its cores are free again");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Time-outs: the command's, else the entry's, else the queue's. */
 static void test_timeout_source(void)
 {
-	struct rig r = rig_new(0, 4);
+	struct th_rig r = rig_new(0, 4);
 	struct npu_queue_config cfg = { .entries = 4, .context = 1, .timeout_us = 3000 };
 	struct npu_cmd loop = th_kernel(endless(&r), 0, 1);
 	struct th_queue *q = th_queue_cfg(r.h, 7, cfg, r.cq);
@@ -269,13 +243,13 @@ static void test_timeout_source(void)
 	loop.timeout_us = 0;
 	ok(th_run(r.q, &loop, 1) == NPU_ST_TIMEOUT, "sync mode ends an endless kernel anyway");
 	free(q);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* A copy without end, too, ends. */
 static void test_copy_timeout(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_cmd c = th_copy(r.va, r.va + 4096, 4096);
 
 	c.copy.rows = 1ULL << 40;
@@ -285,7 +259,7 @@ static void test_copy_timeout(unsigned int workers)
 	   workers);
 	ok(th_wait(r.q) == NPU_ST_TIMEOUT && r.q->fault->unit == NPU_UNIT_SDMA,
 	   "which times out");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_kernel_faults(unsigned int workers)
@@ -322,7 +296,7 @@ static void test_kernel_faults(unsigned int workers)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct rig r = rig_new(workers, 4);
+		struct th_rig r = rig_new(workers, 4);
 		uint64_t entry = th_code(r.s, cases[i].code, 4);
 		struct npu_cmd cmd = th_kernel(entry, 0, 1);
 		const struct npu_fault *f = r.q->fault;
@@ -338,7 +312,7 @@ static void test_kernel_faults(unsigned int workers)
 		   f->tag == 0xabcdef && f->cookie == r.q->cqe.cookie && f->timestamp,
 		   "with status %u unit %u access %u address %llx pc +%lld", f->status, f->unit,
 		   f->access, (unsigned long long)f->address, (long long)(f->pc - entry));
-		rig_free(&r);
+		th_rig_free(&r);
 	}
 }
 
@@ -351,7 +325,7 @@ static void test_cores(unsigned int workers)
 		RV_ADDI(RV_T1, RV_T1, 1), RV_SLLI(RV_T0, RV_A1, 3), RV_ADD(RV_T0, RV_T0, RV_A0),
 		RV_SD(RV_T1, RV_T0, 0), RV_ECALL,
 	};
-	struct rig r = rig_new(workers, 24);
+	struct th_rig r = rig_new(workers, 24);
 	struct npu_queue_config cfg = { .entries = 4, .context = 1, .core_mask = 0x30 };
 	struct th_queue *q = th_queue_cfg(r.h, 7, cfg, r.cq);
 	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 7), r.va, 500);
@@ -370,7 +344,7 @@ static void test_cores(unsigned int workers)
 	cmd.kernel.max_cores = 1;
 	ok(th_run(r.q, &cmd, 1) == NPU_ST_OK, "one core at a time will do as well");
 	free(q);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Blocks that wait for each other all run, whatever the number of workers. */
@@ -381,13 +355,13 @@ static void test_block_barrier(unsigned int workers)
 		RV_ADDI(RV_T0, 0, 1), RV_AMOADD_D(0, RV_T0, RV_A0), RV_LD(RV_T0, RV_A0, 0),
 		RV_BNE(RV_T0, RV_A2, -4), RV_ECALL,
 	};
-	struct rig r = rig_new(workers, 8);
+	struct th_rig r = rig_new(workers, 8);
 	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 5), r.va, 8);
 
 	cmd.timeout_us = 10000000;
 	ok(th_run(r.q, &cmd, 1) == NPU_ST_OK && r.words[0] == 8,
 	   "%u workers: blocks meet each other", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Likewise where some that are done at once make the others look short. */
@@ -405,7 +379,7 @@ static void test_short_blocks(unsigned int workers)
 		RV_SLLI(RV_T0, RV_A1, 3), RV_ADD(RV_A0, RV_A0, RV_T0), RV_ADDI(RV_T0, 0, 1),
 		RV_AMOADD_D(0, RV_T0, RV_A0), RV_ECALL,
 	};
-	struct rig r = rig_new(workers, 24);
+	struct th_rig r = rig_new(workers, 24);
 	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 8), r.va, 24);
 	unsigned int i, twice = 0;
 
@@ -419,12 +393,12 @@ static void test_short_blocks(unsigned int workers)
 	for (i = 0; i < 100; i++)
 		twice += r.words[i] > 1;
 	ok(!twice && !r.words[70], "none has run twice");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_suspend(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_cmd list[2] = {
 		th_sem(NPU_CMD_SEM_WAIT, r.va, 1, NPU_SEM_EQ), th_store(r.va + 8, 7, 8),
 	};
@@ -449,12 +423,12 @@ static void test_suspend(unsigned int workers)
 	npu_queue_resume(r.h->core, 1);
 	npu_sync_run(r.h->core);
 	ok(th_wait(r.q) == NPU_ST_OK && r.words[1] == 7, "until it is resumed");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_destroy(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	uint64_t loop = endless(&r);
 	struct npu_cmd kernel = th_kernel(loop, 0, 3);
 	struct npu_cmd wait = th_sem(NPU_CMD_SEM_WAIT, r.va, 1, NPU_SEM_EQ);
@@ -488,13 +462,13 @@ static void test_destroy(unsigned int workers)
 	ok(!wrong, "so does one that waits beside its kernels");
 	kernel.timeout_us = 1000;
 	ok(th_run(r.p, &kernel, 1) == NPU_ST_TIMEOUT, "others are as before");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Reset and pause with everything going on; no guest memory is touched when they return. */
 static void test_reset(unsigned int workers, bool by_register)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_cmd loop = th_kernel(endless(&r), 0, 4);
 	struct npu_cmd copy, wait = th_sem(NPU_CMD_SEM_WAIT, r.va, 1, NPU_SEM_EQ);
 	uint64_t bus = th_alloc_ram(r.s, 0x10000, NULL);
@@ -543,12 +517,12 @@ static void test_reset(unsigned int workers, bool by_register)
 	copy.copy.rows = 1;
 	ok(th_run(w, &copy, 1) == NPU_ST_OK, "after it the device works");
 	free(w);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_moderation(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_cmd nop = th_simple(NPU_CMD_NOP);
 	unsigned int i;
 
@@ -585,13 +559,13 @@ static void test_moderation(unsigned int workers)
 	npu_core_resume(r.h->core);
 	th_write(r.h, NPU_REG_IRQ_MODERATION(1), 0);
 	ok(npu_load(&r.h->raised[1]) == 3, "or when moderation is taken away");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* The higher priority runs first: with one worker its list overtakes the other's entries. */
 static void test_priority(void)
 {
-	struct rig r = rig_new(1, 4);
+	struct th_rig r = rig_new(1, 4);
 	struct npu_queue_config cfg = { .entries = 8, .context = 1 };
 	struct npu_cmd log[2] = { th_sem(NPU_CMD_SEM_SIGNAL, r.va, 1, NPU_SEM_ADD) };
 	struct th_queue *q[NPU_PRIORITY_COUNT];
@@ -618,12 +592,12 @@ static void test_priority(void)
 		free(q[i]);
 	}
 	ok(!wrong, "ready queues run by priority");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static void test_many_queues(unsigned int workers)
 {
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	struct npu_queue_config cfg = { .entries = 2, .context = 1 };
 	struct th_cq *cq = th_cq_new(r.h, 3, 4096, 3);
 	static struct th_queue *q[2000];
@@ -643,7 +617,7 @@ static void test_many_queues(unsigned int workers)
 		th_queue_free(q[i]);
 	ok(npu_cq_destroy(r.h->core, 3) == NPU_ST_OK, "come and go");
 	free(cq);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Code and data in system memory, mapped or not. */
@@ -653,7 +627,7 @@ static void test_system_memory(unsigned int workers)
 		RV_ADDI(RV_T0, 0, 1), RV_AMOADD_D(0, RV_T0, RV_A0), RV_SD(RV_A1, RV_A0, 8),
 		RV_LD(RV_T1, RV_A0, 8), RV_SD(RV_T1, RV_A0, 16), RV_ECALL,
 	};
-	struct rig r = rig_new(workers, 4);
+	struct th_rig r = rig_new(workers, 4);
 	uint64_t *data, *text;
 	uint64_t va = th_alloc_ram(r.s, 0x1000, (void **)&data);
 	uint64_t entry = th_alloc_ram(r.s, 0x1000, (void **)&text);
@@ -674,7 +648,7 @@ static void test_system_memory(unsigned int workers)
 	memcpy(r.words, code, sizeof(code));
 	ok(th_run(r.p, &cmd, 1) == NPU_ST_BUS && r.p->fault->access == NPU_ACCESS_WRITE &&
 	   r.p->fault->address == va, "though not atomics on them");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* A copy changes code that has run before. */
@@ -682,13 +656,13 @@ static void test_code_change(unsigned int workers)
 {
 	static const uint32_t code[] = { RV_ADDI(RV_T0, 0, 1), RV_SD(RV_T0, RV_A0, 0), RV_ECALL };
 	static const uint32_t other[] = { RV_ADDI(RV_T0, 0, 2), RV_SD(RV_T0, RV_A0, 8), RV_ECALL };
-	struct rig r = rig_new(workers, 1);
+	struct th_rig r = rig_new(workers, 1);
 	uint64_t a = th_code(r.s, code, 3), b = th_code(r.s, other, 3);
 	struct npu_cmd list[3] = { th_kernel(a, r.va, 1), th_copy(a, b, 12), th_kernel(a, r.va, 1) };
 
 	ok(th_run(r.q, list, 3) == NPU_ST_OK && r.words[0] == 1 && r.words[1] == 2,
 	   "%u workers: code that a copy brings is run", workers);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 int main(int argc, char **argv)

@@ -395,6 +395,36 @@ struct th_queue *th_queue_new(struct th_space *s, uint32_t id, uint32_t entries,
 	return q;
 }
 
+struct th_rig th_rig_new(struct testhost *h, uint32_t entries)
+{
+	struct th_rig r = { .h = h };
+
+	r.s = th_space_new(h, 1);
+	r.cq = th_cq_new(h, 0, 64, 1);
+	r.q = th_queue_new(r.s, 1, entries, r.cq);
+	return r;
+}
+
+struct th_rig th_rig_pair(struct testhost *h, uint32_t entries)
+{
+	struct th_rig r = th_rig_new(h, entries);
+
+	r.cq2 = th_cq_new(h, 1, 64, 2);
+	r.p = th_queue_new(r.s, 2, entries, r.cq2);
+	r.va = th_alloc(r.s, 0x10000, (void **)&r.words);
+	return r;
+}
+
+void th_rig_free(struct th_rig *r)
+{
+	th_free(r->h);
+	free(r->q);
+	free(r->p);
+	free(r->cq);
+	free(r->cq2);
+	free(r->s);
+}
+
 void th_ring(struct th_queue *q)
 {
 	th_write(q->host, NPU_DB_SQ_TAIL(q->id), q->tail);

@@ -104,6 +104,26 @@ struct th_queue *th_queue_cfg(struct testhost *h, uint32_t id, struct npu_queue_
 			      struct th_cq *cq);
 struct th_queue *th_queue_new(struct th_space *s, uint32_t id, uint32_t entries,
 			      struct th_cq *cq);
+/*
+ * struct th_rig - a device with a context and a queue of it, as many tests take it
+ * @cq2: of @p, a second queue; the members from here on are of th_rig_pair() only
+ * @words: 64 KiB of HBM, at @va
+ */
+struct th_rig {
+	struct testhost *h;
+	struct th_space *s;
+	struct th_cq *cq;
+	struct th_queue *q;
+	struct th_cq *cq2;
+	struct th_queue *p;
+	uint64_t va;
+	uint64_t *words;
+};
+
+struct th_rig th_rig_new(struct testhost *h, uint32_t entries);
+struct th_rig th_rig_pair(struct testhost *h, uint32_t entries);
+void th_rig_free(struct th_rig *r);
+
 void th_ring(struct th_queue *q);
 struct npu_sqe *th_sqe(struct th_queue *q);
 /* Put the commands into a list and an entry for them into the ring; returns its cookie. */
