@@ -101,8 +101,6 @@ void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args);
  */
 unsigned int TILE_NAME(tile_isa_thin)(const struct tile_mmad *args, unsigned int m,
 				      unsigned int rows, unsigned int k, unsigned int depth);
-/* The product of F32 matrices that need not be copied; false: it is not for them. */
-bool TILE_NAME(tile_isa_small)(const struct tile_mmad *args);
 void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args);
 void TILE_NAME(tile_isa_transpose)(const struct tile_transpose *args);
 void TILE_NAME(tile_isa_vector)(const struct tile_vec *args);

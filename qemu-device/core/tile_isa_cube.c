@@ -10,12 +10,15 @@
 
 _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch memory");
 
-/* Pitches in elements; bias is added to rows of S8, whose A is packed. */
+#define SMALL_ROWS 16 /* fewer are for tile_isa_thin() */
+#define SMALL_BYTES 0x8000 /* of A, and of B with what is between the columns of a panel */
+
+/* Pitches in elements; bias is added to rows of S8, which is always packed. */
 struct kernel {
 	void *c;
 	const void *a, *b;
 	const int32_t *bias;
-	size_t a_pitch, c_pitch;
+	size_t a_pitch, b_pitch, c_pitch;
 	unsigned int steps;
 	bool init;
 };
@@ -32,7 +35,7 @@ enum arithmetic {
 TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
 {
 	const float *a[A_POINTERS], *b = args->b;
-	const size_t pitch = args->a_pitch;
+	const size_t pitch = args->a_pitch, b_pitch = args->b_pitch;
 	float *c = args->c;
 	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 
@@ -45,7 +48,7 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			acc[i][j] = args->init ? tile_vf_set(0) :
 						 tile_vf_load(c + i * args->c_pitch + j * TILE_VL);
-	for (unsigned int k = args->steps; k; k--, b += TILE_NR) {
+	for (unsigned int k = args->steps; k; k--, b += b_pitch) {
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			bv[j] = tile_vf_load(b + j * TILE_VL);
@@ -266,7 +269,7 @@ static void multiply_panel(const struct tile_mmad *args, const struct a_block *a
 {
 	enum arithmetic arithmetic = arithmetic_of(args->dtype);
 	struct kernel kernel = {
-		.b = args->scratch->b, .init = init, .a_pitch = a->pitch,
+		.b = args->scratch->b, .init = init, .a_pitch = a->pitch, .b_pitch = TILE_NR,
 		.c_pitch = args->c_pitch / sizeof(float),
 		.steps = arithmetic == INTEGER ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth,
 	};
@@ -279,12 +282,43 @@ static void multiply_panel(const struct tile_mmad *args, const struct a_block *a
 	}
 }
 
+/* F32 that the first level of the cache holds: to convert B as well takes longer than it saves. */
+static bool is_small(const struct tile_mmad *args)
+{
+	return args->dtype == NPU_F32 && args->m >= SMALL_ROWS && args->n % TILE_NR == 0 &&
+	       args->m * args->a_pitch <= SMALL_BYTES && args->k * args->b_pitch <= SMALL_BYTES;
+}
+
+/* Rows are shared evenly among as few blocks as there can be. */
+static void multiply_small(const struct tile_mmad *args)
+{
+	const unsigned int blocks = (args->m + TILE_MR - 1) / TILE_MR;
+	struct kernel kernel = {
+		.a_pitch = args->a_pitch / sizeof(float), .b_pitch = args->b_pitch / sizeof(float),
+		.c_pitch = args->c_pitch / sizeof(float), .steps = args->k, .init = args->init,
+	};
+
+	for (unsigned int n = 0; n < args->n; n += TILE_NR) {
+		kernel.b = (const float *)args->b + n;
+		for (unsigned int i = 0, m = 0; i < blocks; i++) {
+			const unsigned int end = args->m * (i + 1) / blocks;
+
+			kernel.a = args->a + m * args->a_pitch;
+			kernel.c = args->c + m * args->c_pitch + n * sizeof(float);
+			kernels[end - m - 1][FUSED](&kernel);
+			m = end;
+		}
+	}
+}
+
 void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 {
 	const unsigned int step = args->dtype == NPU_S8 ? TILE_S8_K * TILE_KC : TILE_KC;
 
-	if (args->dtype == NPU_F32 && TILE_NAME(tile_isa_small)(args))
+	if (is_small(args)) {
+		multiply_small(args);
 		return;
+	}
 	for (unsigned int k = 0; k < args->k; k += step) {
 		unsigned int depth = args->k - k < step ? args->k - k : step;
 

@@ -59,8 +59,7 @@ static inline void small_load0(const struct small_operand *op, npu_addr l0, npu_
 static inline int small_fits(const struct gemm *g, const struct output *o)
 {
 	return o->direct && g->tiles_m == 1 && g->tiles_n == 1 && g->parts == 1 && g->k &&
-	       g->k <= g->step &&
-	       g->a_halves && g->b_halves && g->c_halves;
+	       g->k <= g->step && g->a_halves && g->b_halves && g->c_halves;
 }
 
 /* small_begin(), small_end() - all buffers are free before the first product and after the last */
