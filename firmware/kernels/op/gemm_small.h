@@ -88,11 +88,11 @@ static inline void small_run(struct gemm *g, const struct output *o, uint64_t a_
 			     uint64_t b_stride, uint64_t c_stride, uint64_t count)
 {
 	const uint32_t m = g->m, n = g->n, k = g->k, in = g->in;
-	const uint32_t a_bytes = g->a.chunk_bytes, slot_bytes = a_bytes + g->b.chunk_bytes;
+	const uint64_t a_bytes = g->a.chunk_bytes, slot_bytes = a_bytes + g->b.chunk_bytes;
 	struct small_operand a = small_operand_of(g, &g->a, m, 0, a_stride);
 	struct small_operand b = small_operand_of(g, &g->b, n, 1, b_stride);
 	const struct output_direct direct = output_direct_of(o, g, m, n);
-	uint32_t slot = g->a.turn, half = g->a_half;
+	uint64_t slot = g->a.turn, half = g->a_half;
 	npu_addr c = o->c;
 
 	for (; count; count--, a.src += a.stride, b.src += b.stride, c += c_stride) {
