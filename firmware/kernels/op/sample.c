@@ -31,6 +31,7 @@ struct sample {
 	int64_t at_max; /* its column */
 	/* What may be chosen: keys above, and those that equal it in columns up to last. */
 	int64_t threshold, last;
+	int shrunk; /* not all */
 	int loaded; /* the only piece is there */
 };
 
@@ -96,21 +97,25 @@ static void find_max(struct sample *s)
 		weigh(s);
 }
 
-/* UB_WORK = of the piece what is in the set, else 0 */
-static void keep(const struct sample *s, int64_t threshold, int64_t last)
+/* UB_WORK = of the piece's elements at @from what is in a set, else 0 */
+static void keep(const struct sample *s, npu_addr from, int64_t threshold, int64_t last)
 {
 	const uint32_t n = s->g.count, bytes = npu_align((n + 7) / 8);
 	const int64_t equal = last - s->g.begin + 1;
 
 	npu_vec_one_row();
-	npu_vdup(UB_EQUAL, 0, bytes, NPU_U8);
-	npu_vdup(UB_MASK, 0, bytes, NPU_U8);
-	if (equal > 0)
-		npu_vcmp_eqs(UB_EQUAL, UB_KEYS, threshold, npu_min(equal, n), NPU_S32);
-	npu_vcmp_gts(UB_MASK, UB_KEYS, threshold, n, NPU_S32);
-	npu_vor(UB_MASK, UB_MASK, UB_EQUAL, bytes, NPU_U8);
+	if (equal >= n) {
+		npu_vcmp_ges(UB_MASK, UB_KEYS, threshold, n, NPU_S32);
+	} else {
+		npu_vdup(UB_EQUAL, 0, bytes, NPU_U8);
+		npu_vdup(UB_MASK, 0, bytes, NPU_U8);
+		if (equal > 0)
+			npu_vcmp_eqs(UB_EQUAL, UB_KEYS, threshold, equal, NPU_S32);
+		npu_vcmp_gts(UB_MASK, UB_KEYS, threshold, n, NPU_S32);
+		npu_vor(UB_MASK, UB_MASK, UB_EQUAL, bytes, NPU_U8);
+	}
 	npu_vec_mask(UB_MASK, 0);
-	npu_vselects(UB_WORK, UB_WORK, 0, n, NPU_F32);
+	npu_vselects(UB_WORK, from, 0, n, NPU_F32);
 }
 
 /* The weights, or the number, of elements up to a place that are in the set. */
@@ -124,10 +129,9 @@ static float measure(struct sample *s, int64_t threshold, int64_t last, int coun
 		npu_vec_one_row();
 		if (count)
 			npu_vdup(UB_WORK, npu_f32_bits(1), s->g.count, NPU_F32);
-		else
-			npu_vmov(UB_WORK, UB_WEIGHTS, s->g.count, NPU_F32);
-		keep(s, s->threshold, s->last);
-		keep(s, threshold, last);
+		keep(s, count ? UB_WORK : UB_WEIGHTS, threshold, last);
+		if (s->shrunk)
+			keep(s, UB_WORK, s->threshold, s->last);
 		npu_vsum(UB_SUMS, UB_WORK, s->g.count, NPU_F32);
 		ub_sync(NPU_PIPE_V, NPU_PIPE_S);
 		sum += npu_load_f32(UB_SUMS);
@@ -161,6 +165,7 @@ static void shrink(struct sample *s, float least, int count)
 	}
 	s->last = end;
 	s->threshold = low;
+	s->shrunk = 1;
 }
 
 /* UB_WORK = the piece's weights that are in the set, and zeros behind them; their sum */
@@ -170,8 +175,7 @@ static float chosen_weights(struct sample *s, uint32_t piece)
 	weigh(s);
 	npu_vec_one_row();
 	npu_vdup(UB_WORK, 0, npu_ceil_div(s->g.count, PART) * PART, NPU_F32);
-	npu_vmov(UB_WORK, UB_WEIGHTS, s->g.count, NPU_F32);
-	keep(s, s->threshold, s->last);
+	keep(s, UB_WEIGHTS, s->threshold, s->last);
 	npu_vsum(UB_SUMS, UB_WORK, s->g.count, NPU_F32);
 	ub_sync(NPU_PIPE_V, NPU_PIPE_S);
 	return npu_load_f32(UB_SUMS);
@@ -239,6 +243,7 @@ static int64_t choose(struct sample *s, uint64_t counter)
 		return s->at_max;
 	s->threshold = KEY_NONE;
 	s->last = s->plan.cols;
+	s->shrunk = 0;
 	if (args->top_k && args->top_k < s->plan.cols)
 		shrink(s, args->top_k, 1);
 	if (args->top_p < 1)
