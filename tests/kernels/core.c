@@ -286,11 +286,13 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 	struct npu_booking *booking = NULL;
 	enum npu_status status = NPU_ST_OK;
 	struct strict_task *task = NULL;
+	const size_t used = core->used;
 	uint64_t args_address;
+	void *own_args;
 
 	if (!kernel)
 		return NPU_ST_CMD_INVALID;
-	memcpy(core_alloc(core, args_size, &args_address), args, args_size);
+	own_args = memcpy(core_alloc(core, args_size, &args_address), args, args_size);
 	if (core->pipes)
 		booking = npu_booking_new(core->profile, blocks,
 					  ~0ULL >> (64 - core->profile->cores), 0);
@@ -316,6 +318,8 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 	strict_task_free(task);
 	if (booking)
 		book(core, booking);
+	memset(own_args, 0, args_size);
+	core->used = used;
 	return status;
 }
 
