@@ -51,8 +51,7 @@ int rt_context_refuse(npurt_context *context, struct rt_diag *diag)
 	return NPURT_ERROR_CONTEXT_LOST;
 }
 
-/* The streams there are, with a reference to each; NULL without memory. */
-static npurt_stream **get_streams(npurt_context *context, unsigned int *count)
+npurt_stream **rt_streams_get(npurt_context *context, unsigned int *count)
 {
 	struct rt_list *node;
 	npurt_stream **streams;
@@ -69,7 +68,7 @@ static npurt_stream **get_streams(npurt_context *context, unsigned int *count)
 	return streams;
 }
 
-static void put_streams(npurt_stream **streams, unsigned int count)
+void rt_streams_put(npurt_stream **streams, unsigned int count)
 {
 	while (count)
 		rt_stream_put(streams[--count]);
@@ -167,12 +166,12 @@ int npurt_context_get_status(npurt_context *context, npurt_context_status *statu
 
 	if (err)
 		return err;
-	streams = get_streams(context, &count);
+	streams = rt_streams_get(context, &count);
 	if (!streams)
 		return rt_fail(&context->diag, NPURT_ERROR_HOST_MEMORY, "look at the streams");
 	for (unsigned int i = 0; i < count; i++)
 		add_stream(&all, streams[i]);
-	put_streams(streams, count);
+	rt_streams_put(streams, count);
 	add_context(&all, context);
 	return rt_attr_give(&context->diag, "npurt_context_status", status, &all, sizeof(all));
 }
@@ -182,7 +181,7 @@ int npurt_context_get_status(npurt_context *context, npurt_context_status *statu
 static int reset_streams(npurt_context *context, npurt_recovery *r)
 {
 	unsigned int count;
-	npurt_stream **streams = get_streams(context, &count);
+	npurt_stream **streams = rt_streams_get(context, &count);
 	int err = 0;
 
 	if (!streams)
@@ -198,7 +197,7 @@ static int reset_streams(npurt_context *context, npurt_recovery *r)
 			err = rt_fail(&context->diag, err, "stream %u gets no other queue",
 				      streams[i]->id);
 	}
-	put_streams(streams, count);
+	rt_streams_put(streams, count);
 	return err;
 }
 

@@ -321,7 +321,8 @@ static int wait_event(npurt_event *event, int64_t deadline)
 			event->label, record.stream->id, text);
 	}
 	rt_record_put(&record);
-	return rt_print_waited(event->context, err);
+	rt_print_drain(event->context);
+	return err;
 }
 
 int npurt_event_query(npurt_event *event)

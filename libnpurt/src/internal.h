@@ -638,6 +638,9 @@ void rt_stream_lose_rest(npurt_stream *stream, int error);
 void rt_context_lose(npurt_context *context, const npurt_fault *fault);
 /* Its error, with the reason as message. */
 int rt_context_refuse(npurt_context *context, struct rt_diag *diag);
+/* The streams there are, with a reference to each; NULL without memory. */
+npurt_stream **rt_streams_get(npurt_context *context, unsigned int *count);
+void rt_streams_put(npurt_stream **streams, unsigned int count);
 
 /* recover.c, under the lock but for the first two. */
 
@@ -665,6 +668,8 @@ int rt_stream_flush_to(npurt_stream *stream, uint64_t point);
 int rt_stream_wait_until(npurt_stream *stream, uint64_t point, int64_t deadline);
 /* When it has passed, nothing is left of what the stream has now. */
 uint64_t rt_stream_last_point(npurt_stream *stream);
+/* Has the device something of it that has not ended? */
+bool rt_stream_in_flight(npurt_stream *stream);
 npurt_stream *rt_stream_get(npurt_stream *stream);
 void rt_stream_put(npurt_stream *stream);
 
@@ -908,21 +913,13 @@ uint64_t rt_print_log(const npurt_kernel *kernel, const char label[NPURT_LABEL_S
 void rt_print_make_room(const npurt_module *module);
 /* Does the caller's thread show what was printed? Then no module may go. */
 bool rt_print_shows(npurt_context *context);
-void rt_print_drain_all(npurt_context *context, bool ended);
+void rt_print_drain_all(npurt_context *context);
 
-/* Shows what was printed so far. With @ended nobody is about to write: something has failed. */
-static inline void rt_print_drain(npurt_context *context, bool ended)
+/* Shows what was printed so far. */
+static inline void rt_print_drain(npurt_context *context)
 {
 	if (atomic_load_explicit(&context->num_prints, memory_order_relaxed))
-		rt_print_drain_all(context, ended);
-}
-
-/* What a wait that gives @error has to show; gives it back. */
-static inline int rt_print_waited(npurt_context *context, int error)
-{
-	rt_print_drain(context, error && error != NPURT_ERROR_TIMED_OUT &&
-					error != NPURT_ERROR_NOT_READY);
-	return error;
+		rt_print_drain_all(context);
 }
 
 /* print_format.c */

@@ -201,7 +201,24 @@ static void tell_dropped(struct rt_print *print)
 	print->dropped = dropped;
 }
 
-/* With @ended whoever is not done with a record will not be. */
+/* Does none of the context's streams have kernels at work? */
+static bool at_rest(npurt_context *context)
+{
+	unsigned int count;
+	npurt_stream **streams = rt_streams_get(context, &count);
+	bool rests = streams;
+
+	for (unsigned int i = 0; i < count && rests; i++)
+		rests = !rt_stream_in_flight(streams[i]);
+	if (streams)
+		rt_streams_put(streams, count);
+	return rests;
+}
+
+/*
+ * A record that is not written holds up those after it as long as there may be a kernel that
+ * writes it. With @ended there is none; nor is there if all that could have begun it have ended.
+ */
 static void drain(struct rt_print *print, bool ended)
 {
 	uint64_t head = __atomic_load_n(&print->ring->head, __ATOMIC_ACQUIRE);
@@ -214,9 +231,12 @@ static void drain(struct rt_print *print, bool ended)
 	while (print->tail != head) {
 		if (take_record(print, head - print->tail))
 			continue;
-		if (!ended)
+		if (ended)
+			advance(print, 1);
+		else if (at_rest(print->module->context))
+			ended = true;
+		else
 			break;
-		advance(print, 1);
 	}
 	tell_dropped(print);
 }
@@ -249,14 +269,14 @@ bool rt_print_shows(npurt_context *context)
 	return false;
 }
 
-void rt_print_drain_all(npurt_context *context, bool ended)
+void rt_print_drain_all(npurt_context *context)
 {
 	struct rt_list *node;
 
 	if (!enter(context))
 		return;
 	rt_list_for_each(node, &context->prints)
-		drain(rt_container(node, struct rt_print, link), ended);
+		drain(rt_container(node, struct rt_print, link), false);
 	leave(context);
 }
 

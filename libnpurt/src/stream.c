@@ -789,6 +789,16 @@ uint64_t rt_stream_open_point(const npurt_stream *stream)
 	return stream->submitted + has_batch(stream);
 }
 
+bool rt_stream_in_flight(npurt_stream *stream)
+{
+	bool in_flight;
+
+	pthread_mutex_lock(&stream->lock);
+	in_flight = !stream->error && rt_slot_value(stream->progress) < stream->submitted;
+	pthread_mutex_unlock(&stream->lock);
+	return in_flight;
+}
+
 uint64_t rt_stream_last_point(npurt_stream *stream)
 {
 	uint64_t point;
@@ -852,7 +862,7 @@ int npurt_stream_destroy(npurt_stream *stream)
 	rt_list_del(&stream->link);
 	context->num_streams--;
 	pthread_mutex_unlock(&context->lock);
-	rt_print_drain(context, true);
+	rt_print_drain(context);
 	rt_stream_put(stream);
 	return 0;
 }
@@ -911,7 +921,8 @@ static int wait_until(npurt_stream *stream, struct goal *goal, int64_t deadline)
 
 	if (!err)
 		err = first_error(stream, goal);
-	return rt_print_waited(stream->context, err);
+	rt_print_drain(stream->context);
+	return err;
 }
 
 int npurt_stream_query(npurt_stream *stream)
@@ -971,6 +982,6 @@ int npurt_stream_get_fault(npurt_stream *stream, npurt_fault *fault)
 	else if (!err)
 		err = NPURT_ERROR_NOT_READY;
 	pthread_mutex_unlock(&stream->lock);
-	rt_print_drain(stream->context, !err);
+	rt_print_drain(stream->context);
 	return err;
 }
