@@ -572,6 +572,13 @@ static void end_with(struct npu_worker *worker, struct npu_aicore *ac, enum npu_
 	fail_block(worker, ac);
 }
 
+/* The blocks behind that on @ac are not to wait for it. */
+static void share_blocks(struct npu_aicore *ac)
+{
+	if (!ac->shared && ac->block + 1 < ac->end)
+		npu_task_spare(ac);
+}
+
 /*
  * Does the core make no progress? Then nobody has the block until it is reset, and the lock is
  * held.
@@ -584,6 +591,7 @@ static bool core_hangs(struct npu_aicore *ac)
 		npu_core_hang(core, 1ULL << ac->id);
 	if (!(npu_load(&core->hung_cores) & 1ULL << ac->id))
 		return false;
+	share_blocks(ac);
 	pthread_mutex_lock(&core->lock);
 	ac->hung = npu_load(&core->hung_cores) & 1ULL << ac->id;
 	npu_debug_check(core);
@@ -655,8 +663,8 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 		if (stop_is_end(stop)) {
 			if (finish_block(worker, ac, stop))
 				return;
-		} else if (!ac->shared && ac->block + 1 < ac->end) {
-			npu_task_spare(ac);
+		} else {
+			share_blocks(ac);
 		}
 		if (npu_task_timed_out(core, ac->task)) {
 			end_with(worker, ac, NPU_ST_TIMEOUT);

@@ -257,6 +257,52 @@ static void test_core_hang(void)
 	rig_free(&r);
 }
 
+#define AMID 60000
+
+/* Have core 0 hang amid the blocks of @cmd; false if they have all ended before. */
+static bool hang_amid(struct rig *r, const struct npu_cmd *cmd, uint64_t *words)
+{
+	struct npu_core *core = r->h->core;
+
+	memset(words, 0, AMID * sizeof(*words));
+	th_submit(r->q, cmd, 1);
+	while (!__atomic_load_n(&words[AMID / 30], __ATOMIC_RELAXED))
+		;
+	inject(r, NPU_INJECT_CORE_HANG, 1, 0);
+	while (npu_core_inject_left(core, NPU_INJECT_CORE_HANG) &&
+	       !__atomic_load_n(&words[AMID - 1], __ATOMIC_RELAXED))
+		;
+	inject(r, NPU_INJECT_CORE_HANG, 0, 0);
+	return npu_core_injected(core, NPU_INJECT_CORE_HANG) || th_wait(r->q) != NPU_ST_OK;
+}
+
+/* Of short blocks a core has several at a time: others do those behind the one that hangs. */
+static void test_core_hang_amid(void)
+{
+	const uint32_t code[] = {
+		RV_SLLI(RV_T0, RV_A1, 3), RV_ADD(RV_T0, RV_T0, RV_A0), RV_ADDI(RV_T1, 0, 7),
+		RV_SD(RV_T1, RV_T0, 0), RV_RET,
+	};
+	struct rig r = rig_new(1);
+	unsigned int tries = 0, done = 0;
+	struct npu_cmd cmd;
+	uint64_t *words, limit;
+
+	cmd = th_kernel(th_code(r.s, code, 5), th_alloc(r.s, AMID * 8, (void **)&words), AMID);
+	while (tries < 100 && !hang_amid(&r, &cmd, words))
+		tries++;
+	limit = th_now_ns() + 20000 * TH_MS;
+	while (done != AMID - 1 && th_now_ns() < limit) {
+		done = 0;
+		for (unsigned int i = 0; i < AMID; i++)
+			done += __atomic_load_n(&words[i], __ATOMIC_RELAXED) == 7;
+	}
+	ok(done == AMID - 1, "core 0 hangs: %u of %u blocks are done elsewhere", done, AMID - 1);
+	npu_aicore_reset(r.h->core, 0, 1);
+	ok(th_wait(r.q) == NPU_ST_CORE_LOST, "and one is not");
+	rig_free(&r);
+}
+
 static void test_bus(void)
 {
 	struct rig r = rig_new(0);
@@ -328,6 +374,7 @@ int main(void)
 	test_bad_completions();
 	test_hbm_errors();
 	test_core_hang();
+	test_core_hang_amid();
 	test_bus();
 	test_registers();
 	test_off();
