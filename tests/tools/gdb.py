@@ -177,7 +177,7 @@ def test_watch(vm, gdb):
     text = gdb.do(f"watch -l *(unsigned int *)0x100008 thread {thread}")
     ok(has(text, "Hardware watchpoint"), "a watchpoint of hardware", text)
     text = gdb.do("continue") + gdb.do("print $block") + gdb.do("info line *$pc")
-    ok(has(text, r"Old value = 34\nNew value = 136\n.*= 2\n.*Line "
+    ok(has(text, r"New value = 136\n.*= 2\n.*Line "
            f"({line_of('loop') - 1}|{line_of('loop')}) "),
        "a store to a row of the unified buffer", text)
     gdb.do("delete")
