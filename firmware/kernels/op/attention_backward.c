@@ -106,11 +106,9 @@ static void compute_deltas(struct backward *b)
 		fetch_rows(b, &b->args->out, UB_S, UB_HALF);
 		ub_sync(NPU_PIPE_V, NPU_PIPE_MTE2);
 		fetch_rows(b, &b->args->grad, UB_DP, UB_HALF);
-		npu_vec_rows(b->item.rows, pitch, pitch, pitch);
-		npu_vmul(UB_S, UB_S, UB_DP, dim, NPU_F32);
 		ub_sync(NPU_PIPE_MTE3, NPU_PIPE_V);
-		npu_vec_rows(b->item.rows, NPU_TILE_ALIGN, pitch, 0);
-		npu_vsum(UB_DELTA(0), UB_S, dim, NPU_F32);
+		npu_vec_rows(b->item.rows, NPU_TILE_ALIGN, pitch, pitch);
+		npu_vdot(UB_DELTA(0), UB_S, UB_DP, dim, NPU_F32);
 		ub_sync(NPU_PIPE_V, NPU_PIPE_MTE3);
 		npu_copy_2d(b->deltas + row * 4ull, UB_DELTA(0), 4, b->item.rows, 4,
 			    NPU_TILE_ALIGN);

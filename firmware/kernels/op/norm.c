@@ -110,15 +110,6 @@ static void norm_sum(const struct norm *n, npu_addr sum, npu_addr data, uint32_t
 		npu_vadd(sum, sum, n->part, rows_stats(&n->g), NPU_F32);
 }
 
-/* Likewise of the products of two arrays. */
-static void norm_dot(const struct norm *n, npu_addr sum, npu_addr a, npu_addr b, uint32_t piece)
-{
-	npu_vec_rows(n->g.rows, NPU_TILE_ALIGN, n->g.pitch, n->g.pitch);
-	npu_vdot(piece ? n->part : sum, a, b, n->g.count, NPU_F32);
-	if (piece)
-		npu_vadd(sum, sum, n->part, rows_stats(&n->g), NPU_F32);
-}
-
 /* A sum of each row becomes a mean. */
 static void norm_mean(const struct norm *n, npu_addr sum)
 {
@@ -159,7 +150,7 @@ static void forward_stats(struct norm *n, const struct npu_op_norm_args *args)
 		if (rms || !norm_stays(n))
 			forward_fetch(n, args, p);
 		forward_centre(n, args);
-		norm_dot(n, n->rstd, n->x, n->x, p);
+		rows_dot(&n->g, n->rstd, n->part, n->x, n->x, p);
 	}
 	norm_mean(n, n->rstd);
 	npu_vadds(n->rstd, n->rstd, npu_f32_bits(args->eps), rows_stats(&n->g), NPU_F32);
@@ -321,7 +312,7 @@ static void backward_stats(struct norm *n, const struct npu_op_norm_backward_arg
 		backward_sums(n, args);
 		backward_gamma(n, args);
 		norm_sum(n, n->a, n->grad, p);
-		norm_dot(n, n->b, n->grad, n->x, p);
+		rows_dot(&n->g, n->b, n->part, n->grad, n->x, p);
 	}
 	norm_mean(n, n->a);
 	norm_mean(n, n->b);

@@ -230,4 +230,17 @@ static inline uint32_t rows_stats(const struct rows_group *g)
 	return g->rows * (NPU_TILE_ALIGN / 4);
 }
 
+/*
+ * rows_dot() - the sum of products of arrays a and b in each row, added to what earlier pieces have
+ * left in @sum; @part is for the sum of a piece
+ */
+static inline void rows_dot(const struct rows_group *g, npu_addr sum, npu_addr part, npu_addr a,
+			    npu_addr b, uint32_t piece)
+{
+	npu_vec_rows(g->rows, NPU_TILE_ALIGN, g->pitch, g->pitch);
+	npu_vdot(piece ? part : sum, a, b, g->count, NPU_F32);
+	if (piece)
+		npu_vadd(sum, sum, part, rows_stats(g), NPU_F32);
+}
+
 #endif /* OP_ROWS_H */

@@ -149,17 +149,14 @@ static void backward_fetch(struct backward *b, uint32_t piece)
 	ub_loaded(b->g.slot);
 	rows_widen(&b->g, dtype, b->y, b->y_stage);
 	rows_widen(&b->g, dtype, b->grad, b->grad_stage);
-	/* grad = grad y: y sum is taken from it later, which saves an array. */
-	rows_arrays(&b->g);
-	npu_vmul(b->grad, b->grad, b->y, b->g.count, NPU_F32);
 }
 
 static void backward_results(struct backward *b)
 {
 	rows_arrays_stats(&b->g);
-	npu_vmulr(b->y, b->y, b->sum, b->g.count, NPU_F32);
+	npu_vsubr(b->grad, b->grad, b->sum, b->g.count, NPU_F32);
 	rows_arrays(&b->g);
-	npu_vsub(b->grad, b->grad, b->y, b->g.count, NPU_F32);
+	npu_vmul(b->grad, b->grad, b->y, b->g.count, NPU_F32);
 	rows_narrow(&b->g, b->args->dtype, b->grad, b->grad_stage);
 	ub_computed(b->g.slot);
 	rows_put(&b->g, &b->args->grad_x, b->args->dtype, b->grad, b->grad_stage);
@@ -185,10 +182,7 @@ static void backward_group(const struct npu_op_softmax_backward_args *args,
 	ub_acquire(slot);
 	for (uint32_t p = 0; p < plan->pieces; p++) {
 		backward_fetch(&b, p);
-		rows_reduction(&b.g);
-		npu_vsum(p ? b.part : b.sum, b.grad, b.g.count, NPU_F32);
-		if (p)
-			npu_vadd(b.sum, b.sum, b.part, rows_stats(&b.g), NPU_F32);
+		rows_dot(&b.g, b.sum, b.part, b.grad, b.y, p);
 	}
 	for (uint32_t p = 0; p < plan->pieces; p++) {
 		if (plan->pieces > 1)
