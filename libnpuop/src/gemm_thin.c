@@ -2,7 +2,7 @@
 /* Products of few rows, as those of a step of decoding are. */
 #include "gemm.h"
 
-#define LEAST_BYTES (128u << 10) /* of B that are worth a block */
+#define LEAST_BYTES (1u << 20) /* of B that are worth a block: with fewer, workers meet too often */
 #define LEAST_ROW 768 /* bytes of a row of B: shorter ones take as long to copy */
 
 static uint64_t padded(uint64_t bytes)
