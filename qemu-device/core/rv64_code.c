@@ -8,15 +8,6 @@
 
 #include "rv64_internal.h"
 
-/* Of memory as it is now: a program that has changed it may see that before it says so. */
-uint16_t rv64_code_halfword(struct rv64_page *page, unsigned int slot)
-{
-	uint16_t halfword = __atomic_load_n((const uint16_t *)page->host + slot, __ATOMIC_RELAXED);
-
-	page->mixed |= halfword != page->code.halfwords[slot];
-	return halfword;
-}
-
 static uint64_t host_word(const uint8_t *host, unsigned int i)
 {
 	return __atomic_load_n((const uint64_t *)host + i, __ATOMIC_RELAXED);
@@ -29,12 +20,32 @@ static void page_reset(struct rv64_page *page, const uint8_t *host)
 	unsigned int i;
 
 	page->host = host;
-	page->mixed = false;
 	for (i = 0; i < RV64_PAGE_WORDS; i++)
 		page->code.words[i] = host_word(host, i);
 	for (i = 0; i < RV64_PAGE_SLOTS; i++)
 		page->ops[i].fn = decode;
 	page->ops[RV64_PAGE_SLOTS].fn = rv64_label(RV64_OP_page_end, 4);
+}
+
+static uint16_t host_halfword(const struct rv64_page *page, unsigned int slot)
+{
+	return __atomic_load_n((const uint16_t *)page->host + slot, __ATOMIC_RELAXED);
+}
+
+/*
+ * Before @slot is decoded, with what it may be fused with. A program that has changed memory may
+ * see that before it says so; but ops that are one rely on each other, so a page is of one copy.
+ */
+void rv64_code_renew(struct rv64_page *page, unsigned int slot)
+{
+	unsigned int end = slot + RV64_PAIR_SLOTS, i;
+
+	for (i = slot; i < end && i < RV64_PAGE_SLOTS; i++) {
+		if (host_halfword(page, i) != page->code.halfwords[i]) {
+			page_reset(page, page->host);
+			return;
+		}
+	}
 }
 
 static void xtlb_forget(struct rv64_cpu *cpu, const struct rv64_page *page)
@@ -72,8 +83,6 @@ static bool page_changed(const struct rv64_page *page)
 {
 	unsigned int i;
 
-	if (page->mixed)
-		return true;
 	for (i = 0; i < RV64_PAGE_WORDS; i++)
 		if (page->code.words[i] != host_word(page->host, i))
 			return true;

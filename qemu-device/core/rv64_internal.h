@@ -23,6 +23,7 @@
 
 #define RV64_PAGE_SLOTS		(RV64_PAGE_SIZE / 2)
 #define RV64_PAGE_WORDS		(RV64_PAGE_SIZE / 8)
+#define RV64_PAIR_SLOTS		4	/* of two instructions */
 #define RV64_TLB_INVALID	(~0ull)
 #define RV64_RD_SINK		32	/* x register number that takes writes to x0 */
 
@@ -253,14 +254,13 @@ struct rv64_insn {
  * @host: where the code is
  * @used: code_clock when last looked up
  * @current: nobody has doubted since that it is what @host has
- * @mixed: what was decoded later is not all of @code
- * @code: as @host had it at first
+ * @code: what @host had, and @ops are decoded from
  * @ops: one for each halfword, and one that leads to the next page
  */
 struct rv64_page {
 	const uint8_t *host;
 	uint64_t used;
-	bool current, mixed;
+	bool current;
 	union {
 		uint16_t halfwords[RV64_PAGE_SLOTS];
 		uint64_t words[RV64_PAGE_WORDS];
@@ -335,7 +335,7 @@ uint32_t rv64_expand(uint16_t raw);
 
 /* rv64_code.c */
 enum rv64_status rv64_code_find(struct rv64_cpu *cpu, uint64_t pc, struct rv64_page **page);
-uint16_t rv64_code_halfword(struct rv64_page *page, unsigned int slot);
+void rv64_code_renew(struct rv64_page *page, unsigned int slot);
 void rv64_code_doubt(struct rv64_cpu *cpu);
 void rv64_code_drop(struct rv64_cpu *cpu);
 void rv64_code_free(struct rv64_cpu *cpu);

@@ -82,21 +82,21 @@ static void decode_into(struct rv64_op *op, const struct rv64_insn *insn)
 }
 
 /* Decode what begins at @slot of a page, its jumps being far; false if it does not end there. */
-static bool decode_far(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
+static bool decode_far(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
 		       struct rv64_insn *insn)
 {
-	uint32_t raw = rv64_code_halfword(page, slot);
+	uint32_t raw = page->code.halfwords[slot];
 
 	if ((raw & 3) == 3) {
 		if (slot == RV64_PAGE_SLOTS - 1)
 			return false;
-		raw |= (uint32_t)rv64_code_halfword(page, slot + 1) << 16;
+		raw |= (uint32_t)page->code.halfwords[slot + 1] << 16;
 	}
 	rv64_decode(raw, cpu->isa, insn);
 	return true;
 }
 
-static bool decode_at(const struct rv64_cpu *cpu, struct rv64_page *page, unsigned int slot,
+static bool decode_at(const struct rv64_cpu *cpu, const struct rv64_page *page, unsigned int slot,
 		      struct rv64_insn *insn)
 {
 	if (!decode_far(cpu, page, slot, insn))
@@ -149,6 +149,7 @@ static void decode_slot(const struct rv64_cpu *cpu, struct rv64_page *page, unsi
 		page->ops[slot].fn = rv64_label(RV64_OP_breakpoint, 4);
 		return;
 	}
+	rv64_code_renew(page, slot);
 	if (!decode_at(cpu, page, slot, &insn)) {
 		page->ops[slot].fn = rv64_label(RV64_OP_straddle, 4);
 		return;
@@ -161,15 +162,18 @@ static void decode_slot(const struct rv64_cpu *cpu, struct rv64_page *page, unsi
 static enum rv64_status decode_straddle(struct rv64_cpu *cpu, struct rv64_page *page,
 					uint64_t pc, struct rv64_op *scratch)
 {
-	uint32_t raw = rv64_code_halfword(page, RV64_PAGE_SLOTS - 1);
 	struct rv64_page *next;
 	struct rv64_insn insn;
 	enum rv64_status st;
+	uint32_t raw;
 
+	rv64_code_renew(page, RV64_PAGE_SLOTS - 1);
+	raw = page->code.halfwords[RV64_PAGE_SLOTS - 1];
 	st = rv64_code_find(cpu, pc + 2, &next);
 	if (st)
 		return st;
-	raw |= (uint32_t)rv64_code_halfword(next, 0) << 16;
+	rv64_code_renew(next, 0);
+	raw |= (uint32_t)next->code.halfwords[0] << 16;
 	rv64_decode(raw, cpu->isa, &insn);
 	decode_into(&scratch[0], &insn);
 	scratch[2].fn = rv64_label(RV64_OP_page_end, 4);
@@ -404,8 +408,10 @@ L_##name##_4: {							\
 	NEXT_AFTER(st, SLOTS_4);				\
 }
 
-#define FP_FROM_INT_S(name, type, exact)	FP_FROM_INT(name, type, exact, rv64_from_float, RV64_BOX)
-#define FP_FROM_INT_D(name, type, exact)	FP_FROM_INT(name, type, exact, rv64_from_double, 0)
+#define FP_FROM_INT_S(name, type, exact)			\
+	FP_FROM_INT(name, type, exact, rv64_from_float, RV64_BOX)
+#define FP_FROM_INT_D(name, type, exact)			\
+	FP_FROM_INT(name, type, exact, rv64_from_double, 0)
 #define FP_TO_INT_S(name, low, high)				\
 	FP_TO_INT(name, float, rv64_to_float, a >= RV64_BOX, low, high)
 #define FP_TO_INT_D(name, low, high)				\
@@ -622,6 +628,7 @@ L_breakpoint_4: {
 		st = rv64_stopped(cpu, RV64_STOP_BREAKPOINT, 0, 0);
 		goto after_call;
 	}
+	rv64_code_renew(page, op - page->ops);
 	if (!decode_far(cpu, page, op - page->ops, &insn))
 		goto L_straddle_4;
 	decode_into(&scratch[0], &insn);

@@ -245,6 +245,42 @@ static void test_new_code(struct vm *vm)
 	   "new code runs after fence.i");
 }
 
+/* Pairs are executed together: if one changes, so does what the other is executed with. */
+static void test_new_pair(struct vm *vm)
+{
+	uint64_t at, branch;
+
+	vm->here = VM_CODE + 9 * PAGE;
+	at = emit(vm, ADDI(10, 10, 1));
+	branch = emit(vm, BNE(10, 0, 0x100));
+	vm->cpu.pc = at;
+	rv64_run(&vm->cpu, 2);
+	ok(vm->cpu.pc == branch + 0x100, "a branch behind an addition");
+
+	vm->here = branch;
+	emit(vm, ADDI(11, 11, 0x7f1));
+	vm->cpu.x[11] = 1;
+	vm_step(vm, branch);
+	ok(vm->cpu.x[11] == 0x7f2, "new code that is reached by itself");
+	vm->cpu.pc = at;
+	rv64_run(&vm->cpu, 2);
+	ok(vm->cpu.pc == branch + 4 && vm->cpu.x[11] == 0xfe3, "and behind the addition");
+
+	vm->here = branch;
+	emit(vm, BNE(10, 0, 0x200));
+	vm->here = at;
+	emit(vm, ADDI(10, 10, 3));
+	rv64_check_code(&vm->cpu);
+	vm_step(vm, branch);
+	vm->here = branch;
+	emit(vm, ADDI(11, 11, 0x7f1));
+	vm->cpu.x[11] = 1;
+	vm->cpu.pc = at;
+	rv64_run(&vm->cpu, 2);
+	ok(vm->cpu.pc == branch + 4 && vm->cpu.x[11] == 0x7f2,
+	   "an addition that is reached after what is behind it has changed");
+}
+
 int main(void)
 {
 	struct vm *vm = vm_new(0);
@@ -256,6 +292,7 @@ int main(void)
 	test_tlb(vm);
 	test_straddle(vm);
 	test_new_code(vm);
+	test_new_pair(vm);
 	vm_free(vm);
 	test_pages();
 	return tap_done();
