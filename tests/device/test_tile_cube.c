@@ -147,14 +147,30 @@ static uint32_t fixpipe_element(uint32_t bits, unsigned int src, unsigned int ds
 	return ref_from_f32(dst, x);
 }
 
+/* Rows of global memory: apart, aligned or not, or over each other: then the last one is seen. */
+static size_t gm_pitch(size_t row_bytes, unsigned int size)
+{
+	switch (ref_below(4)) {
+	case 0:
+		return ref_below(row_bytes);
+	case 1:
+		return ref_below(row_bytes) / size * size;
+	case 2:
+		return row_bytes + ref_below(3) * size;
+	default:
+		return row_bytes + ref_below(9);
+	}
+}
+
 static bool check_fixpipe(unsigned int src, unsigned int dst, bool relu, bool to_gm)
 {
 	const unsigned int rows = 1 + ref_below(20), cols = 1 + ref_below(600);
-	const unsigned int size = ref_size[dst];
-	const size_t pitch = to_gm ? cols * size + ref_below(9) : ref_pad(cols * size) + 32;
+	const unsigned int size = ref_size[dst], at = to_gm ? ref_below(2) * 3 : 0;
+	const size_t row_bytes = cols * size;
+	const size_t pitch = to_gm ? gm_pitch(row_bytes, size) : ref_pad(row_bytes) + 32;
 	const float scale = src == NPU_S32 && dst != NPU_S32 ? ref_float(ref_element(NPU_F32)) : 0;
-	uint8_t *out = to_gm ? vm.gm + 3 : vm.tile.l1;
-	const size_t out_bytes = rows * pitch + 64;
+	uint8_t *out = to_gm ? vm.gm + at : vm.tile.l1;
+	const size_t out_bytes = (rows - 1) * pitch + row_bytes + 64;
 	uint8_t *image = malloc(out_bytes);
 	bool pass;
 
@@ -168,7 +184,7 @@ static bool check_fixpipe(unsigned int src, unsigned int dst, bool relu, bool to
 			memcpy(image + i * pitch + j * size, &x, size);
 		}
 	}
-	pass = !vm_exec(&vm, CUBE, NPU_CUBE_FIXPIPE, to_gm ? GM_BASE + 3 : NPU_L1_BASE,
+	pass = !vm_exec(&vm, CUBE, NPU_CUBE_FIXPIPE, to_gm ? GM_BASE + at : NPU_L1_BASE,
 			NPU_L0C_BASE,
 			NPU_PREP(NPU_FIXPIPE_ROWS, rows) | NPU_PREP(NPU_FIXPIPE_COLS, cols) |
 				NPU_PREP(NPU_FIXPIPE_DST_PITCH, pitch),
@@ -178,8 +194,8 @@ static bool check_fixpipe(unsigned int src, unsigned int dst, bool relu, bool to
 				NPU_PREP(NPU_FIXPIPE_SCALE, ref_bits(scale))) &&
 	       !memcmp(image, out, out_bytes);
 	if (!pass)
-		printf("# rows %u cols %u scale %a status %d\n", rows, cols, scale,
-		       vm.tile.error.status);
+		printf("# rows %u cols %u at %u pitch %zu scale %a status %d\n", rows, cols, at,
+		       pitch, scale, vm.tile.error.status);
 	free(image);
 	return pass;
 }

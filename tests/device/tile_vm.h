@@ -67,6 +67,13 @@ static enum npu_status vm_gm_write(void *opaque, uint64_t va, uint64_t dst_pitch
 	return NPU_ST_OK;
 }
 
+static enum npu_status vm_gm_target(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
+				    size_t rows, uint8_t **host, uint64_t *fault)
+{
+	*host = vm_gm(opaque, va, (rows - 1) * pitch + row_bytes, fault);
+	return NPU_ST_OK;
+}
+
 static uint64_t vm_timestamp(void *opaque)
 {
 	(void)opaque;
@@ -76,7 +83,8 @@ static uint64_t vm_timestamp(void *opaque)
 static inline void vm_init(struct tile_vm *vm)
 {
 	static const struct npu_tile_ops ops = {
-		.gm_read = vm_gm_read, .gm_write = vm_gm_write, .timestamp = vm_timestamp,
+		.gm_read = vm_gm_read, .gm_write = vm_gm_write, .gm_target = vm_gm_target,
+		.timestamp = vm_timestamp,
 	};
 
 	memset(vm, 0, sizeof(*vm));
