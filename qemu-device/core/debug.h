@@ -30,7 +30,8 @@ struct npu_debug_watchpoint {
 
 /**
  * struct npu_debug_watchpoints - memory whose accesses stop who makes them
- * @count: of @list; both change while the unit stands still (atomic)
+ * @count: of @list; both change while the unit stands still, but for a debugger that leaves,
+ *	which makes it zero (atomic)
  */
 struct npu_debug_watchpoints {
 	unsigned int count;

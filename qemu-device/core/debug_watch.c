@@ -42,7 +42,7 @@ bool npu_debug_watches_page(const struct npu_debug_watchpoints *w, uint64_t addr
 	uint64_t page = addr & RV64_PAGE_MASK;
 	unsigned int i;
 
-	for (i = 0; i < w->count; i++)
+	for (i = 0; i < npu_load(&w->count); i++)
 		if (w->list[i].addr <= page + (RV64_PAGE_SIZE - 1) && last_of(&w->list[i]) >= page)
 			return true;
 	return false;
@@ -79,7 +79,7 @@ static bool find_rect(const struct npu_debug_watchpoints *w, const struct tile_r
 {
 	unsigned int i;
 
-	for (i = 0; i < w->count; i++) {
+	for (i = 0; i < npu_load(&w->count); i++) {
 		if (!concerns(&w->list[i], reads, writes) ||
 		    !find_byte(&w->list[i], rect, &hit->address))
 			continue;
