@@ -13,7 +13,7 @@
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
-#define LOOK_TICKS		50000			/* between looks at the clock: 10 to 50 us */
+#define LOOK_TICKS		50000	/* between looks at the clock: 10 to 50 us */
 #define FAULTED			(-1)			/* details are in aicore->error */
 #define FAR_ROWS		256ULL	/* lengths of a row between rows that are far apart */
 
@@ -173,17 +173,20 @@ static uint64_t core_time(void *opaque)
 	return npu_timestamp(ac->core);
 }
 
-/* The end of a slice: a few instructions can be a lot of work. */
+/*
+ * The end of a slice: a few instructions can be a lot of work. Ticks that have gone back, on
+ * another CPU, are many that have passed.
+ */
 static void look_at_clock(struct npu_aicore *ac, uint64_t ticks)
 {
-	if (npu_ticks_between(ac->looked, ticks) < LOOK_TICKS)
+	if (ticks - ac->looked < LOOK_TICKS)
 		return;
 	ac->looked = ticks;
 	if (npu_host_ns() >= ac->slice_end)
 		rv64_request_exit(&ac->cpu);
 }
 
-/* An instruction of an engine, and the time that cube and vector take. What sets state takes none. */
+/* An instruction of an engine. Cube and vector are timed; what sets state takes none. */
 static enum npu_status exec_engine(struct npu_aicore *ac, struct rv64_cpu *cpu,
 				   const struct rv64_custom *insn)
 {
