@@ -154,7 +154,7 @@ void npu_mcu_update_mei(struct npu_mcu *mcu);
 /* debug_mcu.c */
 /* Have the hart stand still for its debugger, if it has one; from the thread that runs it. */
 void npu_mcu_debug_stop(struct npu_mcu *mcu, enum gdb_signal signal);
-/* The hart is about to access memory: is it to stop before? Then it is for npu_mcu_debug_watched(). */
+/* The hart is about to access memory: is it to stop before? Then npu_mcu_debug_watched() goes on. */
 bool npu_mcu_debug_watches(struct npu_mcu *mcu, const struct rv64_watch *access);
 void npu_mcu_debug_watched(struct npu_mcu *mcu);
 /* The hart stands still; without a lock. */

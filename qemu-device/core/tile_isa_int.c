@@ -3,7 +3,10 @@
 #include "tile_convert.h"
 #include "tile_isa.h"
 
-/* d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not overlap. */
+/*
+ * d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not
+ * overlap.
+ */
 typedef void (*int_fn)(void *d, const void *a, const void *b, size_t n);
 
 /* A, B and D are the elements as uint32_t, in which everything wraps; x and y as they are. */

@@ -3,7 +3,10 @@
 #include "tile_convert.h"
 #include "tile_isa.h"
 
-/* d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not overlap. */
+/*
+ * d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not
+ * overlap.
+ */
 typedef void (*float_fn)(float *d, const float *a, const float *b, size_t n);
 
 /* An expression of x, an element of a. */

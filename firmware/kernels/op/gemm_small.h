@@ -83,7 +83,7 @@ static inline void small_end(void)
 	}
 }
 
-/* small_run() - @count products from that which @g has entered on, whose matrices are as far apart */
+/* small_run() - @count products from that which @g has entered on, that lie evenly */
 static inline void small_run(struct gemm *g, const struct output *o, uint64_t a_stride,
 			     uint64_t b_stride, uint64_t c_stride, uint64_t count)
 {
