@@ -270,6 +270,10 @@ static int check_decode_heads(npuop *ops, const struct decode *d)
 	if (d->q->shape[2] != 1 || d->k->shape[1] != 1)
 		return op_fail(ops, NPURT_ERROR_INVALID, "%s: more or less than one position",
 			       d->q->shape[2] != 1 ? "q" : "k");
+	if (d->q->shape[0] != d->k->shape[0])
+		return op_fail(ops, NPURT_ERROR_INVALID,
+			       "q: a batch of %" PRIu64 ", not %" PRIu64 " as k", d->q->shape[0],
+			       d->k->shape[0]);
 	if (d->q->shape[3] % 16)
 		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
 			       "q: dim %" PRIu64 ", no multiple of 16", d->q->shape[3]);
@@ -280,37 +284,36 @@ static int check_decode_heads(npuop *ops, const struct decode *d)
 	return 0;
 }
 
+/* As far as op_check_append() does not know it. */
+static int check_decode_apart(npuop *ops, const struct decode *d)
+{
+	static const char *const names[] = { "k",     "v",	 "k_cache", "v_cache",
+					     "table", "lengths", "q",	    "rope" };
+	const npuop_tensor *const read[] = { d->k,     d->v,	   d->k_cache, d->v_cache,
+					     d->table, d->lengths, d->q,       d->rope };
+	const size_t q = 6, more = d->rope ? 2 : 1;
+	int err;
+
+	if ((err = op_in_place(ops, "out", d->out, "q", d->q)) ||
+	    (err = check_apart(ops, "out", d->out, names, read, q)) ||
+	    (d->rope && (err = op_apart(ops, "out", d->out, "rope", d->rope))) ||
+	    (err = check_apart(ops, "k_cache", d->k_cache, names + q, read + q, more)))
+		return err;
+	return check_apart(ops, "v_cache", d->v_cache, names + q, read + q, more);
+}
+
 static int check_decode(npuop *ops, const struct decode *d)
 {
-	static const char *const names[] = { "q",	"k",	 "v",	    "k_cache",
-					     "v_cache", "table", "lengths", "rope" };
-	const npuop_tensor *const read[] = { d->q,	 d->k,	   d->v,       d->k_cache,
-					     d->v_cache, d->table, d->lengths, d->rope };
-	const size_t count = sizeof(read) / sizeof(read[0]) - !d->rope;
 	int err;
 
 	if ((err = check_q(ops, d->q)) ||
 	    (err = op_check_cache(ops, "k_cache", d->k_cache, d->q)) ||
 	    (err = op_check_append(ops, d->k, d->v, d->table, d->lengths, d->k_cache,
 				   d->v_cache)) ||
-	    (err = op_check_pages(ops, d->table, d->lengths, d->k_cache, d->q->shape[0])) ||
 	    (err = check_result(ops, "out", d->out, "q", d->q)) ||
-	    (err = check_decode_heads(ops, d)) || (err = check_rope(ops, d)) ||
-	    (err = op_in_place(ops, "out", d->out, "q", d->q)) ||
-	    (err = check_apart(ops, "out", d->out, names + 1, read + 1, count - 1)) ||
-	    (err = check_apart(ops, "k_cache", d->k_cache, names, read, 3)) ||
-	    (err = check_apart(ops, "k_cache", d->k_cache, names + 5, read + 5, count - 5)) ||
-	    (err = check_apart(ops, "v_cache", d->v_cache, names, read, 3)))
+	    (err = check_decode_heads(ops, d)) || (err = check_rope(ops, d)))
 		return err;
-	return check_apart(ops, "v_cache", d->v_cache, names + 5, read + 5, count - 5);
-}
-
-/* k or v of new positions, [batch, 1, heads, dim], as heads. */
-static struct npu_op_heads new_position(const npuop_tensor *t)
-{
-	const npuop_tensor turned = npuop_tensor_transpose(t, 1, 2);
-
-	return op_heads(&turned);
+	return check_decode_apart(ops, d);
 }
 
 static int launch_decode(npuop *ops, const npuop_attention_attr *attr, const struct decode *d)
@@ -319,8 +322,8 @@ static int launch_decode(npuop *ops, const npuop_attention_attr *attr, const str
 		.shape = shape_of(attr, d->q, d->k->shape[2],
 				  d->table->shape[1] * d->k_cache->shape[1]),
 		.q = op_heads(d->q),
-		.k = new_position(d->k),
-		.v = new_position(d->v),
+		.k = op_new_heads(d->k),
+		.v = op_new_heads(d->v),
 		.k_cache = op_cache_heads(d->k_cache),
 		.v_cache = op_cache_heads(d->v_cache),
 		.out = op_heads(d->out),

@@ -17,6 +17,13 @@ int op_check_cache(npuop *ops, const char *name, const npuop_tensor *t, const np
 					    like->shape[3] });
 }
 
+struct npu_op_heads op_new_heads(const npuop_tensor *t)
+{
+	const npuop_tensor turned = npuop_tensor_transpose(t, 1, 2);
+
+	return op_heads(&turned);
+}
+
 struct npu_op_heads op_cache_heads(const npuop_tensor *t)
 {
 	const uint64_t bytes = npuop_dtype_bytes(t->dtype, 1);
@@ -80,14 +87,6 @@ static int check_new(npuop *ops, const char *name, const npuop_tensor *t,
 					    k_cache->shape[3] });
 }
 
-/* As heads: positions are the second dimension. */
-static struct npu_op_heads new_heads(const npuop_tensor *t)
-{
-	const npuop_tensor turned = npuop_tensor_transpose(t, 1, 2);
-
-	return op_heads(&turned);
-}
-
 /* A cache lies over nothing of what is read. */
 static int check_apart(npuop *ops, const char *name, const npuop_tensor *cache,
 		       const npuop_tensor *const *read)
@@ -138,8 +137,8 @@ int npuop_cache_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
 
 	if (err || !npuop_tensor_elements(k))
 		return err;
-	args.k = new_heads(k);
-	args.v = new_heads(v);
+	args.k = op_new_heads(k);
+	args.v = op_new_heads(v);
 	args.k_cache = op_cache_heads(k_cache);
 	args.v_cache = op_cache_heads(v_cache);
 	args.pages = op_pages(table, lengths, k_cache, v_cache);

@@ -13,6 +13,9 @@ struct npu_op_heads op_heads(const npuop_tensor *t);
 /* op_check_heads() - has it rank 4, and positions, dimension @position, for a copy to step over? */
 int op_check_heads(npuop *ops, const char *name, const npuop_tensor *t, uint32_t position);
 
+/* op_new_heads() - of new positions, [batch, positions, heads, dim] */
+struct npu_op_heads op_new_heads(const npuop_tensor *t);
+
 /* op_cache_heads() - of a cache [pages, page size, heads, dim] */
 struct npu_op_heads op_cache_heads(const npuop_tensor *t);
 

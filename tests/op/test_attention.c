@@ -9,6 +9,8 @@
  * greatest value; the gradients' terms likewise, before each of two products. In fp32 rounding
  * of the scores, at most about 8 here, by sums over dim shows as 8 dim 2^-24 / 4 at worst.
  */
+#include <npu_op_attention.h>
+
 #include "op_test.h"
 
 static const enum npuop_dtype types[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
@@ -537,10 +539,21 @@ static void test_edges(void)
 	tensor_free(&none);
 }
 
+/* So many heads are more than 2^32 rows, and as many to a block as of few. */
+static void test_decode_heads(void)
+{
+	const struct npu_op_attention_shape shape = { .heads = 1u << 27,
+						      .kv_heads = 1u << 27,
+						      .dim = 16 };
+
+	ok(npu_op_decode_heads(&shape) == 16, "decode: 2^27 heads, 16 to a block");
+}
+
 static void refuse_decode(void)
 {
 	npuop_tensor q = tensor_new(NPUOP_F32, SHAPE(2, 4, 1, 16)),
 		     two = tensor_new(NPUOP_F32, SHAPE(2, 4, 2, 16)),
+		     three = tensor_new(NPUOP_F32, SHAPE(3, 4, 1, 16)),
 		     out = tensor_new(NPUOP_F32, SHAPE(2, 4, 1, 16)),
 		     k = tensor_new(NPUOP_F32, SHAPE(2, 1, 2, 16)),
 		     many = tensor_new(NPUOP_F32, SHAPE(2, 66, 1, 16)),
@@ -550,27 +563,38 @@ static void refuse_decode(void)
 		     odd_cache_v = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 24)),
 		     rope = tensor_new(NPUOP_F32, SHAPE(23, 16)),
 		     narrow = tensor_new(NPUOP_F32, SHAPE(24, 8)),
-		     half = tensor_new(NPUOP_F16, SHAPE(24, 16));
+		     half = tensor_new(NPUOP_F16, SHAPE(24, 16)),
+		     whole = tensor_new(NPUOP_F32, SHAPE(24, 16));
 	struct cache c = { .table = tensor_new(NPUOP_S32, SHAPE(2, 3)),
 			   .lengths = tensor_new(NPUOP_S32, SHAPE(2)),
 			   .k = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 16)),
 			   .v = tensor_new(NPUOP_F32, SHAPE(9, 8, 2, 16)) };
+	const npuop_tensor page = npuop_tensor_dense(c.v.memory, 0, NPUOP_F32, SHAPE(2, 4, 1, 16));
+	const npuop_tensor sines = npuop_tensor_dense(c.v.memory, 0, NPUOP_F32, SHAPE(24, 16));
+	const npuop_tensor over =
+		npuop_tensor_dense(whole.memory, 64, NPUOP_F32, SHAPE(2, 4, 1, 16));
 
 #define DECODE(q, k, rope, k_cache, v_cache, out)                                                  \
 	npuop_attention_decode(fx.ops, NULL, q, k, k, rope, &c.table, &c.lengths, k_cache,         \
 			       v_cache, out)
 	REFUSED(DECODE(NULL, &k, NULL, &c.k, &c.v, &out), "q is NULL");
 	REFUSED(DECODE(&two, &k, NULL, &c.k, &c.v, &two), "q: more or less than one position");
+	REFUSED(DECODE(&three, &k, NULL, &c.k, &c.v, &three), "q: a batch of 3, not 2 as k");
 	REFUSED(DECODE(&many, &k, NULL, &c.k, &c.v, &many), "q: 66 heads, more than 32");
 	REFUSED(DECODE(&odd, &odd_k, NULL, &odd_cache, &odd_cache_v, &odd), "q: dim 24");
 	REFUSED(DECODE(&q, &k, &rope, &c.k, &c.v, &out), "rope: 23 positions");
 	REFUSED(DECODE(&q, &k, &narrow, &c.k, &c.v, &out), "rope: 8 columns");
 	REFUSED(DECODE(&q, &k, &half, &c.k, &c.v, &out), "rope: F16");
-	REFUSED(DECODE(&q, &k, NULL, &c.k, &c.k, &out), "k_cache lies over");
+	REFUSED(DECODE(&q, &k, NULL, &c.k, &c.k, &out), "k_cache lies over v_cache");
+	REFUSED(DECODE(&q, &k, NULL, &c.k, &c.v, &page), "out lies over v_cache");
+	REFUSED(DECODE(&page, &k, NULL, &c.k, &c.v, &out), "v_cache lies over q");
+	REFUSED(DECODE(&q, &k, &sines, &c.k, &c.v, &out), "v_cache lies over rope");
+	REFUSED(DECODE(&q, &k, &whole, &c.k, &c.v, &over), "out lies over rope");
 	REFUSED(DECODE(&q, &k, NULL, &c.k, &c.v, &two), "out: shape");
 #undef DECODE
 	tensor_free(&q);
 	tensor_free(&two);
+	tensor_free(&three);
 	tensor_free(&out);
 	tensor_free(&k);
 	tensor_free(&many);
@@ -581,6 +605,7 @@ static void refuse_decode(void)
 	tensor_free(&rope);
 	tensor_free(&narrow);
 	tensor_free(&half);
+	tensor_free(&whole);
 	cache_free(&c);
 }
 
@@ -721,6 +746,7 @@ int main(void)
 	test_lengths();
 	test_edges();
 	test_refused();
+	test_decode_heads();
 #ifdef OP_SHIM
 	test_blocks();
 	test_decode_blocks();

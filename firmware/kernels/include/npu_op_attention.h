@@ -162,7 +162,7 @@ struct npu_op_attention_decode_args {
 static inline uint32_t npu_op_decode_heads(const struct npu_op_attention_shape *shape)
 {
 	const uint32_t by_width = NPU_OP_DECODE_WIDTH / shape->dim;
-	const uint32_t by_rows = NPU_OP_DECODE_ROWS * shape->kv_heads / shape->heads;
+	const uint32_t by_rows = NPU_OP_DECODE_ROWS / (shape->heads / shape->kv_heads);
 	const uint32_t heads = by_width < by_rows ? by_width : by_rows;
 
 	return heads < shape->kv_heads ? heads : shape->kv_heads;
