@@ -63,7 +63,8 @@ int op_take(npuop *ops, const char *name, uint32_t known_flags, void *dst, uint3
  * @name: of the argument, for the message
  * @types: set of OP_TYPE()
  *
- * It lies in its memory, which is of the handle's context; one that is written does not write an element twice.
+ * It lies in its memory, which is of the handle's context; one that is written does not write an
+ * element twice.
  */
 int op_read(npuop *ops, const char *name, const npuop_tensor *tensor, uint32_t types);
 int op_write(npuop *ops, const char *name, const npuop_tensor *tensor, uint32_t types);

@@ -171,7 +171,7 @@ static inline void attn_divide(const struct attn_softmax *x, npu_addr rows, uint
 	const uint32_t stats = ATTN_COLUMN(x->rows);
 
 	npu_vec_one_row();
-	/* A row that sees a key has a sum of 1 or more, one that sees none 0, as are its elements. */
+	/* A row that sees a key has a sum of 1 or more; else that is 0, as are its elements. */
 	npu_vmaxs(x->sum, x->sum, npu_f32_bits(0x1p-126f), stats, NPU_F32);
 	npu_vrecip(x->sum, x->sum, stats, NPU_F32);
 	npu_vec_rows(x->rows, pitch, pitch, NPU_TILE_ALIGN);

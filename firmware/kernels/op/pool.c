@@ -40,7 +40,7 @@ struct pool {
 	struct strip x, y;
 };
 
-/* A run of windows that have a pixel at some column of theirs: from which on in the strips of y and x. */
+/* Windows that have a pixel at some column of theirs, from which on in the strips of y and x. */
 struct run {
 	uint32_t y, x, count;
 };
@@ -126,7 +126,7 @@ static struct run run_of(const struct pool *p, uint32_t w)
 	};
 }
 
-/* A strip of @pixels to or from UB, where it is fp32; through GRAD if it is not in memory. */
+/* Pixels of a strip to or from UB, where they are fp32; through GRAD if in memory they are not. */
 static void load_strip(const struct pool *p, npu_addr dst, npu_addr src, uint64_t stride,
 		       const struct strip *strip, uint32_t dtype)
 {

@@ -25,4 +25,5 @@ def launch_attributes(timeout_us, max_cores, tag, label, strict):
     while frame.f_back and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
     return launch_attr(flags=STRICT if strict else 0, timeout_us=timeout_us, max_cores=max_cores,
-                       tag=tag, label=encode(label), file=_file(frame.f_code.co_filename), line=frame.f_lineno)
+                       tag=tag, label=encode(label), file=_file(frame.f_code.co_filename),
+                       line=frame.f_lineno)
