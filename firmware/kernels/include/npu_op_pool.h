@@ -32,6 +32,7 @@
  * @dtype_y: of y
  * @dtype_grad_x: of grad_x
  * @flags: NPU_OP_POOL_*
+ * @rsvd: zero
  */
 struct npu_op_pool_args {
 	uint64_t x, y, grad_x;
