@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Products of few rows, as those of a step of decoding are. */
+#include <npu_op_norm.h>
+
 #include "gemm.h"
 
 #define LEAST_BYTES (1u << 20) /* of B that are worth a block: with fewer, workers meet too often */
@@ -27,7 +29,8 @@ bool op_gemm_is_thin(const struct npu_op_gemm_args *args)
 
 bool op_gemm_norm_fits(uint64_t m, uint64_t k)
 {
-	return m <= NPU_OP_GEMM_THIN_ROWS && k <= NPU_OP_GEMM_NORM_BYTES &&
+	/* The sum of a longer row's squares is one of pieces, which the kernel does not cut. */
+	return m <= NPU_OP_GEMM_THIN_ROWS && k <= NPU_OP_NORM_WIDTH &&
 	       m * padded(k * sizeof(float)) <= NPU_OP_GEMM_NORM_BYTES;
 }
 

@@ -5,6 +5,8 @@
 
 #include "npu_op_rows.h"
 
+#define NPU_OP_NORM_WIDTH 6464 /* elements of a row of op_norm that has one sum, not one a piece */
+
 /**
  * struct npu_op_softmax_args - "op_softmax": out = softmax(x) in each row
  * @outer: rows

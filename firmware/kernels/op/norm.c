@@ -23,7 +23,7 @@
 #define GROUP_BYTES (36 << 10) /* of an array */
 #define FORWARD 1 /* arrays */
 #define BACKWARD 2
-#define MOST_WIDTH(arrays) ((arrays) == FORWARD ? 6464 : 3872)
+#define MOST_WIDTH(arrays) ((arrays) == FORWARD ? NPU_OP_NORM_WIDTH : 3872)
 #define ROW_FITS(arrays) (ARRAY_BYTES(arrays, MOST_WIDTH(arrays) * 4) >= MOST_WIDTH(arrays) * 4)
 _Static_assert(ROW_FITS(FORWARD) && ROW_FITS(BACKWARD), "a row does not fit");
 
