@@ -95,7 +95,7 @@ def _npus(options):
             args += ["-chardev",
                      f"socket,id={name}{n},path={_escape(path)},server=on,wait=off"]
         args += [
-            "-object", f"memory-backend-ram,id=hbm{n},size={options.hbm},reserve=off",
+            "-object", f"memory-backend-ram,id=hbm{n},size={options.hbm},reserve=off,merge=off",
             "-device", f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n + 1},slot={n + 1}",
             "-device", json.dumps(device),
         ]
