@@ -31,7 +31,7 @@ int op_check_heads(npuop *ops, const char *name, const npuop_tensor *t, uint32_t
 		err = op_fail(ops, NPURT_ERROR_UNSUPPORTED,
 			      "%s: positions that are %" PRIu64 " elements apart", name,
 			      t->stride[position]);
-	return err ? err : op_inner(ops, name, t);
+	return err;
 }
 
 static int check_positions(npuop *ops, const char *name, uint64_t positions)
@@ -164,35 +164,53 @@ static uint32_t forward_blocks(const npuop *ops, const struct npu_op_attention_s
 		ops, shape->batch * (uint64_t)shape->kv_heads * ((rows + Q_ROWS - 1) / Q_ROWS), 1);
 }
 
+static int check_forward(npuop *ops, const npuop_tensor *q, const npuop_tensor *k,
+			 const npuop_tensor *v, const npuop_tensor *out, const npuop_tensor *lse)
+{
+	static const char *const names[] = { "q", "k", "v", "out" };
+	const npuop_tensor *const tensors[] = { q, k, v, out };
+	int err;
+
+	if ((err = check_qkv(ops, q, k, v)) || (err = check_result(ops, "out", out, "q", q)) ||
+	    (err = op_in_place(ops, "out", out, "q", q)) ||
+	    (err = check_apart(ops, "out", out, names + 1, tensors + 1, 2)))
+		return err;
+	if (!lse)
+		return 0;
+	if ((err = op_write(ops, "lse", lse, OP_TYPE(NPUOP_F32))) || (err = check_lse(ops, lse, q)))
+		return err;
+	return check_apart(ops, "lse", lse, names, tensors, 4);
+}
+
 int npuop_attention(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
 		    const npuop_tensor *k, const npuop_tensor *v, const npuop_tensor *out,
 		    const npuop_tensor *lse)
 {
-	static const char *const names[] = { "q", "k", "v", "out" };
-	const npuop_tensor *const tensors[] = { q, k, v, out };
 	struct npu_op_attention_args args = { 0 };
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *to = out;
 	npuop_attention_attr own;
 	int err;
 
-	if ((err = check_qkv(ops, q, k, v)) || (err = take_attr(ops, attr, q->shape[3], &own)) ||
-	    (err = check_result(ops, "out", out, "q", q)) ||
-	    (err = op_in_place(ops, "out", out, "q", q)) ||
-	    (err = check_apart(ops, "out", out, names + 1, tensors + 1, 2)))
-		return err;
-	if (lse && ((err = op_write(ops, "lse", lse, OP_TYPE(NPUOP_F32))) ||
-		    (err = check_lse(ops, lse, q)) ||
-		    (err = check_apart(ops, "lse", lse, names, tensors, 4))))
+	if ((err = check_forward(ops, q, k, v, out, lse)) ||
+	    (err = take_attr(ops, attr, q->shape[3], &own)))
 		return err;
 	if (!npuop_tensor_elements(q))
 		return 0;
+	if ((err = op_stage_rows(ops, &stage, &q, true)) ||
+	    (err = op_stage_rows(ops, &stage, &k, true)) ||
+	    (err = op_stage_rows(ops, &stage, &v, true)) ||
+	    (err = op_stage_rows(ops, &stage, &to, false)))
+		return err;
 	args.shape = shape_of(&own, q, k->shape[1], k->shape[2]);
 	args.q = op_heads(q);
 	args.k = op_heads(k);
 	args.v = op_heads(v);
-	args.out = op_heads(out);
+	args.out = op_heads(to);
 	args.lse = lse_heads(lse);
-	return op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
-			 sizeof(args));
+	err = op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
+			sizeof(args));
+	return err ? err : op_unstage(ops, to, out);
 }
 
 int npuop_attention_paged(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
@@ -203,6 +221,8 @@ int npuop_attention_paged(npuop *ops, const npuop_attention_attr *attr, const np
 	static const char *const names[] = { "k_cache", "v_cache", "table", "lengths" };
 	const npuop_tensor *const tensors[] = { k_cache, v_cache, table, lengths };
 	struct npu_op_attention_args args = { 0 };
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *to = out;
 	npuop_attention_attr own;
 	int err;
 
@@ -218,14 +238,19 @@ int npuop_attention_paged(npuop *ops, const npuop_attention_attr *attr, const np
 		return err;
 	if (!npuop_tensor_elements(q))
 		return 0;
+	if ((err = op_stage_rows(ops, &stage, &q, true)) ||
+	    (err = op_stage_rows(ops, &stage, &to, false)) ||
+	    (err = op_stage_pages(ops, &stage, &table, &lengths)))
+		return err;
 	args.shape = shape_of(&own, q, k_cache->shape[2], table->shape[1] * k_cache->shape[1]);
 	args.q = op_heads(q);
 	args.k = op_cache_heads(k_cache);
 	args.v = op_cache_heads(v_cache);
-	args.out = op_heads(out);
+	args.out = op_heads(to);
 	args.pages = op_pages(table, lengths, k_cache, v_cache);
-	return op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
-			 sizeof(args));
+	err = op_launch(ops, OP_KERNEL_op_attention, forward_blocks(ops, &args.shape), &args,
+			sizeof(args));
+	return err ? err : op_unstage(ops, to, out);
 }
 
 /* What npuop_attention_decode() takes. */
@@ -242,7 +267,7 @@ static int check_rope(npuop *ops, const struct decode *d)
 	if (!d->rope)
 		return 0;
 	if ((err = op_read(ops, "rope", d->rope, OP_TYPE(NPUOP_F32))) ||
-	    (err = op_rank(ops, "rope", d->rope, 2)) || (err = op_inner(ops, "rope", d->rope)))
+	    (err = op_rank(ops, "rope", d->rope, 2)))
 		return err;
 	if (d->rope->shape[1] != d->q->shape[3])
 		return op_fail(ops, NPURT_ERROR_INVALID, "rope: %" PRIu64 " columns, not %" PRIu64,
@@ -316,6 +341,16 @@ static int check_decode(npuop *ops, const struct decode *d)
 	return check_decode_apart(ops, d);
 }
 
+static int stage_decode(npuop *ops, struct op_stage *stage, struct decode *d)
+{
+	const npuop_tensor **const read[] = { &d->q, &d->k, &d->v, &d->rope };
+	int err = op_stage_pages(ops, stage, &d->table, &d->lengths);
+
+	for (size_t i = 0; !err && i < sizeof(read) / sizeof(read[0]); i++)
+		err = op_stage_rows(ops, stage, read[i], true);
+	return err ? err : op_stage_rows(ops, stage, &d->out, false);
+}
+
 static int launch_decode(npuop *ops, const npuop_attention_attr *attr, const struct decode *d)
 {
 	const struct npu_op_attention_decode_args args = {
@@ -344,13 +379,18 @@ int npuop_attention_decode(npuop *ops, const npuop_attention_attr *attr, const n
 			   const npuop_tensor *k_cache, const npuop_tensor *v_cache,
 			   const npuop_tensor *out)
 {
-	const struct decode d = { q, k, v, rope, table, lengths, k_cache, v_cache, out };
+	struct decode d = { q, k, v, rope, table, lengths, k_cache, v_cache, out };
+	struct op_stage stage = { .count = 0 };
 	npuop_attention_attr own;
 	int err;
 
 	if ((err = check_decode(ops, &d)) || (err = take_attr(ops, attr, q->shape[3], &own)))
 		return err;
-	return npuop_tensor_elements(q) ? launch_decode(ops, &own, &d) : 0;
+	if (!npuop_tensor_elements(q))
+		return 0;
+	if ((err = stage_decode(ops, &stage, &d)) || (err = launch_decode(ops, &own, &d)))
+		return err;
+	return op_unstage(ops, d.out, out);
 }
 
 /* The operands of the backward, in the order of its arguments, with their names. */
@@ -401,12 +441,26 @@ static int check_backward(npuop *ops, const npuop_tensor *const t[OPERANDS])
 	return err;
 }
 
+/* All but lse, whose elements are any distance apart. */
+static int stage_backward(npuop *ops, struct op_stage *stage,
+			  const npuop_tensor *const from[OPERANDS], const npuop_tensor *t[OPERANDS])
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < OPERANDS; i++) {
+		t[i] = from[i];
+		if (i != LSE)
+			err = op_stage_rows(ops, stage, &t[i], i < READ);
+	}
+	return err;
+}
+
 /* As many blocks as there is scratch memory for. */
-static int backward_blocks(npuop *ops, struct npu_op_attention_backward_args *args,
-			   uint32_t *blocks)
+static int backward_blocks(npuop *ops, const struct op_stage *stage,
+			   struct npu_op_attention_backward_args *args, uint32_t *blocks)
 {
 	const uint64_t items = (uint64_t)args->shape.batch * args->shape.kv_heads;
-	const uint64_t room = npurt_memory_size(ops->workspace);
+	const uint64_t room = npurt_memory_size(ops->workspace) - stage->used;
 
 	args->scratch_pitch = (npu_op_attention_scratch(&args->shape) + 63) & ~63ULL;
 	*blocks = op_blocks(ops, items, 1);
@@ -414,7 +468,7 @@ static int backward_blocks(npuop *ops, struct npu_op_attention_backward_args *ar
 		*blocks = (uint32_t)(room / args->scratch_pitch);
 	if (!*blocks)
 		*blocks = 1;
-	return op_workspace(ops, *blocks * args->scratch_pitch, &args->scratch);
+	return op_stage_scratch(ops, stage, *blocks * args->scratch_pitch, &args->scratch);
 }
 
 int npuop_attention_backward(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
@@ -425,7 +479,9 @@ int npuop_attention_backward(npuop *ops, const npuop_attention_attr *attr, const
 {
 	const npuop_tensor *const tensors[OPERANDS] = { q,    k,      v,      out,   lse,
 							grad, grad_q, grad_k, grad_v };
+	const npuop_tensor *t[OPERANDS];
 	struct npu_op_attention_backward_args args;
+	struct op_stage stage = { .count = 0 };
 	npuop_attention_attr own;
 	uint32_t blocks;
 	int err;
@@ -434,19 +490,25 @@ int npuop_attention_backward(npuop *ops, const npuop_attention_attr *attr, const
 		return err;
 	if (!npuop_tensor_elements(q) && !npuop_tensor_elements(k))
 		return 0;
+	err = stage_backward(ops, &stage, tensors, t);
+	if (err)
+		return err;
 	args = (struct npu_op_attention_backward_args){
 		.shape = shape_of(&own, q, k->shape[1], k->shape[2]),
-		.q = op_heads(q),
-		.k = op_heads(k),
-		.v = op_heads(v),
-		.out = op_heads(out),
-		.lse = op_heads(lse),
-		.grad = op_heads(grad),
-		.grad_q = op_heads(grad_q),
-		.grad_k = op_heads(grad_k),
-		.grad_v = op_heads(grad_v),
+		.q = op_heads(t[Q]),
+		.k = op_heads(t[K]),
+		.v = op_heads(t[V]),
+		.out = op_heads(t[OUT]),
+		.lse = op_heads(t[LSE]),
+		.grad = op_heads(t[GRAD]),
+		.grad_q = op_heads(t[GRAD_Q]),
+		.grad_k = op_heads(t[GRAD_K]),
+		.grad_v = op_heads(t[GRAD_V]),
 	};
-	err = backward_blocks(ops, &args, &blocks);
-	return err ? err
-		   : op_launch(ops, OP_KERNEL_op_attention_backward, blocks, &args, sizeof(args));
+	err = backward_blocks(ops, &stage, &args, &blocks);
+	if (!err)
+		err = op_launch(ops, OP_KERNEL_op_attention_backward, blocks, &args, sizeof(args));
+	for (size_t i = GRAD_Q; !err && i < OPERANDS; i++)
+		err = op_unstage(ops, t[i], tensors[i]);
+	return err;
 }

@@ -10,7 +10,7 @@ int op_check_cache(npuop *ops, const char *name, const npuop_tensor *t, const np
 	int err;
 
 	if ((err = op_read(ops, name, t, OP_TYPE(like->dtype))) ||
-	    (err = op_check_heads(ops, name, t, 1)))
+	    (err = op_check_heads(ops, name, t, 1)) || (err = op_inner(ops, name, t)))
 		return err;
 	return op_shape(ops, name, t, 4,
 			(const uint64_t[]){ t->shape[0], t->shape[1], t->shape[2],
@@ -44,9 +44,8 @@ int op_check_pages(npuop *ops, const npuop_tensor *table, const npuop_tensor *le
 	    (err = op_rank(ops, "table", table, 2)) ||
 	    (err = op_shape(ops, "table", table, 2,
 			    (const uint64_t[]){ batch, table->shape[1] })) ||
-	    (err = op_inner(ops, "table", table)) ||
 	    (err = op_read(ops, "lengths", lengths, OP_TYPE(NPUOP_S32))) ||
-	    (err = op_vector(ops, "lengths", lengths, batch)))
+	    (err = op_shape(ops, "lengths", lengths, 1, &batch)))
 		return err;
 	if (k_cache->shape[0] > UINT32_MAX)
 		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "k_cache: %" PRIu64 " pages",
@@ -56,6 +55,14 @@ int op_check_pages(npuop *ops, const npuop_tensor *table, const npuop_tensor *le
 			       "table: %" PRIu64 " pages, of more than %u positions",
 			       table->shape[1], NPU_OP_ATTENTION_POSITIONS);
 	return 0;
+}
+
+int op_stage_pages(npuop *ops, struct op_stage *stage, const npuop_tensor **table,
+		   const npuop_tensor **lengths)
+{
+	int err = op_stage_rows(ops, stage, table, true);
+
+	return err ? err : op_stage_rows(ops, stage, lengths, true);
 }
 
 struct npu_op_pages op_pages(const npuop_tensor *table, const npuop_tensor *lengths,
@@ -133,9 +140,14 @@ int npuop_cache_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
 		       const npuop_tensor *k_cache, const npuop_tensor *v_cache)
 {
 	struct npu_op_cache_append_args args = { 0 };
+	struct op_stage stage = { .count = 0 };
 	int err = op_check_append(ops, k, v, table, lengths, k_cache, v_cache);
 
 	if (err || !npuop_tensor_elements(k))
+		return err;
+	if ((err = op_stage_rows(ops, &stage, &k, true)) ||
+	    (err = op_stage_rows(ops, &stage, &v, true)) ||
+	    (err = op_stage_pages(ops, &stage, &table, &lengths)))
 		return err;
 	args.k = op_new_heads(k);
 	args.v = op_new_heads(v);

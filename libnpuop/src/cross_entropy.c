@@ -3,6 +3,7 @@
 #include <npu_op_cross_entropy.h>
 
 #include "rows.h"
+#include "stage.h"
 
 #define LEAST 8192 /* elements that are worth a block */
 
@@ -12,7 +13,7 @@ static int check(npuop *ops, const npuop_tensor *logits, const npuop_tensor *lab
 	int err;
 
 	if ((err = op_read(ops, "logits", logits, OP_FLOATS)) ||
-	    (err = op_rank(ops, "logits", logits, 2)) || (err = op_inner(ops, "logits", logits)) ||
+	    (err = op_rank(ops, "logits", logits, 2)) ||
 	    (err = op_rows_check_cols(ops, "logits", logits)) ||
 	    (err = op_read(ops, "labels", labels, OP_TYPE(NPUOP_S32))) ||
 	    (err = op_shape(ops, "labels", labels, 1, logits->shape)))
@@ -23,7 +24,7 @@ static int check(npuop *ops, const npuop_tensor *logits, const npuop_tensor *lab
 		     (err = op_apart(ops, "loss", loss, "labels", labels))))
 		return err;
 	if (grad && ((err = op_write(ops, "grad", grad, OP_TYPE(logits->dtype))) ||
-		     (err = op_rows_check(ops, "grad", grad, "logits", logits)) ||
+		     (err = op_same(ops, "grad", grad, "logits", logits)) ||
 		     (err = op_in_place(ops, "grad", grad, "logits", logits)) ||
 		     (err = op_apart(ops, "grad", grad, "labels", labels)) ||
 		     (loss && (err = op_apart(ops, "grad", grad, "loss", loss)))))
@@ -37,19 +38,25 @@ int npuop_cross_entropy(npuop *ops, const npuop_tensor *logits, const npuop_tens
 			const npuop_tensor *loss, float grad_scale, const npuop_tensor *grad)
 {
 	struct npu_op_cross_entropy_args args = { .scale = grad_scale };
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *to = grad;
 	int err = check(ops, logits, labels, loss, grad);
 
 	if (err || !npuop_tensor_elements(logits))
+		return err;
+	if ((err = op_stage_rows(ops, &stage, &logits, true)) ||
+	    (err = op_stage_rows(ops, &stage, &to, false)))
 		return err;
 	op_rows(&args.outer,
 		(const struct op_rows_operand[]){ { logits, &args.logits },
 						  { labels, &args.labels },
 						  { loss, &args.loss },
-						  { grad, &args.grad } },
+						  { to, &args.grad } },
 		4);
 	args.cols = (uint32_t)logits->shape[1];
 	args.dtype = logits->dtype;
-	return op_launch(ops, OP_KERNEL_op_cross_entropy,
-			 op_rows_blocks(ops, args.outer.rows, args.cols, LEAST), &args,
-			 sizeof(args));
+	err = op_launch(ops, OP_KERNEL_op_cross_entropy,
+			op_rows_blocks(ops, args.outer.rows, args.cols, LEAST), &args,
+			sizeof(args));
+	return err ? err : op_unstage(ops, to, grad);
 }

@@ -268,10 +268,9 @@ static int backward(npuop *ops, const struct norm *n, uint32_t flags, const npuo
 	chunks = (args.outer.rows + args.chunk - 1) / args.chunk;
 	partial_bytes = chunks * cols * 4;
 	if (out->gamma || out->beta) {
-		err = op_workspace(ops, stage.used + 2 * partial_bytes, &args.partial);
+		err = op_stage_scratch(ops, &stage, 2 * partial_bytes, &args.partial);
 		if (err)
 			return err;
-		args.partial += stage.used;
 	}
 	if (chunks)
 		err = op_launch(ops, OP_KERNEL_op_norm_backward, op_blocks(ops, chunks, 1), &args,

@@ -6,20 +6,19 @@
 #include <npu_op_rope.h>
 
 #include "rows.h"
+#include "stage.h"
 
 #define LEAST 8192 /* elements that are worth a block */
 
 static int check_view(npuop *ops, const char *name, const npuop_tensor *t)
 {
-	int err;
+	int err = op_rank(ops, name, t, 4);
 
-	if ((err = op_rank(ops, name, t, 4)) || (err = op_inner(ops, name, t)))
-		return err;
-	if (t->shape[1] > 1 && t->stride[1] > UINT32_MAX / 4)
-		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
-			       "%s: positions that are %" PRIu64 " elements apart", name,
-			       t->stride[1]);
-	return 0;
+	if (!err && t->shape[1] > 1 && t->stride[1] > UINT32_MAX / 4)
+		err = op_fail(ops, NPURT_ERROR_UNSUPPORTED,
+			      "%s: positions that are %" PRIu64 " elements apart", name,
+			      t->stride[1]);
+	return err;
 }
 
 static int check(npuop *ops, const npuop_tensor *x, const npuop_tensor *position,
@@ -46,6 +45,17 @@ static int check(npuop *ops, const npuop_tensor *x, const npuop_tensor *position
 	return 0;
 }
 
+static int check_angles(npuop *ops, float base, uint32_t flags)
+{
+	const uint32_t unknown = flags & ~(NPUOP_ROPE_INVERSE | NPUOP_ROPE_INTERLEAVED);
+
+	if (unknown)
+		return op_fail(ops, NPURT_ERROR_INVALID, "flags has unknown bits 0x%x", unknown);
+	if (!(base >= 1) || isinf(base))
+		return op_fail(ops, NPURT_ERROR_INVALID, "base: %g is not 1 or more", (double)base);
+	return 0;
+}
+
 static struct npu_op_rope_view view_of(const npuop_tensor *t)
 {
 	const uint64_t bytes = npuop_dtype_bytes(t->dtype, 1);
@@ -62,20 +72,20 @@ int npuop_rope(npuop *ops, const npuop_tensor *x, const npuop_tensor *position, 
 	       uint32_t flags, const npuop_tensor *out)
 {
 	struct npu_op_rope_args args;
-	int err = check(ops, x, position, out);
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *to = out;
+	int err;
 
-	if (err)
+	if ((err = check(ops, x, position, out)) || (err = check_angles(ops, base, flags)))
 		return err;
-	if (flags & ~(NPUOP_ROPE_INVERSE | NPUOP_ROPE_INTERLEAVED))
-		return op_fail(ops, NPURT_ERROR_INVALID, "flags has unknown bits 0x%x",
-			       flags & ~(NPUOP_ROPE_INVERSE | NPUOP_ROPE_INTERLEAVED));
-	if (!(base >= 1) || isinf(base))
-		return op_fail(ops, NPURT_ERROR_INVALID, "base: %g is not 1 or more", (double)base);
 	if (!npuop_tensor_elements(x))
 		return 0;
+	if ((err = op_stage_rows(ops, &stage, &x, true)) ||
+	    (err = op_stage_rows(ops, &stage, &to, false)))
+		return err;
 	args = (struct npu_op_rope_args){
 		.x = view_of(x),
-		.out = view_of(out),
+		.out = view_of(to),
 		.position = op_address(position),
 		.position_batch = position ? position->stride[0] * 4 : 0,
 		.position_stride = position ? position->stride[1] * 4 : 0,
@@ -88,6 +98,7 @@ int npuop_rope(npuop *ops, const npuop_tensor *x, const npuop_tensor *position, 
 		.flags = (flags & NPUOP_ROPE_INVERSE ? NPU_OP_ROPE_INVERSE : 0) |
 			 (flags & NPUOP_ROPE_INTERLEAVED ? NPU_OP_ROPE_INTERLEAVED : 0),
 	};
-	return op_launch(ops, OP_KERNEL_op_rope, op_blocks(ops, npuop_tensor_elements(x), LEAST),
-			 &args, sizeof(args));
+	err = op_launch(ops, OP_KERNEL_op_rope, op_blocks(ops, npuop_tensor_elements(x), LEAST),
+			&args, sizeof(args));
+	return err ? err : op_unstage(ops, to, out);
 }

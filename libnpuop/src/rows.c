@@ -59,14 +59,6 @@ uint32_t op_rows_blocks(const npuop *ops, uint64_t rows, uint64_t cols, uint64_t
 	return op_blocks(ops, rows, cols < least ? least / cols : 1);
 }
 
-int op_rows_check(npuop *ops, const char *name, const npuop_tensor *tensor, const char *like_name,
-		  const npuop_tensor *like)
-{
-	int err = op_same(ops, name, tensor, like_name, like);
-
-	return err ? err : op_inner(ops, name, tensor);
-}
-
 int op_rows_check_cols(npuop *ops, const char *name, const npuop_tensor *tensor)
 {
 	if (op_rows_cols(tensor) <= UINT32_MAX)

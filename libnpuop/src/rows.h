@@ -28,10 +28,6 @@ void op_rows(struct npu_op_outer *outer, const struct op_rows_operand *operands,
 /* op_rows_blocks() - blocks for rows of @cols elements, about @least elements a block. */
 uint32_t op_rows_blocks(const npuop *ops, uint64_t rows, uint64_t cols, uint64_t least);
 
-/* op_rows_check() - has @tensor the shape of @like, and a dense last dimension? */
-int op_rows_check(npuop *ops, const char *name, const npuop_tensor *tensor, const char *like_name,
-		  const npuop_tensor *like);
-
 /* op_rows_check_cols() - may rows be as long as those of @tensor? */
 int op_rows_check_cols(npuop *ops, const char *name, const npuop_tensor *tensor);
 

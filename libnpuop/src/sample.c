@@ -6,6 +6,7 @@
 #include <npu_op_sample.h>
 
 #include "rows.h"
+#include "stage.h"
 
 #define CLASSES (1u << 24) /* their number is exact in fp32 */
 
@@ -17,9 +18,8 @@ static int check_rows(npuop *ops, const char *name, const npuop_tensor *t, const
 	int err;
 
 	like.shape[x->rank - 1] = cols;
-	if ((err = op_shape(ops, name, t, x->rank, like.shape)) || (err = op_inner(ops, name, t)))
-		return err;
-	return op_apart(ops, name, t, "x", x);
+	err = op_shape(ops, name, t, x->rank, like.shape);
+	return err ? err : op_apart(ops, name, t, "x", x);
 }
 
 static int check_top_k(npuop *ops, const npuop_tensor *x, const npuop_tensor *values,
@@ -28,8 +28,7 @@ static int check_top_k(npuop *ops, const npuop_tensor *x, const npuop_tensor *va
 	uint64_t k;
 	int err;
 
-	if ((err = op_read(ops, "x", x, OP_FLOATS)) || (err = op_inner(ops, "x", x)) ||
-	    (err = op_rows_check_cols(ops, "x", x)) ||
+	if ((err = op_read(ops, "x", x, OP_FLOATS)) || (err = op_rows_check_cols(ops, "x", x)) ||
 	    (err = op_write(ops, "values", values, OP_TYPE(x->dtype))) ||
 	    (err = op_write(ops, "index", index, OP_TYPE(NPUOP_S32))))
 		return err;
@@ -53,19 +52,28 @@ int npuop_top_k(npuop *ops, const npuop_tensor *x, const npuop_tensor *values,
 		const npuop_tensor *index)
 {
 	struct npu_op_top_k_args args = { 0 };
+	struct op_stage stage = { .count = 0 };
+	const npuop_tensor *to = values, *to_index = index;
 	int err = check_top_k(ops, x, values, index);
 
 	if (err || !npuop_tensor_elements(values))
 		return err;
+	if ((err = op_stage_rows(ops, &stage, &x, true)) ||
+	    (err = op_stage_rows(ops, &stage, &to, false)) ||
+	    (err = op_stage_rows(ops, &stage, &to_index, false)))
+		return err;
 	op_rows(&args.outer,
 		(const struct op_rows_operand[]){
-			{ x, &args.x }, { values, &args.values }, { index, &args.index } },
+			{ x, &args.x }, { to, &args.values }, { to_index, &args.index } },
 		3);
 	args.cols = (uint32_t)op_rows_cols(x);
 	args.k = (uint32_t)op_rows_cols(values);
 	args.dtype = x->dtype;
-	return op_launch(ops, OP_KERNEL_op_top_k, op_blocks(ops, args.outer.rows, 1), &args,
-			 sizeof(args));
+	if ((err = op_launch(ops, OP_KERNEL_op_top_k, op_blocks(ops, args.outer.rows, 1), &args,
+			     sizeof(args))) ||
+	    (err = op_unstage(ops, to, values)))
+		return err;
+	return op_unstage(ops, to_index, index);
 }
 
 static int check_sample(npuop *ops, const npuop_sample_attr *attr, const npuop_tensor *logits,
@@ -74,7 +82,7 @@ static int check_sample(npuop *ops, const npuop_sample_attr *attr, const npuop_t
 	int err;
 
 	if ((err = op_read(ops, "logits", logits, OP_FLOATS)) ||
-	    (err = op_rank(ops, "logits", logits, 2)) || (err = op_inner(ops, "logits", logits)) ||
+	    (err = op_rank(ops, "logits", logits, 2)) ||
 	    (err = op_write(ops, "index", index, OP_TYPE(NPUOP_S32))) ||
 	    (err = op_shape(ops, "index", index, 1, logits->shape)) ||
 	    (err = op_apart(ops, "index", index, "logits", logits)))
@@ -105,12 +113,16 @@ int npuop_sample(npuop *ops, const npuop_sample_attr *attr, const npuop_tensor *
 		 const npuop_tensor *index)
 {
 	struct npu_op_sample_args args = { 0 };
+	struct op_stage stage = { .count = 0 };
 	npuop_sample_attr own;
 	int err = op_take(ops, "npuop_sample_attr", 0, &own, sizeof(own), attr);
 
 	if (!err)
 		err = check_sample(ops, &own, logits, index);
 	if (err || !npuop_tensor_elements(logits))
+		return err;
+	err = op_stage_rows(ops, &stage, &logits, true);
+	if (err)
 		return err;
 	op_rows(&args.outer,
 		(const struct op_rows_operand[]){ { logits, &args.logits },

@@ -19,7 +19,15 @@ int op_stage(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bo
 
 int op_stage_rows(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bool read)
 {
-	return op_has_rows(*tensor) ? 0 : op_stage(ops, stage, tensor, read);
+	return !*tensor || op_has_rows(*tensor) ? 0 : op_stage(ops, stage, tensor, read);
+}
+
+int op_stage_scratch(npuop *ops, const struct op_stage *stage, uint64_t bytes, uint64_t *address)
+{
+	int err = op_workspace(ops, stage->used + bytes, address);
+
+	*address += stage->used;
+	return err;
 }
 
 int op_unstage(npuop *ops, const npuop_tensor *staged, const npuop_tensor *tensor)

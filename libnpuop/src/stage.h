@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-#define OP_STAGED 3 /* operands of an operator, at most */
+#define OP_STAGED 8 /* operands of an operator, at most */
 
 /**
  * struct op_stage - the copies of an operator's operands
@@ -20,8 +20,14 @@ struct op_stage {
 /* op_stage() - put a dense tensor in the place of *@tensor, with its elements if it is @read */
 int op_stage(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bool read);
 
-/* op_stage_rows() - the same, where the elements of the last dimension are no neighbours */
+/*
+ * op_stage_rows() - the same, where the elements of the last dimension are no neighbours; *@tensor
+ * may be NULL
+ */
 int op_stage_rows(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bool read);
+
+/* op_stage_scratch() - the address of @bytes of the workspace behind the copies */
+int op_stage_scratch(npuop *ops, const struct op_stage *stage, uint64_t bytes, uint64_t *address);
 
 /* op_unstage() - bring a result from where the kernel has put it to @tensor */
 int op_unstage(npuop *ops, const npuop_tensor *staged, const npuop_tensor *tensor);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "op_test.h"
 
+#define PATTERN 0xa5 /* what memory has between the elements of a view */
+
 struct op_fixture fx;
 
 static unsigned int points, failures;
@@ -124,10 +126,12 @@ void tensor_free(npuop_tensor *tensor)
 	tensor->memory = NULL;
 }
 
-npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape, bool repeats)
+/* @stride: the least one */
+static npuop_tensor random_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
+				uint64_t stride, bool repeats)
 {
 	npuop_tensor t = { .dtype = dtype, .rank = rank }, all;
-	uint64_t stride = rnd_below(8) ? 1 : 2, order[NPUOP_MAX_RANK];
+	uint64_t order[NPUOP_MAX_RANK];
 
 	for (uint32_t i = 0; i < rank; i++)
 		order[i] = i;
@@ -151,12 +155,33 @@ npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *
 	return t;
 }
 
+npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape, bool repeats)
+{
+	return random_view(dtype, rank, shape, rnd_below(8) ? 1 : 2, repeats);
+}
+
+static void randomize(const npuop_tensor *t)
+{
+	for (uint64_t i = 0; i < npuop_tensor_elements(t); i++)
+		tensor_set(t, i, t->dtype <= NPUOP_BF16 ? rnd_uniform() : (double)(int32_t)rnd());
+}
+
 npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
 {
 	npuop_tensor t = tensor_new(dtype, rank, shape);
 
-	for (uint64_t i = 0; i < npuop_tensor_elements(&t); i++)
-		tensor_set(&t, i, dtype <= NPUOP_BF16 ? rnd_uniform() : (double)(int32_t)rnd());
+	randomize(&t);
+	return t;
+}
+
+npuop_tensor tensor_any(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
+{
+	npuop_tensor t;
+
+	if (rnd_below(2))
+		return tensor_random(dtype, rank, shape);
+	t = tensor_view(dtype, rank, shape, false);
+	randomize(&t);
 	return t;
 }
 
@@ -251,6 +276,47 @@ static void set(void *at, enum npuop_dtype dtype, uint64_t i, double value)
 	}
 }
 
+static uint64_t element_bytes(const npuop_tensor *t)
+{
+	return npuop_dtype_bytes(t->dtype, 2) / 2;
+}
+
+static uint8_t *element(const npuop_tensor *t, uint64_t index)
+{
+	return host(t) + place(t, index) * element_bytes(t);
+}
+
+npuop_tensor tensor_strided(const npuop_tensor *tensor)
+{
+	npuop_tensor t;
+
+	for (;;) {
+		t = random_view(tensor->dtype, tensor->rank, tensor->shape, 1 + rnd_below(3),
+				false);
+		if (t.rank && t.stride[t.rank - 1] != 1)
+			break;
+		tensor_free(&t);
+	}
+	memset(host(&t) - t.offset, PATTERN, npurt_memory_size(t.memory));
+	for (uint64_t i = 0; i < npuop_tensor_elements(&t); i++)
+		memcpy(element(&t, i), element(tensor, i), element_bytes(&t));
+	return t;
+}
+
+bool gaps_kept(const npuop_tensor *strided)
+{
+	const uint64_t size = npurt_memory_size(strided->memory);
+	const uint8_t *all = host(strided) - strided->offset;
+	bool *inside = calloc(size, sizeof(*inside)), kept = true;
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(strided); i++)
+		memset(inside + (element(strided, i) - all), true, element_bytes(strided));
+	for (uint64_t i = 0; i < size; i++)
+		kept = kept && (inside[i] || all[i] == PATTERN);
+	free(inside);
+	return kept;
+}
+
 double tensor_get(const npuop_tensor *tensor, uint64_t index)
 {
 	return get(host(tensor), tensor->dtype, place(tensor, index));
@@ -312,10 +378,8 @@ bool close_to(const npuop_tensor *tensor, const double *want, double absolute, d
 
 bool same_bits(const npuop_tensor *a, const npuop_tensor *b)
 {
-	const uint64_t bytes = npuop_dtype_bytes(a->dtype, 2) / 2;
-
 	for (uint64_t i = 0; i < npuop_tensor_elements(a); i++)
-		if (memcmp(host(a) + place(a, i) * bytes, host(b) + place(b, i) * bytes, bytes))
+		if (memcmp(element(a, i), element(b, i), element_bytes(a)))
 			return false;
 	return true;
 }

@@ -76,6 +76,16 @@ npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t
 npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
 			 bool repeats);
 
+/*
+ * tensor_strided() - the elements of @tensor in a random view whose last stride is not 1;
+ * gaps_kept() - is what lies between them as it was?
+ */
+npuop_tensor tensor_strided(const npuop_tensor *tensor);
+bool gaps_kept(const npuop_tensor *strided);
+
+/* tensor_any() - random elements as tensor_random() has, dense or in a view of any strides */
+npuop_tensor tensor_any(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
+
 /* tensor_get(), tensor_set() - element by its index in row-major order of the view. */
 double tensor_get(const npuop_tensor *tensor, uint64_t index);
 void tensor_set(const npuop_tensor *tensor, uint64_t index, double value);

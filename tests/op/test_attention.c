@@ -42,7 +42,7 @@ static npuop_tensor any_heads(enum npuop_dtype dtype, uint64_t batch, uint64_t h
 {
 	if (rnd_below(2))
 		return heads_last(dtype, batch, heads, positions, dim);
-	return tensor_random(dtype, SHAPE(batch, heads, positions, dim));
+	return tensor_any(dtype, SHAPE(batch, heads, positions, dim));
 }
 
 static void attention_new(struct attention *a)
@@ -625,6 +625,7 @@ static void test_refused(void)
 	const npuop_tensor page =
 		npuop_tensor_dense(cache.memory, 0, NPUOP_F32, SHAPE(2, 1, 4, 16));
 	const npuop_tensor turned = npuop_tensor_transpose(&q, 2, 3);
+	const npuop_tensor columns = npuop_tensor_transpose(&v_cache, 2, 3);
 	const npuop_attention_attr bad = { .size = sizeof(bad), .flags = 8 };
 
 	REFUSED(npuop_attention(fx.ops, NULL, NULL, &q, &q, &out, NULL), "q is NULL");
@@ -632,7 +633,7 @@ static void test_refused(void)
 	REFUSED(npuop_attention(fx.ops, NULL, &q, &k, &k, &out, NULL), "k: 3 heads");
 	REFUSED(npuop_attention(fx.ops, NULL, &q, &half, &q, &out, NULL), "k: F16");
 	REFUSED(npuop_attention(fx.ops, NULL, &q, &q, &k, &out, NULL), "v: shape");
-	REFUSED(npuop_attention(fx.ops, NULL, &turned, &q, &q, &out, NULL), "q: ");
+	REFUSED(npuop_attention(fx.ops, NULL, &turned, &q, &q, &out, NULL), "k: shape");
 	REFUSED(npuop_attention(fx.ops, NULL, &out, &q, &q, &q, NULL), "out lies over k");
 	REFUSED(npuop_attention(fx.ops, NULL, &q, &q, &q, &out, &lse), "lse: shape");
 	REFUSED(npuop_attention(fx.ops, &bad, &q, &q, &q, &out, NULL),
@@ -641,7 +642,11 @@ static void test_refused(void)
 		"lengths: shape");
 	REFUSED(npuop_attention_paged(fx.ops, NULL, &q, &q, &q, &table, &lengths, &out),
 		"k: 8 heads");
+	REFUSED(npuop_attention_paged(fx.ops, NULL, &q, &columns, &cache, &table, &lengths, &out),
+		"k_cache: the last dimension");
 	REFUSED(npuop_cache_append(fx.ops, &k, &k, &table, &lengths, &cache, &cache), "k: shape");
+	REFUSED(npuop_cache_append(fx.ops, &new, &new, &table, &lengths, &cache, &columns),
+		"v_cache: the last dimension");
 	REFUSED(npuop_cache_append(fx.ops, &new, &new, &table, &lengths, &cache, &cache),
 		"k_cache lies over v_cache");
 	REFUSED(npuop_cache_append(fx.ops, &page, &new, &table, &lengths, &cache, &v_cache),

@@ -36,9 +36,9 @@ static void test_top_k(uint32_t round)
 	static const uint64_t widths[] = { 1, 5, 64, 300, 16384, 16385, 40000 };
 	const uint64_t cols = widths[round % COUNT(widths)], rows = 1 + rnd_below(3);
 	const uint64_t k = 1 + rnd_below(cols < 50 ? cols : 50);
-	npuop_tensor x = tensor_random(types[round % 3], SHAPE(rows, cols));
-	npuop_tensor value = tensor_new(x.dtype, SHAPE(rows, k));
-	npuop_tensor index = tensor_new(NPUOP_S32, SHAPE(rows, k));
+	npuop_tensor x = tensor_any(types[round % 3], SHAPE(rows, cols));
+	npuop_tensor value = tensor_any(x.dtype, SHAPE(rows, k));
+	npuop_tensor index = tensor_any(NPUOP_S32, SHAPE(rows, k));
 	double *v, *want = numbers(rows * k), *want_index = numbers(rows * k);
 	uint64_t places[50];
 
@@ -105,8 +105,8 @@ static void probabilities(const double *x, uint64_t n, const npuop_sample_attr *
 static void check_draws(const npuop_sample_attr *attr, uint64_t draws, uint64_t cols,
 			const char *what)
 {
-	npuop_tensor row = tensor_random(NPUOP_F32, SHAPE(1, cols)), x = row;
-	npuop_tensor index = tensor_new(NPUOP_S32, SHAPE(draws));
+	npuop_tensor row = tensor_any(NPUOP_F32, SHAPE(1, cols)), x = row;
+	npuop_tensor index = tensor_any(NPUOP_S32, SHAPE(draws));
 	double *v, *p = numbers(cols), *count = numbers(cols), drawn = 0, due = 0;
 	bool pass = true;
 

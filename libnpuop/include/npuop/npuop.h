@@ -310,8 +310,8 @@ int npuop_cache_append(npuop *ops, const npuop_tensor *k, const npuop_tensor *v,
  * new position of each sequence
  * @q: [batch, heads, 1, dim]; dim is a multiple of 16, and heads at most 32 kv heads
  * @k: [batch, 1, kv heads, dim]; @v: likewise
- * @rope: [positions, dim] F32, dense rows: of each position the cosines of dim / 2 angles, then
- *	their sines; of as many positions as the table has pages for. NULL: nothing turns.
+ * @rope: [positions, dim] F32: of each position the cosines of dim / 2 angles, then their sines;
+ *	of as many positions as the table has pages for. NULL: nothing turns.
  * @lengths: [batch] S32: of each sequence with the new position; of length 0: zeros
  */
 int npuop_attention_decode(npuop *ops, const npuop_attention_attr *attr, const npuop_tensor *q,
