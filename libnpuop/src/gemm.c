@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gemm.h"
+#include "stage.h"
 
 #define DIMS NPU_OP_GEMM_BATCH
 #define MOST INT32_MAX /* of m, n and k */
@@ -13,18 +14,20 @@ _Static_assert(NPUOP_MAX_RANK - 2 <= DIMS, "a batch has more dimensions than the
 
 /*
  * A matrix of each product as the kernel sees it: rows of neighbours, @ld bytes apart, along its
- * first dimension or, if it is @turned, along its second.
+ * first dimension or, if it is @turned, along its second. One that has neither is @staged, a dense
+ * one takes its place.
  */
 struct matrix {
 	const char *name;
 	const npuop_tensor *tensor;
 	uint64_t ld;
-	bool turned;
+	bool turned, staged;
 	uint64_t stride[DIMS]; /* bytes from product to product, innermost dimension first */
 };
 
 struct product {
 	npuop *ops;
+	struct op_stage *stage;
 	npuop_gemm_attr attr;
 	struct matrix a, b, c, pre, scale; /* the last of S4's groups */
 	uint64_t batch[DIMS];
@@ -43,29 +46,31 @@ static uint64_t bytes_of(const struct matrix *x, uint64_t elements)
 	return npuop_dtype_bytes(x->tensor->dtype, elements);
 }
 
+static int take_form(npuop *ops, struct matrix *x, bool turned)
+{
+	x->turned = turned;
+	x->ld = bytes_of(x, x->tensor->stride[x->tensor->rank - 2 + turned]);
+	if (extents(x)[turned] > 1 && x->ld > UINT32_MAX)
+		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: rows more than 4 GiB apart",
+			       x->name);
+	return 0;
+}
+
 /* Which way round is it stored? */
 static int find_form(npuop *ops, struct matrix *x)
 {
 	const uint64_t *shape = extents(x), *stride = x->tensor->stride + x->tensor->rank - 2;
 	const bool column = shape[1] == 1 && stride[0] == 1;
 
-	if (stride[1] == 1 && !column)
-		x->turned = false;
-	else if (stride[0] == 1)
-		x->turned = true;
-	else if (shape[0] > 1 && shape[1] > 1)
-		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
-			       "%s: neither of the last two strides is 1", x->name);
-	else
-		x->turned = shape[1] > 1;
-	x->ld = bytes_of(x, stride[x->turned]);
-	if (shape[x->turned] > 1 && x->ld > UINT32_MAX)
-		return op_fail(ops, NPURT_ERROR_UNSUPPORTED, "%s: rows more than 4 GiB apart",
-			       x->name);
 	if (shape[0] > MOST || shape[1] > MOST)
 		return op_fail(ops, NPURT_ERROR_UNSUPPORTED,
 			       "%s: a dimension of more than 2^31 - 1", x->name);
-	return 0;
+	if (stride[1] == 1 && !column)
+		return take_form(ops, x, false);
+	if (stride[0] == 1)
+		return take_form(ops, x, true);
+	x->staged = shape[0] > 1 && shape[1] > 1;
+	return x->staged ? 0 : take_form(ops, x, shape[1] > 1);
 }
 
 static int take_matrix(npuop *ops, struct matrix *x, uint32_t types, bool written)
@@ -168,9 +173,11 @@ static int check_pre(struct product *p)
 	err = take_matrix(p->ops, &p->pre, OP_TYPE(p->c.tensor->dtype), true);
 	if (!err)
 		err = op_same(p->ops, "pre", p->attr.pre, "c", p->c.tensor);
-	if (!err && p->pre.turned != p->c.turned)
-		err = op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
-			      "pre: transposed, and c is not, or the other way round");
+	if (p->c.staged || p->pre.staged || p->c.turned != p->pre.turned) {
+		/* The kernel writes both the same way. */
+		p->c.staged |= p->c.turned;
+		p->pre.staged |= p->pre.turned;
+	}
 	return err ? err : take_batch(p, &p->pre);
 }
 
@@ -202,7 +209,6 @@ static int check_group_scales(struct product *p)
 {
 	const npuop_tensor *scale = p->attr.scale_b;
 	const uint64_t group = p->attr.group;
-	const uint64_t *stride;
 	int err;
 
 	p->scale = (struct matrix){ .name = "scale_b", .tensor = scale };
@@ -217,18 +223,14 @@ static int check_group_scales(struct product *p)
 		err = check_extent(p->ops, &p->scale, 0, p->k / group);
 	if (!err)
 		err = check_extent(p->ops, &p->scale, 1, p->n);
-	if (!err && !p->b.turned)
-		err = op_inner(p->ops, "scale_b", scale);
 	if (!err)
 		err = take_batch(p, &p->scale);
 	if (err)
 		return err;
-	stride = scale->stride + scale->rank - 2;
-	if (p->n > 1 && stride[1] > UINT32_MAX / sizeof(float))
+	p->scale.staged = !p->b.turned && !op_has_rows(scale);
+	if (p->n > 1 && scale->stride[scale->rank - 1] > UINT32_MAX / sizeof(float))
 		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
 			       "scale_b: columns more than 4 GiB apart");
-	p->args.scale_row = stride[0] * sizeof(float);
-	p->args.scale_col = stride[1] * sizeof(float);
 	p->args.group = p->attr.group;
 	return 0;
 }
@@ -242,6 +244,9 @@ static int check_s4(struct product *p)
 
 	for (uint32_t i = 0; i + 2 < b->rank; i++)
 		whole &= b->shape[i] <= 1 || b->stride[i] % 2 == 0;
+	if (p->b.staged)
+		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
+			       "b: neither of the last two strides of S4 is 1");
 	if (!whole)
 		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
 			       "b: rows of S4 that are an odd number of elements apart");
@@ -402,6 +407,12 @@ static void fill_args(struct product *p)
 	args->a = op_address(p->a.tensor);
 	args->b = op_address(p->b.tensor);
 	args->scale_s4 = op_address(p->scale.tensor);
+	if (p->scale.tensor) {
+		const uint64_t *stride = p->scale.tensor->stride + p->scale.tensor->rank - 2;
+
+		args->scale_row = stride[0] * sizeof(float);
+		args->scale_col = stride[1] * sizeof(float);
+	}
 	args->lda = p->a.ld;
 	args->ldb = p->b.ld;
 	args->out.c = op_address(p->c.tensor);
@@ -481,22 +492,25 @@ static bool normalizes(const struct product *p, const npuop_tensor *a)
 	       op_gemm_norm_fits(p->m, p->k);
 }
 
-/* The workspace gets the normalised rows, all other operands stay. */
-static int normalize_first(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
-			   const npuop_tensor *b, const npuop_tensor *c)
+static int run(npuop *ops, struct op_stage *stage, const npuop_gemm_attr *attr,
+	       const npuop_tensor *a, const npuop_tensor *b, const npuop_tensor *c);
+
+/*
+ * The workspace gets the normalised rows, all other operands stay. The norm may use its begin as
+ * well, for nothing but these rows: it comes before all other copies.
+ */
+static int normalize_first(struct product *p, const npuop_tensor *a, const npuop_tensor *b,
+			   const npuop_tensor *c)
 {
-	const npuop_tensor rows =
-		npuop_tensor_dense(ops->workspace, 0, a->dtype, a->rank, a->shape);
-	npuop_gemm_attr rest = *attr;
-	uint64_t address;
-	int err =
-		op_workspace(ops, npuop_dtype_bytes(a->dtype, npuop_tensor_elements(a)), &address);
+	const npuop_tensor *rows = a;
+	npuop_gemm_attr rest = p->attr;
+	int err = op_stage(p->ops, p->stage, &rows, false);
 
 	rest.flags &= ~NPUOP_GEMM_RMS_NORM;
 	rest.gamma = NULL;
 	if (!err)
-		err = npuop_rms_norm(ops, a, attr->gamma, attr->eps, &rows, NULL);
-	return err ? err : npuop_gemm(ops, &rest, &rows, b, c);
+		err = npuop_rms_norm(p->ops, a, p->attr.gamma, p->attr.eps, rows, NULL);
+	return err ? err : run(p->ops, p->stage, &rest, rows, b, c);
 }
 
 static int launch(struct product *p, const npuop_tensor *a, const npuop_tensor *b,
@@ -506,15 +520,61 @@ static int launch(struct product *p, const npuop_tensor *a, const npuop_tensor *
 	const bool thin = !is_s4(p) && op_gemm_is_thin(&p->args);
 
 	if (norm && !(thin && normalizes(p, a)))
-		return normalize_first(p->ops, &p->attr, a, b, c);
+		return normalize_first(p, a, b, c);
 	return thin ? launch_thin(p, norm) : launch_tiles(p);
 }
 
-int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
-	       const npuop_tensor *b, const npuop_tensor *c)
+static int check(struct product *p)
+{
+	int err = check_types(p);
+
+	if (!err)
+		err = check_extents(p);
+	if (!err)
+		err = check_batches(p);
+	if (!err)
+		err = check_attr(p);
+	if (!err)
+		err = check_norm(p);
+	if (!err)
+		err = check_pre(p);
+	return err ? err : check_apart(p);
+}
+
+static bool any_staged(const struct product *p)
+{
+	return p->a.staged || p->b.staged || p->c.staged || p->pre.staged || p->scale.staged;
+}
+
+static int stage_matrix(struct product *p, struct matrix *x, bool read)
+{
+	int err;
+
+	if (!x->staged)
+		return 0;
+	if ((err = op_stage(p->ops, p->stage, &x->tensor, read)) ||
+	    (err = take_form(p->ops, x, false)))
+		return err;
+	return take_batch(p, x);
+}
+
+static int stage_all(struct product *p)
+{
+	int err;
+
+	if ((err = stage_matrix(p, &p->a, true)) || (err = stage_matrix(p, &p->b, true)) ||
+	    (err = stage_matrix(p, &p->c, p->attr.flags & NPUOP_GEMM_ACCUMULATE)) ||
+	    (err = stage_matrix(p, &p->pre, false)))
+		return err;
+	return stage_matrix(p, &p->scale, true);
+}
+
+static int run(npuop *ops, struct op_stage *stage, const npuop_gemm_attr *attr,
+	       const npuop_tensor *a, const npuop_tensor *b, const npuop_tensor *c)
 {
 	struct product p = {
 		.ops = ops,
+		.stage = stage,
 		.a = { .name = "a", .tensor = a },
 		.b = { .name = "b", .tensor = b },
 		.c = { .name = "c", .tensor = c },
@@ -523,25 +583,28 @@ int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
 			  &p.attr, sizeof(p.attr), attr);
 
 	if (!err)
-		err = check_types(&p);
-	if (!err)
-		err = check_extents(&p);
-	if (!err)
-		err = check_batches(&p);
-	if (!err)
-		err = check_attr(&p);
-	if (!err)
-		err = check_norm(&p);
-	if (!err)
-		err = check_pre(&p);
-	if (!err)
-		err = check_apart(&p);
+		err = check(&p);
 	if (err || !npuop_tensor_elements(c))
+		return err;
+	if (any_staged(&p) && p.attr.flags & NPUOP_GEMM_RMS_NORM)
+		return normalize_first(&p, a, b, c);
+	err = stage_all(&p);
+	if (err)
 		return err;
 	if (p.c.turned)
 		turn(&p);
 	join_batches(&p);
 	join_rows(&p);
 	fill_args(&p);
-	return launch(&p, a, b, c);
+	if ((err = launch(&p, a, b, c)) || (err = op_unstage(ops, p.c.tensor, c)))
+		return err;
+	return op_unstage(ops, p.pre.tensor, p.attr.pre);
+}
+
+int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
+	       const npuop_tensor *b, const npuop_tensor *c)
+{
+	struct op_stage stage = { .count = 0 };
+
+	return run(ops, &stage, attr, a, b, c);
 }

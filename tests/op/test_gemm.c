@@ -12,7 +12,8 @@
 struct test_case {
 	uint64_t b0, b1, m, n, k;
 	enum npuop_dtype in, out;
-	bool a_turned, b_turned, c_turned; /* stored the other way round */
+	bool a_turned, b_turned, c_turned, pre_turned; /* stored the other way round */
+	bool strided; /* some matrices have no neighbours */
 	bool a_repeated, b_repeated; /* along b1 */
 	bool bias, bias_half, pre, accumulate;
 	bool scales_m, scales_n;
@@ -21,20 +22,25 @@ struct test_case {
 	bool edges; /* some elements are no common numbers */
 };
 
-/* A view of rows x cols in random memory that is larger, and all of that memory. */
+/*
+ * A view of rows x cols in random memory that is larger, and all of that memory; elements are
+ * @step apart.
+ */
 struct matrix {
 	npuop_tensor all, view;
+	uint64_t step;
 };
 
 static struct matrix matrix_new(enum npuop_dtype dtype, uint64_t b0, uint64_t b1, uint64_t rows,
-				uint64_t cols, bool turned)
+				uint64_t cols, bool turned, uint64_t step)
 {
-	const uint64_t shape[4] = { b0, b1, (turned ? cols : rows) + PAD,
-				    (turned ? rows : cols) + PAD };
-	struct matrix x = { .all = tensor_random(dtype, 4, shape) };
+	const uint64_t last = turned ? rows : cols;
+	const uint64_t shape[4] = { b0, b1, (turned ? cols : rows) + PAD, last * step + PAD };
+	struct matrix x = { .all = tensor_random(dtype, 4, shape), .step = step };
 
 	x.view = npuop_tensor_slice(&x.all, 2, 1, shape[2] - PAD);
-	x.view = npuop_tensor_slice(&x.view, 3, 2, shape[3] - PAD);
+	x.view = npuop_tensor_slice(&x.view, 3, 2, last);
+	x.view.stride[3] = step;
 	if (turned)
 		x.view = npuop_tensor_transpose(&x.view, 2, 3);
 	return x;
@@ -53,8 +59,8 @@ static bool guarded(const struct matrix *x)
 
 	for (uint64_t i = 0; i < npuop_tensor_elements(&x->all); i++) {
 		const uint64_t row = i / cols % rows, col = i % cols;
-		const bool inside =
-			row >= 1 && row < 1 + rows - PAD && col >= 2 && col < 2 + cols - PAD;
+		const bool inside = row >= 1 && row < 1 + rows - PAD && col >= 2 &&
+				    col < 2 + cols - PAD && (col - 2) % x->step == 0;
 
 		if (!inside && tensor_get(&x->all, i) != GUARD)
 			return false;
@@ -152,11 +158,12 @@ static void check(const struct test_case *t, const struct operands *o, const dou
 	}
 	close_to(
 		&o->c.view, want, exact ? 0 : 0x1p-21, exact ? 0 : 4 * tolerance(t->out),
-		"%llux%llu products %llux%llux%llu, type %u to %u, stored %d%d%d, activation %u%s%s%s",
+		"%llux%llu products %llux%llux%llu, type %u to %u, stored %d%d%d%s, activation %u%s%s%s",
 		(unsigned long long)t->b0, (unsigned long long)t->b1, (unsigned long long)t->m,
 		(unsigned long long)t->n, (unsigned long long)t->k, t->in, t->out, t->a_turned,
-		t->b_turned, t->c_turned, t->activation, t->bias ? ", bias" : "",
-		t->accumulate ? ", accumulate" : "", t->scales_m || t->scales_n ? ", scales" : "");
+		t->b_turned, t->c_turned, t->strided ? " with gaps" : "", t->activation,
+		t->bias ? ", bias" : "", t->accumulate ? ", accumulate" : "",
+		t->scales_m || t->scales_n ? ", scales" : "");
 	if (t->pre)
 		close_to(&o->pre.view, pre, 0, 0, "and the values before");
 	if (!guarded(&o->c) || (t->pre && !guarded(&o->pre)))
@@ -178,11 +185,15 @@ static void put_edges(const npuop_tensor *x)
 static void run_case(const struct test_case *t)
 {
 	const enum npuop_dtype bias_type = t->bias_half ? t->out : NPUOP_F32;
+	const uint64_t most = t->strided ? 3 : 1; /* of steps */
 	struct operands o = {
-		.a = matrix_new(t->in, t->b0, t->a_repeated ? 1 : t->b1, t->m, t->k, t->a_turned),
-		.b = matrix_new(t->in, t->b0, t->b_repeated ? 1 : t->b1, t->k, t->n, t->b_turned),
-		.c = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned),
-		.pre = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned),
+		.a = matrix_new(t->in, t->b0, t->a_repeated ? 1 : t->b1, t->m, t->k, t->a_turned,
+				1 + rnd_below(most)),
+		.b = matrix_new(t->in, t->b0, t->b_repeated ? 1 : t->b1, t->k, t->n, t->b_turned,
+				1 + rnd_below(most)),
+		.c = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned, 1 + rnd_below(most)),
+		.pre = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->pre_turned,
+				  1 + rnd_below(most)),
 		.bias = tensor_random(bias_type, SHAPE(t->n)),
 		.scale_a = tensor_random(NPUOP_F32, SHAPE(t->m)),
 		.scale_b = tensor_random(NPUOP_F32, SHAPE(t->n)),
@@ -246,6 +257,8 @@ static void test_random(void)
 
 		t.a_repeated = rnd_below(3) == 0;
 		t.b_repeated = !t.a_repeated && rnd_below(2);
+		t.pre_turned = rnd_below(4) ? t.c_turned : !t.c_turned;
+		t.strided = rnd_below(4) == 0;
 		t.accumulate = t.out == NPUOP_F32 && rnd() & 1;
 		run_case(&t);
 	}
@@ -278,6 +291,8 @@ static void test_integers(void)
 			t.scales_n = rnd() & 1;
 			t.bias = rnd() & 1;
 		}
+		/* A transposed C that is copied is none: scales have another order. */
+		t.strided = !t.c_turned && rnd_below(3) == 0;
 		run_case(&t);
 	}
 }
@@ -601,7 +616,7 @@ static void test_refused(void)
 {
 	npuop_tensor a = tensor_new(NPUOP_F32, SHAPE(4, 6)), b = tensor_new(NPUOP_F32, SHAPE(6, 8));
 	npuop_tensor c = tensor_new(NPUOP_F32, SHAPE(4, 8)), s = tensor_new(NPUOP_F32, SHAPE(4));
-	npuop_tensor half = tensor_new(NPUOP_F16, SHAPE(6, 8)), strided = a, batch = c, s4 = half;
+	npuop_tensor half = tensor_new(NPUOP_F16, SHAPE(6, 8)), part, batch = c, s4 = half;
 	npuop_gemm_attr attr = { .size = sizeof(attr) };
 
 	REFUSED(npuop_gemm(fx.ops, NULL, NULL, &b, &c), "a is NULL");
@@ -609,10 +624,6 @@ static void test_refused(void)
 	REFUSED(npuop_gemm(fx.ops, NULL, &a, &half, &c), "b: F16");
 	REFUSED(npuop_gemm(fx.ops, NULL, &a, &b, &b), "c: 6 rows, not 4");
 	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s, &c), "b: rank 1");
-	strided.shape[1] = 3;
-	strided.stride[1] = 2;
-	strided.stride[0] = 6;
-	REFUSED(npuop_gemm(fx.ops, NULL, &strided, &b, &c), "a: neither");
 	batch.rank = 3;
 	batch.shape[0] = 1;
 	batch.shape[1] = 4;
@@ -623,8 +634,8 @@ static void test_refused(void)
 	batch.shape[0] = 2;
 	batch.shape[1] = 2;
 	batch.stride[0] = 16;
-	strided = npuop_tensor_slice(&a, 0, 0, 2);
-	REFUSED(npuop_gemm(fx.ops, NULL, &strided, &b, &batch), "c: a batch of 2");
+	part = npuop_tensor_slice(&a, 0, 0, 2);
+	REFUSED(npuop_gemm(fx.ops, NULL, &part, &b, &batch), "c: a batch of 2");
 	attr.bias = &s;
 	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "bias: shape [4], not [8]");
 	attr.bias = NULL;
@@ -645,13 +656,16 @@ static void test_refused(void)
 	attr.flags = 8;
 	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "npuop_gemm_attr.flags");
 	attr.flags = 0;
-	strided = npuop_tensor_slice(&b, 0, 1, 4);
-	REFUSED(npuop_gemm(fx.ops, NULL, &a, &b, &strided), "c lies over b");
+	part = npuop_tensor_slice(&b, 0, 1, 4);
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &b, &part), "c lies over b");
 	s4.dtype = NPUOP_S4;
 	a.dtype = NPUOP_F16;
 	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s4, &c), "group: 0, not");
 	s4.stride[0] = 7;
 	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s4, &c), "b: rows of S4");
+	s4.stride[0] = 16;
+	s4.stride[1] = 2;
+	REFUSED(npuop_gemm(fx.ops, NULL, &a, &s4, &c), "b: neither");
 	a.dtype = NPUOP_F32;
 	tensor_free(&a);
 	tensor_free(&b);

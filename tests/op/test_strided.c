@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operators of rows whose elements are no neighbours: results have the bits that they have of dense
- * tensors, nothing else is written, and a workspace that is too small for copies is told. Whether
- * those of dense tensors are right is for the operators' own tests.
+ * Operators of rows, or of matrices, whose elements are no neighbours: results have the bits that
+ * they have of dense tensors, nothing else is written, and a workspace that is too small for
+ * copies is told. Whether those of dense tensors are right is for the operators' own tests.
  */
 #include "op_test.h"
 
@@ -124,6 +124,37 @@ static int cross_entropy_in_place(const npuop_tensor *t)
 	return npuop_cross_entropy(fx.ops, &t[0], &t[1], NULL, 0.25f, &t[0]);
 }
 
+static int gemm(const npuop_tensor *t)
+{
+	return npuop_gemm(fx.ops, NULL, &t[0], &t[1], &t[2]);
+}
+
+static int gemm_accumulate(const npuop_tensor *t)
+{
+	const npuop_gemm_attr attr = { .size = sizeof(attr),
+				       .flags = NPUOP_GEMM_ACCUMULATE,
+				       .activation = NPUOP_ACT_SILU,
+				       .pre = &t[3] };
+
+	return npuop_gemm(fx.ops, &attr, &t[0], &t[1], &t[2]);
+}
+
+static int gemm_norm(const npuop_tensor *t)
+{
+	const npuop_gemm_attr attr = { .size = sizeof(attr),
+				       .flags = NPUOP_GEMM_RMS_NORM,
+				       .eps = 1e-5f };
+
+	return npuop_gemm(fx.ops, &attr, &t[0], &t[1], &t[2]);
+}
+
+static int gemm_s4(const npuop_tensor *t)
+{
+	const npuop_gemm_attr attr = { .size = sizeof(attr), .scale_b = &t[3], .group = 32 };
+
+	return npuop_gemm(fx.ops, &attr, &t[0], &t[1], &t[2]);
+}
+
 #define OF(type, how, ...)                                                                         \
 	{                                                                                          \
 		.dtype = type, .flags = how, .rank = COUNT(((uint64_t[]){ __VA_ARGS__ })),         \
@@ -177,6 +208,16 @@ static const struct call calls[] = {
 	     OF(NPUOP_F32, WRITTEN, 4), LOGITS(WRITTEN)),
 	CALL("cross_entropy in place", cross_entropy_in_place, FOR_COPIES, LOGITS(WRITTEN),
 	     BELOW(30, 4)),
+	CALL("gemm", gemm, FOR_COPIES, OF(FLOAT, 0, 2, 12, 8), OF(FLOAT, 0, 8, 6),
+	     OF(FLOAT, WRITTEN, 2, 12, 6)),
+	CALL("gemm of integers", gemm, FOR_COPIES, OF(NPUOP_S8, 0, 5, 8), OF(NPUOP_S8, 0, 8, 6),
+	     OF(NPUOP_S32, WRITTEN, 5, 6)),
+	CALL("gemm, added to what was there", gemm_accumulate, FOR_COPIES, OF(FLOAT, 0, 5, 8),
+	     OF(FLOAT, 0, 8, 6), OF(NPUOP_F32, WRITTEN, 5, 6), OF(NPUOP_F32, WRITTEN, 5, 6)),
+	CALL("gemm of normalised rows", gemm_norm, ALWAYS, OF(FLOAT, 0, 5, 8), OF(FLOAT, 0, 8, 6),
+	     OF(FLOAT, WRITTEN, 5, 6)),
+	CALL("gemm of 4 bits", gemm_s4, FOR_COPIES, OF(NPUOP_F16, 0, 5, 64),
+	     OF(NPUOP_S4, DENSE, 64, 6), OF(NPUOP_F32, WRITTEN, 5, 6), OF(NPUOP_F32, 0, 2, 6)),
 };
 
 static npuop_tensor operand(const struct call *call, int i, enum npuop_dtype dtype)

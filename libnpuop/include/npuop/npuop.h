@@ -195,8 +195,9 @@ typedef struct npuop_gemm_attr {
  * @b: [..., k, n] of A's type, likewise; or S4 with A F16 or BF16
  * @c: [..., m, n] F32, F16 or BF16; of S8 also S32 and S8
  *
- * Leading dimensions are batches; one of 1 is repeated. One of the last two strides of each matrix
- * is 1. Sums are in fp32 (S32 for S8) in ascending order of k.
+ * Leading dimensions are batches; one of 1 is repeated. A matrix neither of whose last two strides
+ * is 1 passes through the workspace; S4 is not taken so. Sums are in fp32 (S32 for S8) in ascending
+ * order of k.
  */
 int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
 	       const npuop_tensor *b, const npuop_tensor *c);
