@@ -14,8 +14,8 @@ _Static_assert(NPUOP_MAX_RANK - 2 <= DIMS, "a batch has more dimensions than the
 
 /*
  * A matrix of each product as the kernel sees it: rows of neighbours, @ld bytes apart, along its
- * first dimension or, if it is @turned, along its second. One that has neither is @staged, a dense
- * one takes its place.
+ * first dimension or, if it is @turned, along its second. One that has neither, or rows that begin
+ * in the middle of a byte, is @staged: a copy takes its place.
  */
 struct matrix {
 	const char *name;
@@ -235,7 +235,7 @@ static int check_group_scales(struct product *p)
 	return 0;
 }
 
-/* Rows of 4 bits begin with a byte. */
+/* Rows of 4 bits begin with a byte, or are staged. */
 static int check_s4(struct product *p)
 {
 	const npuop_tensor *b = p->b.tensor;
@@ -247,9 +247,7 @@ static int check_s4(struct product *p)
 	if (p->b.staged)
 		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
 			       "b: neither of the last two strides of S4 is 1");
-	if (!whole)
-		return op_fail(p->ops, NPURT_ERROR_UNSUPPORTED,
-			       "b: rows of S4 that are an odd number of elements apart");
+	p->b.staged = !whole;
 	if (p->attr.scale_a)
 		return op_fail(p->ops, NPURT_ERROR_INVALID, "scale_a: is for integers");
 	return check_group_scales(p);
@@ -548,14 +546,18 @@ static bool any_staged(const struct product *p)
 
 static int stage_matrix(struct product *p, struct matrix *x, bool read)
 {
+	const bool s4 = x->staged && x->tensor->dtype == NPUOP_S4;
 	int err;
 
 	if (!x->staged)
 		return 0;
-	if ((err = op_stage(p->ops, p->stage, &x->tensor, read)) ||
-	    (err = take_form(p->ops, x, false)))
-		return err;
-	return take_batch(p, x);
+	if (s4)
+		err = op_stage_s4(p->ops, p->stage, &x->tensor, x->tensor->rank - 1 - x->turned);
+	else
+		err = op_stage(p->ops, p->stage, &x->tensor, read);
+	if (!err)
+		err = take_form(p->ops, x, s4 && x->turned);
+	return err ? err : take_batch(p, x);
 }
 
 static int stage_all(struct product *p)

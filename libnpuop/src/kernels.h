@@ -30,6 +30,7 @@
 	X(op_random) \
 	X(op_reduce) \
 	X(op_rope) \
+	X(op_s4_rows) \
 	X(op_sample) \
 	X(op_scatter_add) \
 	X(op_sgd) \

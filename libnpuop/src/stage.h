@@ -26,6 +26,12 @@ int op_stage(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bo
  */
 int op_stage_rows(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, bool read);
 
+/*
+ * op_stage_s4() - put S4 whose rows begin with a byte in the place of *@tensor, whose elements are
+ * neighbours along @dim
+ */
+int op_stage_s4(npuop *ops, struct op_stage *stage, const npuop_tensor **tensor, uint32_t dim);
+
 /* op_stage_scratch() - the address of @bytes of the workspace behind the copies */
 int op_stage_scratch(npuop *ops, const struct op_stage *stage, uint64_t bytes, uint64_t *address);
 

@@ -196,8 +196,8 @@ typedef struct npuop_gemm_attr {
  * @c: [..., m, n] F32, F16 or BF16; of S8 also S32 and S8
  *
  * Leading dimensions are batches; one of 1 is repeated. A matrix neither of whose last two strides
- * is 1 passes through the workspace; S4 is not taken so. Sums are in fp32 (S32 for S8) in ascending
- * order of k.
+ * is 1 passes through the workspace, but one of S4 is refused. Sums are in fp32 (S32 for S8) in
+ * ascending order of k.
  */
 int npuop_gemm(npuop *ops, const npuop_gemm_attr *attr, const npuop_tensor *a,
 	       const npuop_tensor *b, const npuop_tensor *c);
