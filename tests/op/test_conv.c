@@ -287,8 +287,10 @@ static void test_refused(void)
 	npuop_tensor y = tensor_new(NPUOP_F32, SHAPE(2, 6, 6, 4)), apart = y;
 	npuop_tensor bias = tensor_new(NPUOP_F32, SHAPE(4)),
 		     half = tensor_new(NPUOP_F16, 4, w.shape);
+	const npuop_tensor turned = npuop_tensor_transpose(&x, 2, 3);
 	npuop_conv_attr attr = { .size = sizeof(attr) };
 
+	REFUSED(npuop_conv2d(fx.ops, NULL, &turned, &w, &y), "x: the last dimension");
 	REFUSED(npuop_conv2d(fx.ops, NULL, NULL, &w, &y), "x is NULL");
 	REFUSED(npuop_conv2d(fx.ops, NULL, &bias, &w, &y), "x: rank 1");
 	REFUSED(npuop_conv2d(fx.ops, NULL, &x, &half, &y), "weight: F16");

@@ -649,6 +649,12 @@ static void test_refused(void)
 	REFUSED(npuop_gemm(fx.ops, NULL, &part, &b, &batch), "c: a batch of 2");
 	attr.bias = &s;
 	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "bias: shape [4], not [8]");
+	part = b;
+	part.rank = 1;
+	part.shape[0] = 8;
+	part.stride[0] = 2;
+	attr.bias = &part;
+	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "bias: the last dimension");
 	attr.bias = NULL;
 	attr.scale_a = &s;
 	REFUSED(npuop_gemm(fx.ops, &attr, &a, &b, &c), "scale_a: is for integers");

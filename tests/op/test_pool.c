@@ -220,8 +220,10 @@ static void test_refused(void)
 {
 	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(2, 8, 8, 3)),
 		     y = tensor_new(NPUOP_F32, SHAPE(2, 4, 4, 3));
+	const npuop_tensor turned = npuop_tensor_transpose(&x, 2, 3);
 	npuop_pool_attr attr = { .size = sizeof(attr), .window = { 2, 2 } };
 
+	REFUSED(npuop_pool2d(fx.ops, 0, &attr, &turned, &y), "x: the last dimension");
 	REFUSED(npuop_pool2d(fx.ops, 2, &attr, &x, &y), "op: there is no 2");
 	REFUSED(npuop_pool2d(fx.ops, 0, &attr, &x, &x),
 		"out: shape [2, 8, 8, 3], not [2, 4, 4, 3]");

@@ -145,12 +145,14 @@ static void test_refused(void)
 	npuop_tensor s = tensor_new(NPUOP_F32, SHAPE(4, 4)),
 		     odd = tensor_new(NPUOP_S4, SHAPE(6, 5));
 	npuop_tensor odd_x = tensor_new(NPUOP_F32, SHAPE(6, 5));
+	const npuop_tensor turned = npuop_tensor_transpose(&x, 0, 1);
 
 	REFUSED(npuop_quantize(fx.ops, NULL, &q, &s), "x is NULL");
 	REFUSED(npuop_quantize(fx.ops, &q, &q, &s), "x: S8");
 	REFUSED(npuop_quantize(fx.ops, &x, &x, &s), "q: F32");
 	REFUSED(npuop_quantize(fx.ops, &x, &q, &s), "scale: shape [4, 4], neither");
 	REFUSED(npuop_quantize(fx.ops, &odd_x, &odd, &s), "q: rows of S4 are even");
+	REFUSED(npuop_quantize(fx.ops, &turned, &q, &s), "x: the last dimension");
 	REFUSED(npuop_dequantize(fx.ops, &q, &x, &x), "out lies over scale");
 	tensor_free(&x);
 	tensor_free(&q);
