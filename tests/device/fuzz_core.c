@@ -7,6 +7,7 @@
  *	fuzz_core [inputs [seed]]
  */
 #include "testhost.h"
+#include "tile_isa.h"
 
 #define QUEUES		4
 #define CONTEXTS	2
@@ -14,6 +15,8 @@
 #define ARENA		0x200000ULL	/* HBM that page tables are made to point to */
 #define CANARY_SIZE	0x1000
 #define CAP_NS		50000
+#define SLIDE		0x100		/* bytes in which programs may begin */
+#define TILE_STEPS	8
 #define INPUT_MAX	4096
 #define INPUTS_DEFAULT	4000
 
@@ -33,6 +36,18 @@ struct rig {
 	uint64_t va[CONTEXTS];
 	uint8_t *canary;
 };
+
+static const uint8_t vector_opcodes[] = {
+	NPU_VMOV, NPU_VNEG, NPU_VABS, NPU_VRELU, NPU_VEXP, NPU_VLN, NPU_VSQRT, NPU_VRSQRT,
+	NPU_VRECIP, NPU_VTANH, NPU_VERF, NPU_VNOT, NPU_VDUP, NPU_VINDEX, NPU_VADD, NPU_VSUB,
+	NPU_VMUL, NPU_VDIV, NPU_VMAX, NPU_VMIN, NPU_VMLA, NPU_VAND, NPU_VOR, NPU_VXOR, NPU_VSHL,
+	NPU_VSHR, NPU_VMADD, NPU_VCMP_EQ, NPU_VCMP_NE, NPU_VCMP_LT, NPU_VCMP_LE, NPU_VCMP_GT,
+	NPU_VCMP_GE, NPU_VSELECT, NPU_VCAST, NPU_VSUM, NPU_VREDMAX, NPU_VREDMIN, NPU_VARGMAX,
+	NPU_VARGMIN, NPU_VDOT,
+};
+static unsigned int vector_runs[256];	/* how often each was carried out */
+static struct tile_isa counting_isa;
+static void (*real_vector)(const struct tile_vec *args);
 
 static uint64_t take(struct input *in, unsigned int bytes)
 {
@@ -171,6 +186,107 @@ static struct npu_cmd fuzz_cmd(struct rig *r, struct input *in, unsigned int ctx
 	return c;
 }
 
+/* Mostly an address near the start of the local buffer at @base. */
+static uint64_t local(struct input *in, const struct rig *r, uint64_t base)
+{
+	unsigned int shape = take(in, 1);
+
+	if (shape < 4)
+		return value(in, r);
+	return base + take(in, 1) * (shape < 8 ? 1 : NPU_TILE_ALIGN);
+}
+
+static uint64_t vector_config(struct input *in)
+{
+	unsigned int opcode = vector_opcodes[take(in, 1) % sizeof(vector_opcodes)];
+	unsigned int shape = take(in, 1);
+	uint64_t config = NPU_PREP(NPU_VEC_OPCODE, (uint64_t)opcode) |
+			  NPU_PREP(NPU_VEC_DTYPE, take(in, 1) % NPU_DTYPE_COUNT) |
+			  NPU_PREP(NPU_VEC_COUNT, take(in, shape < 16 ? 2 : 1));
+
+	if (opcode == NPU_VCAST)
+		config |= NPU_PREP(NPU_VEC_DST_DTYPE, take(in, 1) % NPU_DTYPE_COUNT);
+	if (shape % 4 == 1 || opcode == NPU_VDUP || opcode == NPU_VINDEX)
+		config |= NPU_VEC_SCALAR;
+	if (shape % 4 == 2)
+		config |= NPU_VEC_PER_ROW;
+	return shape > 250 ? config ^ 1ULL << take(in, 1) % 64 : config;
+}
+
+/* Operands of an instruction of the transfer engines, which is returned. */
+static unsigned int fuzz_mte(struct rig *r, struct input *in, unsigned int ctx, uint64_t *op)
+{
+	unsigned int funct3 = take(in, 1) % 3;
+	uint64_t other = take(in, 1) & 1 ? NPU_L1_BASE : NPU_UB_BASE;
+
+	switch (funct3) {
+	case NPU_MTE_COPY:
+		op[0] = local(in, r, other);
+		op[1] = address(in, r, ctx);
+		if (take(in, 1) & 1) {
+			op[1] = op[0];
+			op[0] = address(in, r, ctx);
+		}
+		op[2] = take(in, 1) | (take(in, 1) & 7) << 32;
+		op[3] = (take(in, 1) << 32 | take(in, 1)) * NPU_TILE_ALIGN;
+		break;
+	case NPU_MTE_LOAD0:
+		op[0] = local(in, r, take(in, 1) & 1 ? NPU_L0A_BASE : NPU_L0B_BASE);
+		op[1] = local(in, r, NPU_L1_BASE);
+		op[2] = take(in, 1) | take(in, 1) << 16 | take(in, 1) * NPU_TILE_ALIGN << 32;
+		op[3] = take(in, 1) * NPU_TILE_ALIGN | (take(in, 1) & 0x17) << 32;
+		break;
+	default:
+		op[0] = local(in, r, take(in, 1) & 1 ? NPU_L0C_BASE : other);
+		op[1] = take(in, 8);
+		op[2] = take(in, 2) & ~7ULL;
+		op[3] = 1 << take(in, 1) % 4;
+		break;
+	}
+	return funct3;
+}
+
+static unsigned int fuzz_cube(struct rig *r, struct input *in, unsigned int ctx, uint64_t *op)
+{
+	unsigned int funct3 = take(in, 1) % 2;
+
+	if (funct3 == NPU_CUBE_MMAD) {
+		op[0] = local(in, r, NPU_L0C_BASE);
+		op[1] = local(in, r, NPU_L0A_BASE);
+		op[2] = local(in, r, NPU_L0B_BASE);
+		op[3] = take(in, 1) % 80 | take(in, 1) % 80 << 12 | take(in, 1) % 80 << 24 |
+			NPU_PREP(NPU_MMAD_DTYPE, take(in, 1) % NPU_DTYPE_COUNT) |
+			(take(in, 1) & 1 ? NPU_MMAD_INIT : 0);
+	} else {
+		op[0] = take(in, 1) & 1 ? address(in, r, ctx) : local(in, r, NPU_UB_BASE);
+		op[1] = local(in, r, NPU_L0C_BASE);
+		op[2] = take(in, 1) % 64 | take(in, 1) % 64 << 16 |
+			take(in, 1) * NPU_TILE_ALIGN << 32;
+		op[3] = take(in, 1) % 8 * 16 | (take(in, 1) & 1 ? NPU_S32 : NPU_F32);
+	}
+	return funct3;
+}
+
+static unsigned int fuzz_vector(struct rig *r, struct input *in, uint64_t *op)
+{
+	unsigned int funct3 = take(in, 1) % 6, i;
+
+	op[0] = local(in, r, NPU_UB_BASE);
+	op[1] = local(in, r, NPU_UB_BASE);
+	op[2] = local(in, r, NPU_UB_BASE);
+	op[3] = vector_config(in);
+	if (funct3 == NPU_VEC_REPEAT) {
+		for (i = 0; i < 4; i++)
+			op[i] = take(in, 1) % 32 * NPU_TILE_ALIGN;
+		op[1] /= NPU_TILE_ALIGN;
+	} else if (funct3 == NPU_VEC_MASK) {
+		op[2] = take(in, 1) % 4 * NPU_TILE_ALIGN;
+	} else {
+		funct3 = NPU_VEC_OP;
+	}
+	return funct3;
+}
+
 static void make_queue(struct rig *r, unsigned int i)
 {
 	struct npu_queue_config cfg = { .entries = 16, .context = i % CONTEXTS, .priority = i,
@@ -199,21 +315,14 @@ static struct th_queue *queue(struct rig *r, unsigned int i)
 	return r->q[i];
 }
 
-static void fuzz_list(struct rig *r, struct input *in)
+/* Have a list run that begins in page @where of the context. */
+static void fuzz_entry(struct rig *r, struct input *in, struct th_queue *q, unsigned int where,
+		       unsigned int count)
 {
-	struct th_queue *q = queue(r, take(in, 1) % QUEUES);
-	unsigned int n = 1 + take(in, 1) % LIST_CMDS, i;
-	unsigned int where = take(in, 1) % 16;
 	struct npu_sqe *sqe = th_sqe(q);
-	struct npu_cmd cmd;
 
-	for (i = 0; i < n && in->left; i++) {
-		cmd = fuzz_cmd(r, in, q->context);
-		memcpy((char *)r->words[q->context] + where * 0x1000 + i * sizeof(cmd), &cmd,
-		       sizeof(cmd));
-	}
 	sqe->opcode = NPU_SQE_EXEC;
-	sqe->count = i;
+	sqe->count = count;
 	sqe->list = r->va[q->context] + where * 0x1000;
 	if (take(in, 1) > 250)
 		((uint8_t *)sqe)[take(in, 1) % 64] ^= take(in, 1);
@@ -221,6 +330,59 @@ static void fuzz_list(struct rig *r, struct input *in)
 	sqe->timeout_us %= 1000;
 	th_ring(q);
 	th_write(r->h, NPU_DB_CQ_HEAD(0), r->h->core->cqs[0].tail);
+}
+
+static void fuzz_list(struct rig *r, struct input *in)
+{
+	struct th_queue *q = queue(r, take(in, 1) % QUEUES);
+	unsigned int n = 1 + take(in, 1) % LIST_CMDS, i;
+	unsigned int where = take(in, 1) % 16;
+	struct npu_cmd cmd;
+
+	for (i = 0; i < n && in->left; i++) {
+		cmd = fuzz_cmd(r, in, q->context);
+		memcpy((char *)r->words[q->context] + where * 0x1000 + i * sizeof(cmd), &cmd,
+		       sizeof(cmd));
+	}
+	fuzz_entry(r, in, q, where, i);
+}
+
+/*
+ * A program of tile instructions whose operands are nearly right; noise seldom gets past the
+ * checks. Their operands are a table a page behind it; wherever it is entered, it slides there.
+ * It runs at once, and may run again in lists.
+ */
+static void fuzz_tile(struct rig *r, struct input *in)
+{
+	struct th_queue *q = queue(r, take(in, 1) % QUEUES);
+	unsigned int ctx = q->context, steps = 1 + take(in, 1) % TILE_STEPS, i, j;
+	struct npu_cmd cmd = th_kernel(r->va[ctx] + 0x80000, address(in, r, ctx),
+				       1 + take(in, 1) % 4);
+	uint16_t *slide = (uint16_t *)((char *)r->words[ctx] + 0x80000);
+	uint32_t *code = (uint32_t *)(slide + SLIDE / 2);
+	uint64_t *table = (uint64_t *)(code + 0x1000 / 4);
+	unsigned int major, funct3;
+
+	for (i = 0; i < SLIDE / 2; i++)
+		slide[i] = RV_C_NOP;
+	*code++ = RV_AUIPC(RV_T0, 1);
+	for (i = 0; i < steps; i++, table += 4) {
+		major = npu_min(take(in, 1) % 4, 2);
+		if (major == 0)
+			funct3 = fuzz_mte(r, in, ctx, table);
+		else if (major == 1)
+			funct3 = fuzz_cube(r, in, ctx, table);
+		else
+			funct3 = fuzz_vector(r, in, table);
+		for (j = 0; j < 4; j++)
+			*code++ = RV_LD(20 + j, RV_T0, 32 * i + 8 * j);
+		*code++ = RV_CUSTOM(major, funct3, 20, 21, 22, 23);
+	}
+	*code = RV_ECALL;
+	if (take(in, 1) % 4 == 0)
+		cmd.kernel.strict = address(in, r, ctx) & ~63ULL;
+	memcpy(r->words[ctx], &cmd, sizeof(cmd));
+	fuzz_entry(r, in, q, 0, 1);
 }
 
 /* Programs: whole instructions more often than noise, with tile instructions among them. */
@@ -350,6 +512,29 @@ static void fuzz_host(struct rig *r, struct input *in)
 	npu_core_poll(h->core);
 }
 
+static void count_vector(const struct tile_vec *args)
+{
+	vector_runs[args->opcode]++;
+	real_vector(args);
+}
+
+/* Have cores count the vector operations that they carry out. */
+static void watch_vectors(struct npu_core *core)
+{
+	unsigned int i;
+
+	for (i = 0; i < core->nr_aicores; i++) {
+		struct npu_aicore *ac = &core->aicores[i];
+
+		if (!ac->ready || ac->tile.isa == &counting_isa)
+			continue;
+		real_vector = ac->tile.isa->vector;
+		counting_isa = *ac->tile.isa;
+		counting_isa.vector = count_vector;
+		ac->tile.isa = &counting_isa;
+	}
+}
+
 /* The state each input starts from. */
 static void rig_setup(struct rig *r)
 {
@@ -357,6 +542,7 @@ static void rig_setup(struct rig *r)
 	unsigned int i;
 
 	npu_core_reset(h->core);
+	watch_vectors(h->core);
 	th_dead(h, 0, 0);
 	h->no_map = false;
 	memset(h->hbm, 0, h->hbm_next);
@@ -431,8 +617,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 3:
 		case 4:
-		case 5:
 			fuzz_code(r, &in);
+			break;
+		case 5:
+			fuzz_tile(r, &in);
 			break;
 		case 6:
 			fuzz_pte(r, &in);
@@ -462,6 +650,16 @@ static uint64_t next(uint64_t *state)
 	return *state;
 }
 
+static unsigned int rarest_vector(void)
+{
+	unsigned int rarest = vector_opcodes[0], i;
+
+	for (i = 1; i < sizeof(vector_opcodes); i++)
+		if (vector_runs[vector_opcodes[i]] < vector_runs[rarest])
+			rarest = vector_opcodes[i];
+	return rarest;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long inputs = argc > 1 ? strtoul(argv[1], NULL, 0) : INPUTS_DEFAULT, i;
@@ -486,6 +684,9 @@ int main(int argc, char **argv)
 	   r->h->events[NPU_CORE_EV_TASK]);
 	ok(npu_load(&r->h->events[NPU_CORE_EV_CQE]) > inputs, "%u completions, %u faults",
 	   r->h->events[NPU_CORE_EV_CQE], r->h->events[NPU_CORE_EV_FAULT]);
+	i = rarest_vector();
+	ok(vector_runs[i], "each vector operation ran: 0x%02lx %u times, VMADD %u, VDOT %u", i,
+	   vector_runs[i], vector_runs[NPU_VMADD], vector_runs[NPU_VDOT]);
 	rig_setup(r);
 	th_sqe(r->q[0]);
 	th_ring(r->q[0]);

@@ -31,39 +31,15 @@ struct prog {
 	unsigned int count, used;
 };
 
-struct rig {
-	struct testhost *h;
-	struct th_space *s;
-	struct th_cq *cq, *cq2;
-	struct th_queue *q, *p;
-	uint64_t gm, stamps_va, sem_va;
-	uint64_t *stamps;
-};
-
-static struct rig rig_new(unsigned int workers, const char *profile)
+static struct th_rig rig_new(unsigned int workers, const char *profile)
 {
-	struct rig r;
-
-	r.h = th_new_timed(workers, profile);
-	r.s = th_space_new(r.h, 1);
-	r.cq = th_cq_new(r.h, 0, 64, 1);
-	r.cq2 = th_cq_new(r.h, 1, 64, 2);
-	r.q = th_queue_new(r.s, 1, 64, r.cq);
-	r.p = th_queue_new(r.s, 2, 64, r.cq2);
-	r.gm = th_alloc(r.s, 64 << 20, NULL);
-	r.stamps_va = th_alloc(r.s, 0x1000, (void **)&r.stamps);
-	r.sem_va = r.stamps_va + 0x800;
-	return r;
+	return th_rig_pair(th_new_timed(workers, profile), 64);
 }
 
-static void rig_free(struct rig *r)
+/* Memory for kernels to copy */
+static uint64_t gm_new(struct th_rig *r)
 {
-	th_free(r->h);
-	free(r->q);
-	free(r->p);
-	free(r->cq);
-	free(r->cq2);
-	free(r->s);
+	return th_alloc(r->s, 64 << 20, NULL);
 }
 
 static void emit(struct prog *p, uint32_t insn)
@@ -139,7 +115,7 @@ static void wait(struct prog *p, unsigned int src, unsigned int dst, unsigned in
 	flag(p, NPU_SYS_WAIT_FLAG, src, dst, id);
 }
 
-static struct npu_cmd kernel(struct rig *r, struct prog *p, uint32_t blocks)
+static struct npu_cmd kernel(struct th_rig *r, struct prog *p, uint32_t blocks)
 {
 	uint64_t code, values;
 	void *host;
@@ -151,33 +127,33 @@ static struct npu_cmd kernel(struct rig *r, struct prog *p, uint32_t blocks)
 	return th_kernel(code, values, blocks);
 }
 
-static struct npu_cmd stamp(struct rig *r, unsigned int index)
+static struct npu_cmd stamp(struct th_rig *r, unsigned int index)
 {
-	struct npu_cmd cmd = th_store(r->stamps_va + 8 * index, 0, 8);
+	struct npu_cmd cmd = th_store(r->va + 8 * index, 0, 8);
 
 	cmd.opcode = NPU_CMD_TIMESTAMP;
 	return cmd;
 }
 
 /* Modelled time from before to after a command, less what the scheduler takes for both. */
-static uint64_t time_of(struct rig *r, const struct npu_cmd *cmd)
+static uint64_t time_of(struct th_rig *r, const struct npu_cmd *cmd)
 {
 	struct npu_cmd list[] = { stamp(r, 0), *cmd, stamp(r, 1) };
 
 	if (th_run(r->q, list, 3) != NPU_ST_OK)
 		return 0;
-	return r->stamps[1] - r->stamps[0] - 2 * COMMAND_NS;
+	return r->words[1] - r->words[0] - 2 * COMMAND_NS;
 }
 
 /* What the blocks of a kernel take. */
-static uint64_t blocks_ns(struct rig *r, struct prog *p, uint32_t blocks)
+static uint64_t blocks_ns(struct th_rig *r, struct prog *p, uint32_t blocks)
 {
 	struct npu_cmd cmd = kernel(r, p, blocks);
 
 	return time_of(r, &cmd) - KERNEL_NS;
 }
 
-static uint64_t ns(struct rig *r, uint64_t cycles)
+static uint64_t ns(struct th_rig *r, uint64_t cycles)
 {
 	const uint64_t mhz = r->h->core->timing->profile->mhz;
 
@@ -200,10 +176,11 @@ static void is(uint64_t got, uint64_t want, const char *what)
 
 static void test_copy(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
+	const uint64_t gm = gm_new(&r);
 	struct prog p = { 0 };
 
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + COPY_DONE), "a copy alone");
 
 	/*
@@ -212,17 +189,17 @@ static void test_copy(unsigned int workers)
 	 * 596 + 360 = 1161. L2 has 23 of 24 bytes: 2875 - (2875 - 1161) * 23 / 24 = 1233.
 	 */
 	p = (struct prog){ 0 };
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	is(blocks_ns(&r, &p, 24), ns(&r, 1233), "24 copies that share memory");
 
 	/* 100 rows of 40 bytes count as 64 each: 6400 / 110 = 59. */
 	p = (struct prog){ 0 };
-	tile(&p, 0, NPU_MTE_COPY, UB, r.gm, 100ULL << 32 | 40, 64ULL << 32 | 64);
+	tile(&p, 0, NPU_MTE_COPY, UB, gm, 100ULL << 32 | 40, 64ULL << 32 | 64);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + 59 + 900), "short rows");
 
 	p = (struct prog){ 0 };
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES), "nothing");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Five instructions, the cycles of the cube, and 32 until the result is there. */
@@ -236,7 +213,7 @@ static void test_mmad(void)
 		{ 64, 64, 64, NPU_F32, 4 * 4 * 16 },
 		{ 17, 16, 1, NPU_BF16, 2 * 1 * 1 },
 	};
-	struct rig r = rig_new(0, "910b");
+	struct th_rig r = rig_new(0, "910b");
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
@@ -247,7 +224,42 @@ static void test_mmad(void)
 		is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + cases[i].cycles + 32),
 		   "a product");
 	}
-	rig_free(&r);
+	th_rig_free(&r);
+}
+
+/*
+ * Rows of elements, 128 of 4 bytes or 256 of less a cycle, times the factor of the operation: ten
+ * instructions, the cycles of the vector units, and 16 until the result is there.
+ */
+static void test_vector(void)
+{
+	static const struct {
+		const char *name;
+		unsigned int rows, opcode, dtype, count, cycles;
+	} cases[] = {
+		{ "VMADD of fp32", 1, NPU_VMADD, NPU_F32, 16384, 128 },
+		{ "VMADD of fp16", 1, NPU_VMADD, NPU_F16, 16384, 64 },
+		{ "VMADD of int8, odd rows", 5, NPU_VMADD, NPU_S8, 257, 5 * 2 },
+		{ "VDOT of fp32", 1, NPU_VDOT, NPU_F32, 16384, 128 * 2 },
+		{ "VDOT of bf16", 1, NPU_VDOT, NPU_BF16, 16384, 64 * 2 },
+		{ "VDOT of fp32, odd rows", 3, NPU_VDOT, NPU_F32, 1000, 3 * 8 * 2 },
+		{ "VARGMAX of int8", 1, NPU_VARGMAX, NPU_S8, 512, 2 * 2 },
+		{ "VEXP of fp16", 2, NPU_VEXP, NPU_F16, 300, 2 * 2 * 4 },
+		{ "VERF of fp32", 1, NPU_VERF, NPU_F32, 129, 2 * 16 },
+	};
+	struct th_rig r = rig_new(0, "910b");
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct prog p = { 0 };
+
+		tile(&p, 2, NPU_VEC_REPEAT, 4096, cases[i].rows, 4096, 4096);
+		tile(&p, 2, NPU_VEC_OP, UB, UB_OTHER, UB_OTHER,
+		     vector(cases[i].opcode, cases[i].dtype, cases[i].count));
+		is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 10 + cases[i].cycles + 16),
+		   cases[i].name);
+	}
+	th_rig_free(&r);
 }
 
 /*
@@ -263,17 +275,18 @@ static void sum(struct prog *p, uint64_t at)
 
 static void test_flags(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
+	const uint64_t gm = gm_new(&r);
 	struct prog p = { 0 };
 	unsigned int i;
 
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	sum(&p, UB_OTHER);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + COPY_DONE),
 	   "a sum beside a copy costs nothing");
 
 	p = (struct prog){ 0 };
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	set(&p, NPU_PIPE_MTE2, NPU_PIPE_V, 0);
 	wait(&p, NPU_PIPE_MTE2, NPU_PIPE_V, 0);
 	sum(&p, UB);
@@ -282,7 +295,7 @@ static void test_flags(unsigned int workers)
 
 	/* The scalar unit waits, then takes 11 cycles for as many instructions, ecall being one. */
 	p = (struct prog){ 0 };
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	set(&p, NPU_PIPE_MTE2, NPU_PIPE_S, 0);
 	wait(&p, NPU_PIPE_MTE2, NPU_PIPE_S, 0);
 	for (i = 0; i < 10; i++)
@@ -291,7 +304,7 @@ static void test_flags(unsigned int workers)
 
 	/* A barrier of all is the scalar unit's, too. The sum is the fifth after it. */
 	p = (struct prog){ 0 };
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	tile(&p, 3, NPU_SYS_BARRIER, 0, NPU_PIPE_ALL, 0, 0);
 	sum(&p, UB);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + COPY_DONE + 5 + SUM_DONE),
@@ -302,17 +315,16 @@ static void test_flags(unsigned int workers)
 	 * are in L2, whose latency is 540 cycles less: so that is saved of one of two.
 	 */
 	p = (struct prog){ 0 };
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	tile(&p, 3, NPU_SYS_BARRIER, 0, NPU_PIPE_MTE2, 0, 0);
-	copy(&p, UB, r.gm, 65536);
+	copy(&p, UB, gm, 65536);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + 2 * COPY_DONE - 540),
 	   "a barrier of a pipe");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* @buffers of 64 KiB are loaded and summed up in turn, @rounds times. */
-static void pipeline(struct prog *p, const struct rig *r, unsigned int buffers,
-		     unsigned int rounds)
+static void pipeline(struct prog *p, uint64_t gm, unsigned int buffers, unsigned int rounds)
 {
 	unsigned int i;
 
@@ -321,7 +333,7 @@ static void pipeline(struct prog *p, const struct rig *r, unsigned int buffers,
 
 		if (i >= buffers)
 			wait(p, NPU_PIPE_V, NPU_PIPE_MTE2, i % buffers);
-		copy(p, at, r->gm + i * 65536, 65536);
+		copy(p, at, gm + i * 65536, 65536);
 		set(p, NPU_PIPE_MTE2, NPU_PIPE_V, i % buffers);
 		wait(p, NPU_PIPE_MTE2, NPU_PIPE_V, i % buffers);
 		sum(p, at);
@@ -338,17 +350,18 @@ static void pipeline(struct prog *p, const struct rig *r, unsigned int buffers,
  */
 static void test_double_buffer(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
+	const uint64_t gm = gm_new(&r);
 	struct prog p = { 0 };
 
-	pipeline(&p, &r, 1, 8);
+	pipeline(&p, gm, 1, 8);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5 + 8 * (COPY_DONE + SUM_DONE)),
 	   "one buffer");
 	p = (struct prog){ 0 };
-	pipeline(&p, &r, 2, 8);
+	pipeline(&p, gm, 2, 8);
 	is(blocks_ns(&r, &p, 1), ns(&r, BLOCK_CYCLES + 5521 + COPY_DONE + SUM_DONE),
 	   "two buffers");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /*
@@ -357,7 +370,7 @@ static void test_double_buffer(unsigned int workers)
  */
 static void test_depth(void)
 {
-	struct rig r = rig_new(0, "910b");
+	struct th_rig r = rig_new(0, "910b");
 	struct prog p = { 0 };
 	struct npu_cmd list[2];
 	unsigned int i;
@@ -367,14 +380,14 @@ static void test_depth(void)
 		again(&p, 1, NPU_CUBE_MMAD);
 	load(&p, OPERANDS + 1, NPU_INFO_TIME);
 	again(&p, 3, NPU_SYS_GETINFO);
-	load(&p, RV_T0, r.stamps_va + 8);
+	load(&p, RV_T0, r.va + 8);
 	emit(&p, RV_SD(OPERANDS, RV_T0, 0));
 	list[0] = stamp(&r, 0);
 	list[1] = kernel(&r, &p, 1);
 	th_run(r.q, list, 2);
-	is(r.stamps[1] - r.stamps[0],
+	is(r.words[1] - r.words[0],
 	   COMMAND_NS + KERNEL_NS + ns(&r, 5 + 7 * 1024 + 1), "a full queue holds S up");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 static struct prog product(void)
@@ -390,7 +403,7 @@ static struct prog product(void)
 
 static void test_blocks(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
 	struct prog p = product();
 	struct npu_cmd list[4], cmd = kernel(&r, &p, 3);
 	struct npu_counters n;
@@ -410,76 +423,78 @@ static void test_blocks(unsigned int workers)
 	list[2].flags = NPU_CMD_F_OVERLAP;
 	list[3] = stamp(&r, 1);
 	th_run(r.q, list, 4);
-	is(r.stamps[1] - r.stamps[0], 3 * COMMAND_NS + KERNEL_NS + ns(&r, PRODUCT_CYCLES),
+	is(r.words[1] - r.words[0], 3 * COMMAND_NS + KERNEL_NS + ns(&r, PRODUCT_CYCLES),
 	   "two kernels beside each other");
 	list[2].flags = 0;
 	th_run(r.q, list, 4);
-	is(r.stamps[1] - r.stamps[0], 3 * COMMAND_NS + 2 * (KERNEL_NS + ns(&r, PRODUCT_CYCLES)),
+	is(r.words[1] - r.words[0], 3 * COMMAND_NS + 2 * (KERNEL_NS + ns(&r, PRODUCT_CYCLES)),
 	   "and one after the other");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* 2^20 bytes at 200 GB/s are 5243 ns; of host memory, at 31.508 GB/s, 33280. */
 static void test_sdma(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
+	const uint64_t gm = gm_new(&r);
 	uint64_t host = th_alloc_ram(r.s, 0x200000, NULL);
-	struct npu_cmd cmd = th_copy(r.gm, r.gm + 0x400000, 0x100000);
+	struct npu_cmd cmd = th_copy(gm, gm + 0x400000, 0x100000);
 
 	is(time_of(&r, &cmd), SDMA_NS + 5243, "a copy of HBM");
-	cmd = th_copy(r.gm, host, 0x100000);
+	cmd = th_copy(gm, host, 0x100000);
 	is(time_of(&r, &cmd), SDMA_NS + 33280, "a copy from host memory");
-	cmd = th_copy(r.gm, r.gm + 0x400000, 0x400000);
+	cmd = th_copy(gm, gm + 0x400000, 0x400000);
 	is(time_of(&r, &cmd), SDMA_NS + 20972, "a copy in parts");
-	cmd = th_fill(r.gm, 8, 1, 8);
+	cmd = th_fill(gm, 8, 1, 8);
 	is(time_of(&r, &cmd), SDMA_NS + 1, "8 bytes");
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* A queue that waits goes on at the time of the signal, and takes a command for the stamp. */
 static void test_sem(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
+	const uint64_t sem = r.va + 0x800;
 	struct prog prog = product();
 	struct npu_cmd list[] = {
 		stamp(&r, 0), kernel(&r, &prog, 1), stamp(&r, 1),
-		th_sem(NPU_CMD_SEM_SIGNAL, r.sem_va, 1, NPU_SEM_ADD),
-		th_sem(NPU_CMD_SEM_SIGNAL, r.sem_va, 2, NPU_SEM_SET),
+		th_sem(NPU_CMD_SEM_SIGNAL, sem, 1, NPU_SEM_ADD),
+		th_sem(NPU_CMD_SEM_SIGNAL, sem, 2, NPU_SEM_SET),
 	};
 	struct npu_cmd other[] = {
-		th_sem(NPU_CMD_SEM_WAIT, r.sem_va, 1, NPU_SEM_GE), stamp(&r, 2),
-		th_sem(NPU_CMD_SEM_WAIT, r.sem_va, 2, NPU_SEM_EQ), stamp(&r, 3),
+		th_sem(NPU_CMD_SEM_WAIT, sem, 1, NPU_SEM_GE), stamp(&r, 2),
+		th_sem(NPU_CMD_SEM_WAIT, sem, 2, NPU_SEM_EQ), stamp(&r, 3),
 	};
 
 	th_submit(r.p, other, 4);
 	th_wait_state(r.p, NPU_QUEUE_WAITING);
 	ok(th_run(r.q, list, 5) == NPU_ST_OK && th_wait(r.p) == NPU_ST_OK, "queues wait");
-	is(r.stamps[2] - r.stamps[1], 2 * COMMAND_NS, "a signal by ADD");
+	is(r.words[2] - r.words[1], 2 * COMMAND_NS, "a signal by ADD");
 	/* The wait itself is a command; by then the second signal is there. */
-	is(r.stamps[3] - r.stamps[2], 2 * COMMAND_NS, "a signal by SET");
-	rig_free(&r);
+	is(r.words[3] - r.words[2], 2 * COMMAND_NS, "a signal by SET");
+	th_rig_free(&r);
 }
 
 /* What a queue writes nobody sees before its time. */
 static void test_clock(unsigned int workers)
 {
-	struct rig r = rig_new(workers, "310b");
+	struct th_rig r = rig_new(workers, "310b");
 	struct prog p = product();
 	struct npu_cmd cmd = kernel(&r, &p, 1000);
 	uint64_t first;
 
 	time_of(&r, &cmd);
-	first = r.stamps[1];
+	first = r.words[1];
 	ok(npu_core_mmio_read(r.h->core, NPU_REG_TIMESTAMP_LO, 8) >= first,
 	   "%u workers: the device's clock is not behind", workers);
 	time_of(&r, &cmd);
-	ok(r.stamps[0] == first + COMMAND_NS, "an idle queue goes on where it was");
+	ok(r.words[0] == first + COMMAND_NS, "an idle queue goes on where it was");
 	if (!workers) {
 		r.h->now += 2000 * TH_MS;
 		time_of(&r, &cmd);
-		ok(r.stamps[0] > first + 2000 * TH_MS, "but not after a second");
+		ok(r.words[0] > first + 2000 * TH_MS, "but not after a second");
 	}
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Emit a loop of @rounds over what was emitted from @start on. */
@@ -490,7 +505,7 @@ static void loop(struct prog *p, unsigned int start)
 }
 
 /* How many operations a second are reached, from what twice the work takes more. */
-static double rate(struct rig *r, const struct prog *p, double work)
+static double rate(struct th_rig *r, const struct prog *p, double work)
 {
 	const unsigned int cores = r->h->cfg.cores;
 	struct prog twice = *p, once = *p;
@@ -509,7 +524,7 @@ static bool within(double got, double want, double share)
 #define ROUNDS 8
 #define CUBE_ROUNDS 100
 
-static double cube_rate(struct rig *r, unsigned int dtype)
+static double cube_rate(struct th_rig *r, unsigned int dtype)
 {
 	struct prog p = { 0 };
 	unsigned int start;
@@ -522,7 +537,7 @@ static double cube_rate(struct rig *r, unsigned int dtype)
 	return rate(r, &p, 2.0 * 64 * 64 * 64 * CUBE_ROUNDS);
 }
 
-static double vector_rate(struct rig *r)
+static double vector_rate(struct th_rig *r)
 {
 	struct prog p = { 0 };
 	unsigned int start;
@@ -544,8 +559,9 @@ static void block_address(struct prog *p, unsigned int reg, uint64_t address)
 }
 
 /* Each core copies memory of its own, read and written at once; bytes of both count. */
-static double copy_rate(struct rig *r)
+static double copy_rate(struct th_rig *r)
 {
+	const uint64_t gm = gm_new(r);
 	struct prog p = { 0 };
 	unsigned int start;
 
@@ -553,8 +569,8 @@ static double copy_rate(struct rig *r)
 	load(&p, OPERANDS, UB);
 	load(&p, OPERANDS + 2, 1ULL << 32 | 65536);
 	load(&p, RV_T1, 65536);
-	block_address(&p, OPERANDS + 1, r->gm);
-	block_address(&p, OPERANDS + 4, r->gm + (32 << 20));
+	block_address(&p, OPERANDS + 1, gm);
+	block_address(&p, OPERANDS + 4, gm + (32 << 20));
 	start = p.count;
 	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, OPERANDS, OPERANDS + 1, OPERANDS + 2, 0));
 	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, OPERANDS + 4, OPERANDS, OPERANDS + 2, 0));
@@ -577,7 +593,7 @@ static const struct peak {
 
 static void test_peak(const struct peak *peak)
 {
-	struct rig r = rig_new(0, peak->profile);
+	struct th_rig r = rig_new(0, peak->profile);
 	double f16 = cube_rate(&r, NPU_F16), s8 = cube_rate(&r, NPU_S8);
 	double f32 = cube_rate(&r, NPU_F32), v = vector_rate(&r), hbm = copy_rate(&r);
 
@@ -587,11 +603,11 @@ static void test_peak(const struct peak *peak)
 	ok(within(f32, f16 / 4, 0.001), "%.1f TFLOPS of fp32", f32 * 1e-12);
 	ok(within(v, peak->vector, 0.01), "%.2f T sums of fp16 a second", v * 1e-12);
 	ok(within(hbm, peak->hbm, 0.01), "%.1f GB/s of HBM", hbm * 1e-9);
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Load 32 KiB, then multiply @products times: 16 operations a byte for each. */
-static double intense_rate(struct rig *r, unsigned int products)
+static double intense_rate(struct th_rig *r, uint64_t gm, unsigned int products)
 {
 	struct prog p = { 0 };
 	unsigned int start, i;
@@ -601,7 +617,7 @@ static double intense_rate(struct rig *r, unsigned int products)
 	load(&p, OPERANDS + 5, 1ULL << 32 | 32768);
 	load(&p, RV_T1, 32768);
 	load(&p, 9, NPU_PIPE_MTE2 | NPU_PIPE_M << 4);
-	block_address(&p, OPERANDS + 6, r->gm);
+	block_address(&p, OPERANDS + 6, gm);
 	operands(&p, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE, mmad(64, 64, 64, NPU_F16));
 	start = p.count;
 	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, OPERANDS + 4, OPERANDS + 6, OPERANDS + 5, 0));
@@ -618,25 +634,27 @@ static double intense_rate(struct rig *r, unsigned int products)
 static void test_roofline(const struct peak *peak)
 {
 	static const unsigned int products[] = { 1, 4, 10, 12, 16, 24, 40 };
-	struct rig r = rig_new(0, peak->profile);
+	struct th_rig r = rig_new(0, peak->profile);
 	const struct npu_profile *profile = r.h->core->timing->profile;
+	const uint64_t gm = gm_new(&r);
 	const double top = 8192.0 * profile->cores * profile->mhz * 1e6;
 	unsigned int i;
 
 	for (i = 0; i < sizeof(products) / sizeof(products[0]); i++) {
 		double roof = npu_min(top, 16.0 * products[i] * peak->hbm);
-		double got = intense_rate(&r, products[i]);
+		double got = intense_rate(&r, gm, products[i]);
 
 		ok(within(got, roof, 0.02), "%s: %u operations a byte: %.1f of %.1f TFLOPS",
 		   peak->profile, 16 * products[i], got * 1e-12, roof * 1e-12);
 	}
-	rig_free(&r);
+	th_rig_free(&r);
 }
 
 /* Kernels of blocks of different length beside copies: times of the list's stamps. */
 static void mixture(unsigned int workers, uint64_t *times)
 {
-	struct rig r = rig_new(workers, "910b");
+	struct th_rig r = rig_new(workers, "910b");
+	const uint64_t gm = gm_new(&r);
 	struct npu_cmd list[16];
 	struct prog p = { 0 };
 	unsigned int start, n = 0, i;
@@ -646,11 +664,11 @@ static void mixture(unsigned int workers, uint64_t *times)
 	start = p.count;
 	again(&p, 1, NPU_CUBE_MMAD);
 	loop(&p, start);
-	copy(&p, UB, r.gm + (40 << 20), 4096);
+	copy(&p, UB, gm + (40 << 20), 4096);
 	list[n++] = stamp(&r, 0);
 	list[n++] = kernel(&r, &p, 100);
 	for (i = 0; i < 4; i++) {
-		list[n++] = th_copy(r.gm + (i << 22), r.gm + (32 << 20), 3 << 20);
+		list[n++] = th_copy(gm + (i << 22), gm + (32 << 20), 3 << 20);
 		list[n++] = kernel(&r, &(struct prog){ .count = 0 }, 7 + i);
 		list[n - 1].kernel.blocks = 7 + i;
 		list[n - 1].flags = list[n - 2].flags = NPU_CMD_F_OVERLAP;
@@ -661,8 +679,8 @@ static void mixture(unsigned int workers, uint64_t *times)
 	times[0] = times[1] = times[2] = 0;
 	if (th_run(r.q, list, n) == NPU_ST_OK)
 		for (i = 0; i < 3; i++)
-			times[i] = r.stamps[i] - r.stamps[0];
-	rig_free(&r);
+			times[i] = r.words[i] - r.words[0];
+	th_rig_free(&r);
 }
 
 static void test_same(void)
@@ -711,7 +729,7 @@ static void test_property(void)
 		.dma_read = no_dma, .dma_write = no_dma_write, .raise = no_raise,
 		.clock_ns = no_clock,
 	};
-	struct rig r = rig_new(0, "910");
+	struct th_rig r = rig_new(0, "910");
 	struct npu_core_config cfg = r.h->cfg;
 	const char *error = "";
 	struct npu_core *other;
@@ -724,7 +742,7 @@ static void test_property(void)
 	other = npu_core_new(&cfg, &ops, NULL, &error);
 	ok(!other && strstr(error, "timing") && strstr(error, "910b"), "another is refused: %s",
 	   error);
-	rig_free(&r);
+	th_rig_free(&r);
 
 	r.h = th_new(0, 4);
 	ok(!(th_read(r.h, NPU_REG_FEATURES) & NPU_FEATURE_TIMING) && !r.h->core->timing,
@@ -746,6 +764,7 @@ int main(void)
 		test_clock(workers);
 	}
 	test_mmad();
+	test_vector();
 	test_depth();
 	for (i = 0; i < sizeof(peaks) / sizeof(peaks[0]); i++) {
 		test_peak(&peaks[i]);

@@ -147,11 +147,13 @@ uint64_t th_now_ns(void);
 #define RV_RET			0x00008067u
 #define RV_LOOP			0x0000006fu	/* jal x0, 0 */
 #define RV_NOP			0x00000013u
+#define RV_C_NOP		0x0001u
 #define RV_ADDI(rd, rs, imm)	((uint32_t)(imm) << 20 | (rs) << 15 | (rd) << 7 | 0x13)
 #define RV_SLLI(rd, rs, n)	((n) << 20 | (rs) << 15 | 1 << 12 | (rd) << 7 | 0x13)
 #define RV_SRLI(rd, rs, n)	((n) << 20 | (rs) << 15 | 5 << 12 | (rd) << 7 | 0x13)
 #define RV_ADD(rd, a, b)	((b) << 20 | (a) << 15 | (rd) << 7 | 0x33)
 #define RV_LUI(rd, imm)		((uint32_t)(imm) << 12 | (rd) << 7 | 0x37)
+#define RV_AUIPC(rd, imm)	((uint32_t)(imm) << 12 | (rd) << 7 | 0x17)
 #define RV_LD(rd, rs, imm)	((uint32_t)(imm) << 20 | (rs) << 15 | 3 << 12 | (rd) << 7 | 0x03)
 #define RV_STORE(f3, src, rs, imm) \
 	(((uint32_t)(imm) >> 5 & 0x7f) << 25 | (src) << 20 | (rs) << 15 | (f3) << 12 | \
