@@ -81,14 +81,23 @@ bool npu_debug_set_breakpoint(struct rv64_breakpoints *b, uint64_t pc, bool set)
 
 	while (i < b->count && b->pc[i] != pc)
 		i++;
-	if (i < b->count && !set)
-		b->pc[i] = b->pc[--b->count];
+	if (i < b->count && !set) {
+		b->pc[i] = b->pc[b->count - 1];
+		npu_store(&b->count, b->count - 1);
+	}
 	if (i < b->count || !set)
 		return true;
 	if (i == RV64_BREAKPOINTS)
 		return false;
-	b->pc[b->count++] = pc;
+	b->pc[i] = pc;
+	npu_store(&b->count, i + 1);
 	return true;
+}
+
+void npu_debug_remove_points(struct npu_debug *d, enum npu_debug_unit unit)
+{
+	npu_store(&d->breakpoints[unit].count, 0);
+	npu_store(&d->watchpoints[unit].count, 0);
 }
 
 void npu_core_debug_open(struct npu_core *core, enum npu_debug_unit unit)

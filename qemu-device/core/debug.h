@@ -94,7 +94,7 @@ struct npu_debug_library {
  * @stop: why; thread 0: any that has a block
  * @news: a thread whose library has come while all were held: for when they go on; 0: none
  * @holders: bits of enum npu_debug_unit that are held
- * @breakpoints: by unit; changed while that stands still
+ * @breakpoints: by unit; changed while that stands still, but for a debugger that leaves
  * @watchpoints: likewise
  * @modules: of all debuggers so far
  * @nr_modules: only the host's thread changes it (atomic)
@@ -122,6 +122,8 @@ void npu_debug_fini(struct npu_core *core);
 /* With the lock: @unit is held, or goes on. */
 void npu_debug_set_holder(struct npu_core *core, enum npu_debug_unit unit, bool held);
 bool npu_debug_set_breakpoint(struct rv64_breakpoints *b, uint64_t pc, bool set);
+/* The debugger of @unit leaves, which may be while that runs. */
+void npu_debug_remove_points(struct npu_debug *d, enum npu_debug_unit unit);
 
 /* debug_watch.c */
 bool npu_debug_set_watchpoint(struct npu_debug_watchpoints *w, enum gdb_watch kind, uint64_t addr,

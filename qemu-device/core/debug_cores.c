@@ -560,8 +560,7 @@ static void detach(void *target)
 
 	pthread_mutex_lock(&core->lock);
 	npu_store(&core->debug->attached, false);
-	core->debug->breakpoints[NPU_DEBUG_CORES].count = 0;
-	npu_store(&core->debug->watchpoints[NPU_DEBUG_CORES].count, 0);
+	npu_debug_remove_points(core->debug, NPU_DEBUG_CORES);
 	core->debug->nr_libraries = 0;
 	core->debug->news = 0;
 	for (i = 0; i < core->nr_aicores; i++)

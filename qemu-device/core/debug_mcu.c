@@ -115,8 +115,7 @@ static void detach(void *target)
 
 	npu_store(&mcu->debug_attached, false);
 	npu_store(&mcu->debug_step, false);
-	core->debug->breakpoints[NPU_DEBUG_MCU].count = 0;
-	npu_store(&core->debug->watchpoints[NPU_DEBUG_MCU].count, 0);
+	npu_debug_remove_points(core->debug, NPU_DEBUG_MCU);
 	rv64_flush_code(&mcu->cpu);
 	set_hold(core, NULL);
 }

@@ -195,7 +195,7 @@ struct rv64_ops {
 
 /**
  * struct rv64_breakpoints - where a hart stops before it executes
- * @count: of @pc
+ * @count: of @pc; may become zero while harts run (atomic)
  * @pc: addresses of instructions
  *
  * A change takes effect by rv64_flush_code().
@@ -217,7 +217,7 @@ struct rv64_breakpoints {
  * @code_pages: decoded 4 KiB pages kept, at 36 KiB each; 0 for RV64_CODE_PAGES
  * @hartid: value of mhartid
  * @sink: page that takes stores of which nothing is ever seen, or NULL: atomics find zero there
- * @breakpoints: must outlive the hart, changes only while it does not run; or NULL
+ * @breakpoints: must outlive the hart, gets others only while it does not run; or NULL
  */
 struct rv64_config {
 	const struct rv64_ops *ops;

@@ -69,7 +69,7 @@ static bool has_breakpoint(const struct rv64_cpu *cpu, uint64_t pc)
 	const struct rv64_breakpoints *b = cpu->breakpoints;
 	unsigned int i;
 
-	for (i = 0; b && i < b->count; i++)
+	for (i = 0; b && i < __atomic_load_n(&b->count, __ATOMIC_RELAXED); i++)
 		if (b->pc[i] == pc)
 			return true;
 	return false;

@@ -606,6 +606,30 @@ static void test_leaves(void)
 	rig_free(r);
 }
 
+/* Kernels that look up code while the debugger that set breakpoints goes. */
+static void test_leaves_running(void)
+{
+	struct rig *r = rig_new(2);
+	const uint32_t code[] = {
+		RV_SD(RV_A2, RV_A0, 8), RV_LD(RV_T1, RV_A0, 0), RV_BNE(RV_T1, 0, -4), RV_ECALL,
+	};
+	uint64_t at = th_code(r->s, code, 4);
+	struct npu_cmd cmd = kernel(r, at, 2);
+	uint64_t limit = th_now_ns() + 20000 * TH_MS;
+
+	r->words[0] = 1;
+	ask(r, "Z0,%llx,4", (unsigned long long)at + 12);
+	tell(r, "vCont;c");
+	th_submit(r->q, &cmd, 1);
+	while (npu_load(&r->words[1]) != 2 && th_now_ns() < limit)
+		;
+	npu_core_debug_close(r->h->core, CORES);
+	npu_store(&r->words[0], 0);
+	ok(th_wait(r->q) == NPU_ST_OK && !held(r),
+	   "one that leaves kernels at work stops none");
+	rig_free(r);
+}
+
 /* monitor module, with the code from @entry on; "O" and text, or what comes after it */
 static void add_module(struct rig *r, const void *code, size_t len)
 {
@@ -768,6 +792,7 @@ int main(void)
 	test_memory();
 	test_ends();
 	test_leaves();
+	test_leaves_running();
 	test_modules();
 	test_monitor();
 	test_interrupted();
