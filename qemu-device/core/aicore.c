@@ -208,11 +208,15 @@ static enum npu_status exec_engine(struct npu_aicore *ac, struct rv64_cpu *cpu,
 	return status;
 }
 
-/* A slice of @ns that began at @start: the engines' ticks in it become time. */
+/*
+ * A slice of @ns that began at @start: the engines' ticks in it become time. They have no more of
+ * it than there is, even if ticks have gone back in between.
+ */
 static void count_engines(struct npu_worker *worker, struct npu_aicore *ac, uint64_t start,
 			  uint64_t ns)
 {
-	uint64_t ticks = npu_ticks_between(start, npu_ticks());
+	uint64_t ticks = npu_max(npu_ticks_between(start, npu_ticks()),
+				 ac->cube_ticks + ac->vector_ticks);
 
 	npu_count(&worker->count.cube_ns, npu_ticks_ns(ac->cube_ticks, ticks, ns));
 	npu_count(&worker->count.vector_ns, npu_ticks_ns(ac->vector_ticks, ticks, ns));

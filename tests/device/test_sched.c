@@ -214,6 +214,23 @@ static void test_endless(unsigned int workers)
 	th_rig_free(&r);
 }
 
+/* Ticks of the engines as if the counter had gone back by far after them, in a slice of nothing. */
+static void test_engine_time(void)
+{
+	struct th_rig r = rig_new(1, 1);
+	uint32_t end = RV_ECALL;
+	struct npu_cmd cmd = th_kernel(th_code(r.s, &end, 1), 0, 1);
+	struct npu_counters n;
+
+	r.h->core->aicores[0].cube_ticks = 1ULL << 60;
+	r.h->core->aicores[0].vector_ticks = 1ULL << 60;
+	th_run(r.q, &cmd, 1);
+	npu_counters_read(r.h->core, &n);
+	ok(n.cube_ns && n.cube_ns + n.vector_ns <= n.aicore_ns,
+	   "engines are busy for no longer than their core");
+	th_rig_free(&r);
+}
+
 /* Time-outs: the command's, else the entry's, else the queue's. */
 static void test_timeout_source(void)
 {
@@ -694,6 +711,7 @@ int main(int argc, char **argv)
 		test_reset(workers, false);
 		test_reset(workers, true);
 	}
+	test_engine_time();
 	test_timeout_source();
 	test_priority();
 	return tap_done();
