@@ -31,6 +31,19 @@ static void s32_to_s32(const struct tile_fixpipe *args, int32_t *restrict dst,
 		dst[i] = src[i] < least ? least : src[i];
 }
 
+/* With a scale of one; what fp32 does not have exactly saturates anyway. */
+static void s32_to_s8(const struct tile_fixpipe *args, int8_t *restrict dst,
+		      const int32_t *restrict src, size_t n)
+{
+	const int32_t least = args->relu ? 0 : INT8_MIN;
+
+	for (size_t i = 0; i < n; i++) {
+		int32_t y = src[i] < least ? least : src[i];
+
+		dst[i] = y > INT8_MAX ? INT8_MAX : y;
+	}
+}
+
 static void from_s32(const struct tile_fixpipe *args, uint8_t *dst, const int32_t *src, size_t n)
 {
 	float x[TILE_BLOCK];
@@ -65,6 +78,8 @@ void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args)
 				from_f32(args, to, from, n);
 			else if (args->dst_dtype == NPU_S32)
 				s32_to_s32(args, to, from, n);
+			else if (args->dst_dtype == NPU_S8 && args->scale == 1)
+				s32_to_s8(args, to, from, n);
 			else
 				from_s32(args, to, from, n);
 		}

@@ -144,6 +144,8 @@ TILE_INLINE void block_at(const struct tile_transpose *args, unsigned int row, u
 	dst = args->dst + column / size * args->dst_pitch + row * size;
 	if (rows == height && bytes == LANE)
 		block(dst, args->dst_pitch, src, args->src_pitch, size);
+	else if (rows == height / 2 && bytes == LANE)
+		edge(dst, args->dst_pitch, src, args->src_pitch, height / 2, LANE, size);
 	else
 		edge(dst, args->dst_pitch, src, args->src_pitch, rows, bytes, size);
 }

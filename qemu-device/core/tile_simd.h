@@ -254,11 +254,24 @@ TILE_INLINE tile_vi tile_vi_dot(tile_vi a, tile_vi b, tile_vi c)
 
 TILE_INLINE int32_t tile_s8_pack_a(void *dst, const int8_t *src, unsigned int n)
 {
-	int32_t sum = 0;
+	const __m128i ones = _mm_set1_epi8(1);
+	__m128i sums = _mm_setzero_si128();
+	int8_t *d = dst;
+	unsigned int i = 0;
+	int32_t sum;
 
-	for (unsigned int i = 0; i < n; i++)
+	for (; n - i >= 16; i += 16) {
+		__m128i x = _mm_loadu_si128((const void *)(src + i));
+
+		_mm_storeu_si128((void *)(d + i), x);
+		sums = _mm_dpbusd_epi32(sums, ones, x);
+	}
+	sums = _mm_add_epi32(sums, _mm_srli_si128(sums, 8));
+	sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 1);
+	for (; i < n; i++) {
+		d[i] = src[i];
 		sum += src[i];
-	memcpy(dst, src, n);
+	}
 	return sum * -128;
 }
 

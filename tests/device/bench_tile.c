@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <time.h>
 
+#include "tile_math.h"
 #include "tile_vm.h"
 
 #define MIN_SECONDS 0.1
@@ -86,31 +87,34 @@ static void bench_vector(const char *name, uint64_t config)
 	       dtype_names[NPU_GET(NPU_VEC_DTYPE, config)], rate(run, &insn) * 1e-9 * count);
 }
 
-static void bench_load0(unsigned int dtype, unsigned int size)
+static void bench_load0(unsigned int dtype, unsigned int size, unsigned int rows)
 {
 	const struct insn insn = {
 		MTE, NPU_MTE_LOAD0, NPU_L0B_BASE, NPU_L1_BASE,
-		NPU_PREP(NPU_LOAD0_ROWS, 128) | NPU_PREP(NPU_LOAD0_COLS, 128) |
+		NPU_PREP(NPU_LOAD0_ROWS, rows) | NPU_PREP(NPU_LOAD0_COLS, 128) |
 			NPU_PREP(NPU_LOAD0_SRC_PITCH, 128 * size),
 		NPU_PREP(NPU_LOAD0_DST_PITCH, 128 * size) | NPU_PREP(NPU_LOAD0_DTYPE, dtype) |
 			NPU_LOAD0_TRANSPOSE,
 	};
 
-	printf("%-4s load0 transposed %-4s %8.2f Gelement/s\n", npu_tile_isa_name(&vm.tile),
-	       dtype_names[dtype], rate(run, &insn) * 128e-9 * 128);
+	printf("%-4s load0 transposed %-4s %3u x 128 %8.2f Gelement/s\n",
+	       npu_tile_isa_name(&vm.tile), dtype_names[dtype], rows,
+	       rate(run, &insn) * 128e-9 * rows);
 }
 
-static void bench_fixpipe(unsigned int dtype)
+static void bench_fixpipe(unsigned int src, unsigned int dst, float scale)
 {
+	const uint32_t bits = tile_bits(scale);
 	const struct insn insn = {
 		CUBE, NPU_CUBE_FIXPIPE, NPU_L1_BASE, NPU_L0C_BASE,
 		NPU_PREP(NPU_FIXPIPE_ROWS, 128) | NPU_PREP(NPU_FIXPIPE_COLS, 256) |
 			NPU_PREP(NPU_FIXPIPE_DST_PITCH, 1024),
-		NPU_PREP(NPU_FIXPIPE_DST_DTYPE, dtype) | NPU_FIXPIPE_RELU,
+		NPU_PREP(NPU_FIXPIPE_SRC_DTYPE, src) | NPU_PREP(NPU_FIXPIPE_DST_DTYPE, dst) |
+			NPU_PREP(NPU_FIXPIPE_SCALE, bits) | NPU_FIXPIPE_RELU,
 	};
 
-	printf("%-4s fixpipe f32 to %-4s %8.2f Gelement/s\n", npu_tile_isa_name(&vm.tile),
-	       dtype_names[dtype], rate(run, &insn) * 128e-9 * 256);
+	printf("%-4s fixpipe %s to %-4s by %g %8.2f Gelement/s\n", npu_tile_isa_name(&vm.tile),
+	       dtype_names[src], dtype_names[dst], scale, rate(run, &insn) * 128e-9 * 256);
 }
 
 /* Small values: denormals or NaNs would time something else. */
@@ -151,11 +155,16 @@ static void bench_isa(void)
 	bench_mmad(NPU_S8, 128, 256, 256);
 	bench_mmad(NPU_S8, 64, 64, 64);
 	bench_mmad(NPU_F16, 100, 200, 150);
-	bench_load0(NPU_F32, 4);
-	bench_load0(NPU_F16, 2);
-	bench_load0(NPU_S8, 1);
-	bench_fixpipe(NPU_F32);
-	bench_fixpipe(NPU_F16);
+	bench_load0(NPU_F32, 4, 128);
+	bench_load0(NPU_F16, 2, 128);
+	bench_load0(NPU_S8, 1, 128);
+	bench_load0(NPU_F32, 4, 8);
+	bench_load0(NPU_F16, 2, 16);
+	bench_load0(NPU_S8, 1, 32);
+	bench_fixpipe(NPU_F32, NPU_F32, 0);
+	bench_fixpipe(NPU_F32, NPU_F16, 0);
+	bench_fixpipe(NPU_S32, NPU_S8, 1);
+	bench_fixpipe(NPU_S32, NPU_S8, 0.5f);
 	fill();
 	for (unsigned int i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		bench_vector(ops[i].name, vec_config(ops[i].opcode, NPU_F32, 8192));

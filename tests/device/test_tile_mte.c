@@ -107,7 +107,8 @@ static bool check_load0(unsigned int to, unsigned int dtype, bool transpose)
 {
 	const struct memory *dst = &memories[to], *src = &memories[L1];
 	const unsigned int size = ref_size[dtype];
-	const uint64_t rows = 1 + ref_below(70), cols = 1 + ref_below(70);
+	const uint64_t rows = ref_below(2) ? 1u << ref_below(7) : 1 + ref_below(70);
+	const uint64_t cols = 1 + ref_below(70);
 	const uint64_t src_pitch = random_pitch(L1, cols * size);
 	const uint64_t dst_pitch = random_pitch(to, (transpose ? rows : cols) * size);
 	uint8_t *image = image_of(dst);
