@@ -372,11 +372,9 @@ int npuop_pool2d_backward(npuop *ops, enum npuop_pool_op op, const npuop_pool_at
 			  const npuop_tensor *x, const npuop_tensor *grad,
 			  const npuop_tensor *grad_x);
 
-/* Training: npuop_train(3). */
+/* Losses: npuop_cross_entropy(3). */
 
 /*
- * npuop_cross_entropy(3)
- *
  * npuop_cross_entropy() - loss[i] = logsumexp(logits[i]) - logits[i][labels[i]]
  * @logits: [rows, classes]
  * @labels: [rows] S32; a negative one is left out: no loss, no gradient
