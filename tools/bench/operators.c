@@ -9,8 +9,6 @@
 #include "op_test.h"
 #include "operators.h"
 
-#define LAUNCHES 8 /* of a small operator, before the program waits for them */
-
 struct operator
 {
 	void (*launch)(struct operator* op);

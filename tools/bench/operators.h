@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of a small operator, before the program waits for them: that is measured, the peer's too. */
+#define LAUNCHES 8
+
 /* Products of a batch, by their size: 64, 128 and 256. */
 #define BATCHES                                                                                    \
 	{                                                                                          \

@@ -32,6 +32,7 @@ static void *allocate(size_t bytes)
 
 struct gemm {
 	int size, count;
+	int rounds; /* that are measured together, as the NPU's are */
 	float *a, *b, *c;
 };
 
@@ -52,9 +53,11 @@ static void run_gemm(void *arg)
 {
 	const struct gemm *g = arg;
 
+	for (int round = 0; round < g->rounds; round++) {
 #pragma omp parallel for num_threads(threads) if (g->count > 1)
-	for (int i = 0; i < g->count; i++)
-		multiply(g, i);
+		for (int i = 0; i < g->count; i++)
+			multiply(g, i);
+	}
 }
 
 static void fill(const struct gemm *g, int index)
@@ -87,6 +90,7 @@ static void bench_gemm(const char *name, int size, int count)
 	struct gemm g = {
 		.size = size,
 		.count = count,
+		.rounds = count > 1 ? LAUNCHES : 1,
 		.a = allocate(bytes),
 		.b = allocate(bytes),
 		.c = allocate(bytes),
@@ -98,7 +102,7 @@ static void bench_gemm(const char *name, int size, int count)
 	openblas_set_num_threads(count > 1 ? 1 : threads);
 	for (int i = 0; i < count; i++)
 		fill(&g, i);
-	seconds = best_seconds(run_gemm, &g);
+	seconds = best_seconds(run_gemm, &g) / g.rounds;
 	check(&g);
 	printf("%s_%d\t%.2f\tGFLOP/s\n", name, size, flops / seconds / 1e9);
 	free(g.a);
