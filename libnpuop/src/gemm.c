@@ -437,14 +437,21 @@ static void fill_args(struct product *p)
 static int launch_tiles(struct product *p)
 {
 	struct npu_op_gemm_args *args = &p->args;
+	struct npu_op_gemm_small_args small;
 	uint64_t batches = 1, tiles;
+	double flop;
 
 	for (uint32_t d = 0; d < DIMS; d++)
 		batches *= args->batch[d];
 	tiles = op_tiles(p->ops, batches, args->m, args->n, &args->tile_m, &args->tile_n);
+	flop = 2.0 * args->tile_m * args->tile_n * p->k;
+	if (!is_s4(p) && op_gemm_small(args, &small))
+		return op_launch(p->ops, OP_KERNEL_op_gemm_small,
+				 op_tile_blocks(p->ops, (tiles + small.turn - 1) / small.turn,
+						flop * small.turn),
+				 &small, sizeof(small));
 	return op_launch(p->ops, is_s4(p) ? OP_KERNEL_op_gemm_s4 : OP_KERNEL_op_gemm,
-			 op_tile_blocks(p->ops, tiles, 2.0 * args->tile_m * args->tile_n * p->k),
-			 args, sizeof(*args));
+			 op_tile_blocks(p->ops, tiles, flop), args, sizeof(*args));
 }
 
 static int launch_thin(struct product *p, bool normalizes)

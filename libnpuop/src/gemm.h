@@ -22,6 +22,18 @@ uint64_t op_tiles(const npuop *ops, uint64_t batches, uint32_t m, uint32_t n, ui
 /* op_tile_blocks() - blocks for @tiles of @flop operations each, as few as take no more rounds */
 uint32_t op_tile_blocks(const npuop *ops, uint64_t tiles, double flop);
 
+/* op_padded() - bytes of a row in the core's buffers */
+static inline uint64_t op_padded(uint64_t bytes)
+{
+	return (bytes + NPU_TILE_ALIGN - 1) / NPU_TILE_ALIGN * NPU_TILE_ALIGN;
+}
+
+/*
+ * op_gemm_small() - can op_gemm_small do all of @gemm, which is not S4 and has its tiles? @args for
+ * it
+ */
+bool op_gemm_small(const struct npu_op_gemm_args *gemm, struct npu_op_gemm_small_args *args);
+
 /* op_gemm_is_thin() - does op_gemm_thin() take it, which is not S4? @args has no tiles yet. */
 bool op_gemm_is_thin(const struct npu_op_gemm_args *args);
 /* op_gemm_norm_fits() - can it take rows of A that are to be normalised, of F32? */

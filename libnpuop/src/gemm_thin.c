@@ -7,11 +7,6 @@
 #define LEAST_BYTES (1u << 20) /* of B that are worth a block: with fewer, workers meet too often */
 #define LEAST_ROW 768 /* bytes of a row of B: shorter ones take as long to copy */
 
-static uint64_t padded(uint64_t bytes)
-{
-	return (bytes + NPU_TILE_ALIGN - 1) / NPU_TILE_ALIGN * NPU_TILE_ALIGN;
-}
-
 bool op_gemm_is_thin(const struct npu_op_gemm_args *args)
 {
 	const uint64_t row = npuop_dtype_bytes(args->in, args->k);
@@ -24,14 +19,14 @@ bool op_gemm_is_thin(const struct npu_op_gemm_args *args)
 		if (args->batch[d] != 1)
 			return false;
 	return args->k && args->m <= NPU_OP_GEMM_THIN_ROWS &&
-	       args->m * padded(row) <= NPU_OP_GEMM_THIN_BYTES;
+	       args->m * op_padded(row) <= NPU_OP_GEMM_THIN_BYTES;
 }
 
 bool op_gemm_norm_fits(uint64_t m, uint64_t k)
 {
 	/* The sum of a longer row's squares is one of pieces, which the kernel does not cut. */
 	return m <= NPU_OP_GEMM_THIN_ROWS && k <= NPU_OP_NORM_WIDTH &&
-	       m * padded(k * sizeof(float)) <= NPU_OP_GEMM_NORM_BYTES;
+	       m * op_padded(k * sizeof(float)) <= NPU_OP_GEMM_NORM_BYTES;
 }
 
 int op_gemm_thin(npuop *ops, const struct npu_op_gemm_thin_args *args)

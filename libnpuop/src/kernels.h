@@ -20,6 +20,7 @@
 	X(op_gather) \
 	X(op_gemm) \
 	X(op_gemm_s4) \
+	X(op_gemm_small) \
 	X(op_gemm_thin) \
 	X(op_norm) \
 	X(op_norm_backward) \

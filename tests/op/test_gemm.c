@@ -20,27 +20,31 @@ struct test_case {
 	float scale;
 	enum npuop_activation activation;
 	bool edges; /* some elements are no common numbers */
+	bool dense; /* no memory beyond the matrices */
 };
 
 /*
- * A view of rows x cols in random memory that is larger, and all of that memory; elements are
+ * A view of rows x cols in random memory that is @pad larger, and all of that memory; elements are
  * @step apart.
  */
 struct matrix {
 	npuop_tensor all, view;
-	uint64_t step;
+	uint64_t pad, step;
 };
 
+/* Elements @step apart; 0: next to each other, and no memory beyond. */
 static struct matrix matrix_new(enum npuop_dtype dtype, uint64_t b0, uint64_t b1, uint64_t rows,
 				uint64_t cols, bool turned, uint64_t step)
 {
-	const uint64_t last = turned ? rows : cols;
-	const uint64_t shape[4] = { b0, b1, (turned ? cols : rows) + PAD, last * step + PAD };
-	struct matrix x = { .all = tensor_random(dtype, 4, shape), .step = step };
+	const uint64_t last = turned ? rows : cols, pad = step ? PAD : 0;
+	const uint64_t shape[4] = { b0, b1, (turned ? cols : rows) + pad,
+				    last * (step ? step : 1) + pad };
+	struct matrix x = { .all = tensor_random(dtype, 4, shape), .pad = pad,
+			    .step = step ? step : 1 };
 
-	x.view = npuop_tensor_slice(&x.all, 2, 1, shape[2] - PAD);
-	x.view = npuop_tensor_slice(&x.view, 3, 2, last);
-	x.view.stride[3] = step;
+	x.view = npuop_tensor_slice(&x.all, 2, pad / 3, shape[2] - pad);
+	x.view = npuop_tensor_slice(&x.view, 3, pad - pad / 3, last);
+	x.view.stride[3] = x.step;
 	if (turned)
 		x.view = npuop_tensor_transpose(&x.view, 2, 3);
 	return x;
@@ -56,11 +60,12 @@ static void guard(const struct matrix *x)
 static bool guarded(const struct matrix *x)
 {
 	const uint64_t rows = x->all.shape[2], cols = x->all.shape[3];
+	const uint64_t above = x->pad / 3, left = x->pad - above;
 
 	for (uint64_t i = 0; i < npuop_tensor_elements(&x->all); i++) {
 		const uint64_t row = i / cols % rows, col = i % cols;
-		const bool inside = row >= 1 && row < 1 + rows - PAD && col >= 2 &&
-				    col < 2 + cols - PAD && (col - 2) % x->step == 0;
+		const bool inside = row >= above && row < above + rows - x->pad && col >= left &&
+				    col < left + cols - x->pad && (col - left) % x->step == 0;
 
 		if (!inside && tensor_get(&x->all, i) != GUARD)
 			return false;
@@ -182,18 +187,24 @@ static void put_edges(const npuop_tensor *x)
 			tensor_set(x, i, edges[rnd_below(COUNT(edges))]);
 }
 
+/* Of elements of an operand, 0 if they are dense. */
+static uint64_t random_step(const struct test_case *t)
+{
+	if (t->dense)
+		return 0;
+	return t->strided ? 1 + rnd_below(3) : 1;
+}
+
 static void run_case(const struct test_case *t)
 {
 	const enum npuop_dtype bias_type = t->bias_half ? t->out : NPUOP_F32;
-	const uint64_t most = t->strided ? 3 : 1; /* of steps */
 	struct operands o = {
 		.a = matrix_new(t->in, t->b0, t->a_repeated ? 1 : t->b1, t->m, t->k, t->a_turned,
-				1 + rnd_below(most)),
+				random_step(t)),
 		.b = matrix_new(t->in, t->b0, t->b_repeated ? 1 : t->b1, t->k, t->n, t->b_turned,
-				1 + rnd_below(most)),
-		.c = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned, 1 + rnd_below(most)),
-		.pre = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->pre_turned,
-				  1 + rnd_below(most)),
+				random_step(t)),
+		.c = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->c_turned, random_step(t)),
+		.pre = matrix_new(t->out, t->b0, t->b1, t->m, t->n, t->pre_turned, random_step(t)),
 		.bias = tensor_random(bias_type, SHAPE(t->n)),
 		.scale_a = tensor_random(NPUOP_F32, SHAPE(t->m)),
 		.scale_b = tensor_random(NPUOP_F32, SHAPE(t->n)),
@@ -293,6 +304,37 @@ static void test_integers(void)
 		}
 		/* A transposed C that is copied is none: scales have another order. */
 		t.strided = !t.c_turned && rnd_below(3) == 0;
+		run_case(&t);
+	}
+}
+
+/* Many small products, which share instructions where they lie one behind the other. */
+static void test_batches(void)
+{
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		const uint64_t size = i % 8 ? 12 : 68;
+		struct test_case t = {
+			.b0 = 1 + rnd_below(2),
+			.b1 = i % 8 ? 20 + rnd_below(50) : 1 + rnd_below(20),
+			.m = 1 + rnd_below(size),
+			.n = 1 + rnd_below(size),
+			.k = 1 + rnd_below(size),
+			.in = rnd_below(4) == 0 ? NPUOP_S8 : rnd_below(3),
+			.out = rnd_below(3),
+			.a_turned = rnd_below(4) == 0,
+			.b_turned = rnd_below(4) == 0,
+			.c_turned = rnd_below(4) == 0,
+			.a_repeated = rnd_below(6) == 0,
+			.scale = 1,
+			.activation = rnd() & 1,
+			.dense = i % 4,
+		};
+
+		/* Rows of 32 bytes have no gaps in the core's buffers either. */
+		if (i % 4 == 1)
+			t.n = t.k = 32;
+		if (t.in == NPUOP_S8)
+			t.out = NPUOP_S32;
 		run_case(&t);
 	}
 }
@@ -607,12 +649,17 @@ static void test_blocks(void)
 	npuop_tensor turned = npuop_tensor_transpose(&s4, 1, 2);
 	struct matrix odd = s4_matrix(NPUOP_S4, 3, 96, 270, true, true);
 	npuop_tensor few = tensor_random(NPUOP_F32, SHAPE(1, 5, 96));
+	npuop_tensor many[] = { tensor_random(NPUOP_F32, SHAPE(100, 20, 24)),
+				tensor_random(NPUOP_F32, SHAPE(100, 24, 40)) };
 	npuop_tensor wide = tensor_random(NPUOP_F32, SHAPE(1, 96, 700));
 
 	same_for_blocks("fp16", &gelu, &a, &b);
 	same_for_blocks("4 bits", &scales, &a, &turned);
 	same_for_blocks("4 bits of odd rows", &scales, &a, &odd.view);
 	same_for_blocks("few rows", &norm, &few, &wide);
+	same_for_blocks("small products", NULL, &many[0], &many[1]);
+	tensor_free(&many[0]);
+	tensor_free(&many[1]);
 	tensor_free(&few);
 	tensor_free(&wide);
 	tensor_free(&a);
@@ -695,6 +742,7 @@ int main(void)
 	test_shapes();
 	test_random();
 	test_integers();
+	test_batches();
 	test_edges();
 	test_one_scale();
 	test_s4();

@@ -90,6 +90,52 @@ struct npu_op_gemm_args {
 	uint32_t rsvd;
 };
 
+/* npu_op_output_is_direct() - does FIXPIPE do all with sums of the dtype @sum? */
+static inline int npu_op_output_is_direct(const struct npu_op_output *out, uint32_t sum)
+{
+	if (out->bias || out->pre || out->flags & NPU_OP_GEMM_ACCUMULATE ||
+	    out->flags & (NPU_OP_GEMM_SCALES_M | NPU_OP_GEMM_SCALES_N) ||
+	    out->activation > NPU_OP_ACT_RELU)
+		return 0;
+	return sum == NPU_F32 ? out->scale == 1 : out->dtype != NPU_BF16;
+}
+
+#define NPU_OP_GEMM_SMALL_K 1024
+
+/**
+ * struct npu_op_gemm_small_step - an instruction for each product of a turn, or one for all
+ * @operands: its last two, for one product
+ * @each: what the first of these grows by for each other product; 0: each has one of its own
+ */
+struct npu_op_gemm_small_step {
+	uint64_t operands[2];
+	uint64_t each;
+};
+
+/**
+ * struct npu_op_gemm_small_args - "op_gemm_small": products of one tile each, which fit L0 as they
+ * are, and whose sums npu_op_output_is_direct(). A few go through the buffers together, as a turn.
+ * @gemm: as of op_gemm
+ * @copy_a: COPY of A to L1, @copy_b: of B
+ * @load_a: LOAD0 of A, @load_b: of B
+ * @fixpipe: FIXPIPE, without SCALE
+ * @mmad: last operand of MMAD
+ * @a_l1: bytes of a product's A in L1, @b_l1: of B
+ * @a_l0: bytes in L0A, @b_l0: in L0B, @c_l0: of C in L0C
+ * @turn: products of a turn
+ * @halves: of L0A and L0B, 2 if two turns fit them, else 1; L1 has room for one more
+ * @c_halves: likewise of L0C
+ */
+struct npu_op_gemm_small_args {
+	struct npu_op_gemm_args gemm;
+	struct npu_op_gemm_small_step copy_a, copy_b, load_a, load_b, fixpipe;
+	uint64_t mmad;
+	uint32_t a_l1, b_l1;
+	uint32_t a_l0, b_l0, c_l0;
+	uint32_t turn;
+	uint32_t halves, c_halves;
+};
+
 #define NPU_OP_GEMM_THIN_ROWS 8
 #define NPU_OP_GEMM_THIN_BYTES 0x20000
 #define NPU_OP_GEMM_NORM_BYTES 0xf000

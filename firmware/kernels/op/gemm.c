@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Products of matrices, of a batch of them, with bias, activation and scales. */
+#include "gemm_batch.h"
 #include "gemm_output.h"
 #include "gemm_s4.h"
-#include "gemm_small.h"
 
 struct product {
 	struct gemm gemm;
@@ -17,20 +17,11 @@ static void enter(struct gemm *g, uint64_t batch)
 	struct product *p = (struct product *)g;
 	const struct npu_op_gemm_args *args = p->args;
 
-	g->a.base = args->a;
-	g->b.base = args->b;
-	p->s4.scales = args->scale_s4;
-	p->out.c = args->out.c;
-	p->out.pre = args->out.pre;
-	for (unsigned int d = 0; batch; batch /= args->batch[d++]) {
-		const uint64_t i = batch % args->batch[d];
-
-		g->a.base += i * args->a_stride[d];
-		g->b.base += i * args->b_stride[d];
-		p->s4.scales += i * args->scale_stride[d];
-		p->out.c += i * args->c_stride[d];
-		p->out.pre += i * args->pre_stride[d];
-	}
+	g->a.base = args->a + batch_offset(args, args->a_stride, batch);
+	g->b.base = args->b + batch_offset(args, args->b_stride, batch);
+	p->s4.scales = args->scale_s4 + batch_offset(args, args->scale_stride, batch);
+	p->out.c = args->out.c + batch_offset(args, args->c_stride, batch);
+	p->out.pre = args->out.pre + batch_offset(args, args->pre_stride, batch);
 }
 
 static void prepare(struct product *p, const struct npu_op_gemm_args *args, uint32_t area)
@@ -43,7 +34,7 @@ static void prepare(struct product *p, const struct npu_op_gemm_args *args, uint
 		.b = { .pitch = args->ldb,
 		       .k_rows = args->out.flags & NPU_OP_GEMM_K_ROWS_B,
 		       .pipe = NPU_PIPE_MTE2 },
-		.batches = args->batch[0] * args->batch[1] * args->batch[2] * args->batch[3],
+		.batches = batch_count(args),
 		.m = args->m,
 		.n = args->n,
 		.k = args->k,
@@ -57,39 +48,17 @@ static void prepare(struct product *p, const struct npu_op_gemm_args *args, uint
 	p->out = output_of(&args->out, gemm_sum_dtype(&p->gemm), area);
 }
 
-/* Products that lie evenly along the innermost dimension of the batch are a run. */
-static void run_small(struct product *p, struct npu_span span)
-{
-	const struct npu_op_gemm_args *args = p->args;
-	uint64_t run;
-
-	small_begin();
-	for (uint64_t batch = span.begin; batch < span.end; batch += run) {
-		run = npu_min(span.end - batch, args->batch[0] - batch % args->batch[0]);
-		enter(&p->gemm, batch);
-		small_run(&p->gemm, &p->out, args->a_stride[0], args->b_stride[0],
-			  args->c_stride[0], run);
-	}
-	small_end();
-}
-
 NPU_ARGS(op_gemm, struct npu_op_gemm_args, in(a), in(b), out(out.c), value(m), value(n), value(k),
 	 value(in));
 
 NPU_KERNEL(op_gemm, struct npu_op_gemm_args)
 {
-	struct npu_span span;
 	struct product p;
 
 	prepare(&p, args, OUTPUT_AREA_MAX);
 	gemm_plan(&p.gemm);
-	span = npu_split(gemm_tiles(&p.gemm), 1, block, blocks);
-	if (small_fits(&p.gemm, &p.out)) {
-		run_small(&p, span);
-		return;
-	}
 	output_begin(&p.out);
-	gemm_run(&p.gemm, span);
+	gemm_run(&p.gemm, npu_split(gemm_tiles(&p.gemm), 1, block, blocks));
 	output_end(&p.out);
 }
 

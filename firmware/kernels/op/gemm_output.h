@@ -53,16 +53,6 @@ struct output {
 	int direct;
 };
 
-/* What FIXPIPE makes of sums of @sum: to UB they go as F32. */
-static inline int output_is_direct(const struct npu_op_output *args, uint32_t sum, float scale)
-{
-	if (args->bias || args->pre || args->flags & NPU_OP_GEMM_ACCUMULATE ||
-	    args->flags & (NPU_OP_GEMM_SCALES_M | NPU_OP_GEMM_SCALES_N) ||
-	    args->activation > NPU_OP_ACT_RELU)
-		return 0;
-	return sum == NPU_F32 ? scale == 1 : args->dtype != NPU_BF16;
-}
-
 static inline struct output output_of(const struct npu_op_output *args, uint32_t sum, uint32_t area)
 {
 	float scale = args->scale;
@@ -78,7 +68,7 @@ static inline struct output output_of(const struct npu_op_output *args, uint32_t
 		.area = area,
 		.bytes = npu_dtype_bytes(args->dtype),
 		.scale = scale,
-		.direct = output_is_direct(args, sum, scale),
+		.direct = npu_op_output_is_direct(args, sum),
 	};
 }
 
@@ -236,33 +226,22 @@ static inline void output_store_piece(struct output *o, const struct gemm *g,
 	o->turn = !slot;
 }
 
-/* A tile that FIXPIPE stores by itself. */
-struct output_direct {
-	uint32_t rows, cols, pitch;
-	uint32_t sum, dtype, flags;
-	float scale;
-};
-
-static inline struct output_direct output_direct_of(const struct output *o, const struct gemm *g,
-						    uint32_t rows, uint32_t cols)
+/* SCALE of FIXPIPE, where it does all. */
+static inline float output_direct_scale(const struct output *o, uint32_t sum)
 {
-	const struct npu_op_output *args = o->args;
-	const uint32_t sum = gemm_sum_dtype(g);
-
-	return (struct output_direct){
-		.rows = rows,
-		.cols = cols,
-		.pitch = args->ldc,
-		.sum = sum,
-		.dtype = args->dtype,
-		.flags = args->activation == NPU_OP_ACT_RELU ? NPU_FIX_RELU : 0,
-		.scale = sum == NPU_S32 && args->dtype != NPU_S32 ? o->scale : 0,
-	};
+	return sum == NPU_S32 && o->args->dtype != NPU_S32 ? o->scale : 0;
 }
 
-static inline void output_direct(const struct output_direct *d, npu_addr c, npu_addr l0c)
+/* A tile that FIXPIPE stores by itself. */
+static inline void output_direct(const struct output *o, const struct gemm_tile *t, uint32_t sum,
+				 npu_addr l0c)
 {
-	npu_fixpipe(c, l0c, d->rows, d->cols, d->pitch, d->sum, d->dtype, d->flags, d->scale);
+	const struct npu_op_output *args = o->args;
+
+	npu_fixpipe(o->c + t->m0 * args->ldc + (uint64_t)t->n0 * o->bytes, l0c, t->mt, t->nt,
+		    args->ldc, sum, args->dtype,
+		    args->activation == NPU_OP_ACT_RELU ? NPU_FIX_RELU : 0,
+		    output_direct_scale(o, sum));
 }
 
 /* output_store() - store() of struct gemm, whose context is a struct output. */
@@ -273,9 +252,7 @@ static inline void output_store(const struct gemm *g, const struct gemm_tile *t,
 	const uint32_t pitch = npu_align(t->nt * 4), most = o->area / pitch;
 
 	if (o->direct) {
-		const struct output_direct direct = output_direct_of(o, g, t->mt, t->nt);
-
-		output_direct(&direct, o->c + t->m0 * args->ldc + (uint64_t)t->n0 * o->bytes, l0c);
+		output_direct(o, t, gemm_sum_dtype(g), l0c);
 		return;
 	}
 	output_load_vectors(args, t);
