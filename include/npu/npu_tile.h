@@ -120,6 +120,7 @@
 #define NPU_VEC_OP 0
 #define NPU_VEC_REPEAT 1
 #define NPU_VEC_MASK 2
+#define NPU_VEC_SCALE 3
 
 /*
  * VEC_OP: rd dst, rs1 src0, rs2 src1 (an address or, with SCALAR, the bits of an
@@ -135,6 +136,7 @@
 #define NPU_VEC_SCALAR NPU_BIT(48) /* src1 is a scalar */
 #define NPU_VEC_TRUNC NPU_BIT(49) /* VCAST to integers rounds to zero, else to even */
 #define NPU_VEC_PER_ROW NPU_BIT(50) /* src1 is an element for each row, not with SCALAR */
+#define NPU_VEC_SCALED NPU_BIT(51) /* src0 goes through VEC_SCALE; arithmetic and sums of floats */
 
 /*
  * VEC_REPEAT: rs1 = number of rows (reset: 1), rd = dst pitch, rs2 = src0 pitch,
@@ -144,7 +146,16 @@
  * finds it.
  */
 
-/* VEC_MASK: rs1 = UB address of the bit mask of VSELECT (reset: 0, faults); rs2 = its pitch. */
+/*
+ * VEC_MASK: rs1 = UB address of the bit mask of VSELECT, or the addend of VFMA (reset: 0,
+ * faults); rs2 = its pitch.
+ */
+
+/*
+ * VEC_SCALE: with SCALED an element x of src0 is taken as (x - shift) * factor, with
+ * the F32 shift and factor of its row. rs1 = UB address of the first row's shift,
+ * rs2 = of its factor, 0 for none (reset: both 0), rs3 = pitch of both.
+ */
 
 enum npu_vec_opcode {
 	/* unary: dst = f(src0) */
@@ -176,6 +187,7 @@ enum npu_vec_opcode {
 	NPU_VSHL = 0x2a, /* by src1 modulo the element's bits */
 	NPU_VSHR = 0x2b, /* arithmetic for signed types */
 	NPU_VMADD = 0x2c, /* dst = src0 * dst + src1, floats fused */
+	NPU_VFMA = 0x2d, /* dst = src0 * src1 + addend, fused; floats */
 	/* comparison: dst is a bit mask, bit i % 8 of byte i / 8; last byte zero padded */
 	NPU_VCMP_EQ = 0x40,
 	NPU_VCMP_NE = 0x41,
@@ -192,6 +204,7 @@ enum npu_vec_opcode {
 	NPU_VARGMAX = 0x63, /* S32 index of the first greatest */
 	NPU_VARGMIN = 0x64,
 	NPU_VDOT = 0x65, /* sum of src0 * src1, fused; floats */
+	NPU_VSUMSQ = 0x66, /* sum of src0 * src0, fused; floats */
 };
 
 /* custom-3, opcode 0x7b: synchronisation and system; funct3: */

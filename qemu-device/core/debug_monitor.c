@@ -59,6 +59,8 @@ static void show_tile(struct npu_core *core, struct gdb_server *server)
 			 tile.src0_pitch, tile.src1_pitch);
 	gdb_server_print(server, "mask 0x%" PRIx64 ", pitch %" PRIu64 "\n", tile.mask,
 			 tile.mask_pitch);
+	gdb_server_print(server, "shifts 0x%" PRIx64 ", factors 0x%" PRIx64 ", pitch %" PRIu64
+			 "\n", tile.scale_shift, tile.scale_factor, tile.scale_pitch);
 	for (from = 0; from < NPU_PIPE_COUNT; from++)
 		for (to = 0; to < NPU_PIPE_COUNT; to++)
 			for (id = 0; id < 16; id++)
@@ -106,7 +108,7 @@ void npu_debug_core_command(void *target, struct gdb_server *server, const char 
 		add_module(core, server, line + strlen(module));
 	else
 		gdb_server_print(server, "cores   AI cores that have a block\n"
-				 "tile    repeat, mask and flags of the selected thread\n"
+				 "tile    repeat, mask, scale and flags of the selected thread\n"
 				 "module ENTRY LENGTH SHA256 /FILE\n"
 				 "        a kernel in a file, by the code from its entry on\n");
 }

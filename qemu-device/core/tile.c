@@ -132,6 +132,9 @@ void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint
 	tile->src1_pitch = 0;
 	tile->mask = 0;
 	tile->mask_pitch = 0;
+	tile->scale_shift = 0;
+	tile->scale_factor = 0;
+	tile->scale_pitch = 0;
 	tile->error = (struct npu_tile_error) { 0 };
 	/* Not for each of many short blocks. */
 	if (tile->flags_used)
@@ -368,7 +371,7 @@ enum npu_status npu_tile_exec(struct npu_tile *tile, struct rv64_cpu *cpu,
 			return tile_illegal(tile, NPU_UNIT_CUBE);
 		return tile_cube(tile, insn->funct3, &op);
 	case 2:
-		if (insn->funct3 > NPU_VEC_MASK)
+		if (insn->funct3 > NPU_VEC_SCALE)
 			return tile_illegal(tile, NPU_UNIT_VECTOR);
 		return tile_vector(tile, insn->funct3, &op);
 	default:

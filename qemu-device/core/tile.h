@@ -94,6 +94,7 @@ struct npu_tile {
 	uint64_t log;
 	uint64_t rows, dst_pitch, src0_pitch, src1_pitch;
 	uint64_t mask, mask_pitch;
+	uint64_t scale_shift, scale_factor, scale_pitch;
 	struct tile_load loads[TILE_LOADS];
 	unsigned int next_load;
 	bool flags_used;

@@ -40,11 +40,11 @@ struct tile_rect {
 	uint64_t address, pitch, row_bytes, rows;
 };
 
-#define TILE_ACCESS_RECTS 5 /* sources, mask, a destination that is read, and written */
+#define TILE_ACCESS_RECTS 6 /* sources, mask or addend, shift, factor, and what is written */
 
 /**
  * struct tile_access - what one instruction does
- * @pipe: that runs it; NPU_PIPE_S for synchronisation, system, VEC_REPEAT and VEC_MASK
+ * @pipe: that runs it; NPU_PIPE_S for synchronisation, system, VEC_REPEAT, VEC_MASK and VEC_SCALE
  * @dtype: element type of the sources
  * @m: rows: of C, of what MTE_LOAD0 reads, of a vector operation; 1 for MTE_SET
  * @n: elements of such a row; bytes for MTE_COPY and MTE_SET

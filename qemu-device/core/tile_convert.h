@@ -14,6 +14,14 @@
 #include <immintrin.h>
 #endif
 
+/* What SCALED does to n elements; dst may be src. */
+TILE_INLINE void tile_scale(float *dst, const float *src, size_t n, float shift, float factor)
+{
+	_Pragma("GCC ivdep")
+	for (size_t i = 0; i < n; i++)
+		dst[i] = (src[i] - shift) * factor;
+}
+
 /* Elements that an operation takes through its buffers at a time. */
 #define TILE_BLOCK 512
 

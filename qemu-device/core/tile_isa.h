@@ -60,13 +60,18 @@ struct tile_transpose {
 	unsigned int rows, cols, size;
 };
 
-/* With src1_element, src1 is one element for a row instead of a row. */
+/*
+ * The mask is also the addend of NPU_VFMA, and of NPU_VMLA and NPU_VMADD what is at dst. With
+ * src1_element, src1 is one element for a row instead of a row. With scaled, an element x of src0
+ * is (x - shift) * factor; they are those of a row, at shifts and factors unless NULL.
+ */
 struct tile_vec {
 	unsigned int opcode, dtype, dst_dtype, count, rows;
 	uint8_t *dst;
-	const uint8_t *src0, *src1, *mask;
-	size_t dst_pitch, src0_pitch, src1_pitch, mask_pitch;
-	bool src1_element, trunc;
+	const uint8_t *src0, *src1, *mask, *shifts, *factors;
+	size_t dst_pitch, src0_pitch, src1_pitch, mask_pitch, scale_pitch;
+	bool src1_element, trunc, scaled;
+	float shift, factor;
 };
 
 struct tile_isa {

@@ -75,7 +75,7 @@ static float reduce_float(const struct tile_vec *args, const uint8_t *src)
 
 	for (size_t i = 0; i < LANES; i++)
 		lane[i] = start[reduction];
-	if (args->dtype == NPU_F32) {
+	if (args->dtype == NPU_F32 && !args->scaled) {
 		fns[reduction](lane, (const float *)src, args->count);
 		return tile_canonical(folds[reduction](lane));
 	}
@@ -83,6 +83,8 @@ static float reduce_float(const struct tile_vec *args, const uint8_t *src)
 		size_t n = tile_block(i, args->count);
 
 		tile_load_f32(x, src + i * size, n, args->dtype);
+		if (args->scaled)
+			tile_scale(x, x, n, args->shift, args->factor);
 		fns[reduction](lane, x, n);
 	}
 	return tile_canonical(folds[reduction](lane));
@@ -178,11 +180,28 @@ static void dot_lanes(float *restrict lane, const float *x, const float *y, size
 		lane[i] = tile_fma(x[i], y[i], lane[i]);
 }
 
-/* By blocks, which are converted, or filled with the one element of the row. */
+/* Squares of what is scaled are what variances are made of: without a buffer in between. */
+static void square_lanes(float *restrict lane, const float *x, size_t n, float shift, float factor)
+{
+	for (; n >= LANES; n -= LANES, x += LANES)
+		for (size_t i = 0; i < LANES; i++) {
+			const float y = (x[i] - shift) * factor;
+
+			lane[i] = tile_fma(y, y, lane[i]);
+		}
+	for (size_t i = 0; i < n; i++) {
+		const float y = (x[i] - shift) * factor;
+
+		lane[i] = tile_fma(y, y, lane[i]);
+	}
+}
+
+/* By blocks, which are converted, scaled, or filled with the one element of the row. */
 static void dot_blocks(float *lane, const struct tile_vec *args, const uint8_t *src0,
 		       const uint8_t *src1)
 {
 	const unsigned int dtype = args->dtype, size = tile_element_size(dtype);
+	const bool square = args->opcode == NPU_VSUMSQ;
 	float x[TILE_BLOCK], y[TILE_BLOCK];
 
 	if (args->src1_element) {
@@ -194,20 +213,25 @@ static void dot_blocks(float *lane, const struct tile_vec *args, const uint8_t *
 		const size_t n = tile_block(i, args->count);
 
 		tile_load_f32(x, src0 + i * size, n, dtype);
-		if (!args->src1_element)
+		if (args->scaled)
+			tile_scale(x, x, n, args->shift, args->factor);
+		if (!args->src1_element && !square)
 			tile_load_f32(y, src1 + i * size, n, dtype);
-		dot_lanes(lane, x, y, n);
+		dot_lanes(lane, x, square ? x : y, n);
 	}
 }
 
 void TILE_NAME(tile_row_dot)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
 			     const uint8_t *src1, const uint8_t *mask)
 {
+	const uint8_t *other = args->opcode == NPU_VSUMSQ ? src0 : src1;
 	float lane[LANES] = { 0 }, sum;
 
 	(void)mask;
-	if (args->dtype == NPU_F32 && !args->src1_element)
-		dot_lanes(lane, (const float *)src0, (const float *)src1, args->count);
+	if (args->dtype == NPU_F32 && !args->src1_element && !args->scaled)
+		dot_lanes(lane, (const float *)src0, (const float *)other, args->count);
+	else if (args->dtype == NPU_F32 && args->opcode == NPU_VSUMSQ)
+		square_lanes(lane, (const float *)src0, args->count, args->shift, args->factor);
 	else
 		dot_blocks(lane, args, src0, src1);
 	sum = tile_canonical(sum_fold_float(lane));

@@ -4,16 +4,18 @@
 #include "tile_isa.h"
 
 /*
- * d is also the addend of NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do not
- * overlap.
+ * c is the addend of NPU_VFMA and NPU_VMLA, and a factor of NPU_VMADD. Operands are the same or do
+ * not overlap.
  */
-typedef void (*float_fn)(float *d, const float *a, const float *b, size_t n);
+typedef void (*float_fn)(float *d, const float *a, const float *b, const float *c, size_t n);
 
 /* An expression of x, an element of a. */
 #define UNARY_FN(name, result)								\
-	static void name(float *d, const float *a, const float *b, size_t n)		\
+	static void name(float *d, const float *a, const float *b, const float *c,	\
+			 size_t n)							\
 	{										\
 		(void)b;								\
+		(void)c;								\
 		_Pragma("GCC ivdep")							\
 		for (size_t i = 0; i < n; i++) {					\
 			const float x = a[i];						\
@@ -24,8 +26,10 @@ typedef void (*float_fn)(float *d, const float *a, const float *b, size_t n);
 
 /* An expression of x, an element of a, and y, one of b or the only one that is there. */
 #define BINARY_FN(name, result)								\
-	static void name(float *d, const float *a, const float *b, size_t n)		\
+	static void name(float *d, const float *a, const float *b, const float *c,	\
+			 size_t n)							\
 	{										\
+		(void)c;								\
 		_Pragma("GCC ivdep")							\
 		for (size_t i = 0; i < n; i++) {					\
 			const float x = a[i], y = b[i];					\
@@ -34,8 +38,10 @@ typedef void (*float_fn)(float *d, const float *a, const float *b, size_t n);
 		}									\
 	}										\
 											\
-	static void name##_element(float *d, const float *a, const float *b, size_t n)	\
+	static void name##_element(float *d, const float *a, const float *b,		\
+				   const float *c, size_t n)				\
 	{										\
+		(void)c;								\
 		const float y = *b;							\
 											\
 		_Pragma("GCC ivdep")							\
@@ -63,8 +69,8 @@ BINARY_FN(float_mul, tile_canonical(x * y))
 BINARY_FN(float_div, tile_canonical(x / y))
 BINARY_FN(float_max, tile_max(x, y))
 BINARY_FN(float_min, tile_min(x, y))
-BINARY_FN(float_mla, tile_canonical(tile_fma(x, y, d[i])))
-BINARY_FN(float_madd, tile_canonical(tile_fma(x, d[i], y)))
+BINARY_FN(float_fma, tile_canonical(tile_fma(x, y, c[i])))
+BINARY_FN(float_madd, tile_canonical(tile_fma(x, c[i], y)))
 
 /* With an element for each, and with one for all. */
 static const float_fn float_fns[][2] = {
@@ -85,7 +91,8 @@ static const float_fn float_fns[][2] = {
 	[NPU_VDIV] = { float_div, float_div_element },
 	[NPU_VMAX] = { float_max, float_max_element },
 	[NPU_VMIN] = { float_min, float_min_element },
-	[NPU_VMLA] = { float_mla, float_mla_element },
+	[NPU_VMLA] = { float_fma, float_fma_element },
+	[NPU_VFMA] = { float_fma, float_fma_element },
 	[NPU_VMADD] = { float_madd, float_madd_element },
 };
 
@@ -98,17 +105,66 @@ static const float *float_source(float *buffer, const uint8_t *src, size_t n, un
 	return buffer;
 }
 
+/* A scaled operation without a buffer in between; @other is y, an element of b or the first one. */
+#define SCALED_FN(name, other, result)							\
+	static void name(const struct tile_vec *args, float *d, const float *a,		\
+			 const float *b, const float *c)				\
+	{										\
+		const float shift = args->shift, factor = args->factor, first = *b;	\
+		const size_t n = args->count;						\
+											\
+		(void)first;								\
+		(void)c;								\
+		_Pragma("GCC ivdep")							\
+		for (size_t i = 0; i < n; i++) {					\
+			const float x = (a[i] - shift) * factor, y = other;		\
+											\
+			d[i] = result;							\
+		}									\
+	}
+
+SCALED_FN(scaled_mul, b[i], tile_canonical(x * y))
+SCALED_FN(scaled_mul_element, first, tile_canonical(x * y))
+SCALED_FN(scaled_sub, b[i], tile_canonical(x - y))
+SCALED_FN(scaled_fma, b[i], tile_canonical(tile_fma(x, y, c[i])))
+
+typedef void (*scaled_fn)(const struct tile_vec *args, float *d, const float *a, const float *b,
+			  const float *c);
+
+/* Those that norms are made of, else NULL. */
+static scaled_fn scaled_function(const struct tile_vec *args)
+{
+	if (args->dtype != NPU_F32)
+		return NULL;
+	switch (args->opcode) {
+	case NPU_VMUL:
+		return args->src1_element ? scaled_mul_element : scaled_mul;
+	case NPU_VSUB:
+		return args->src1_element ? NULL : scaled_sub;
+	case NPU_VFMA:
+		return args->src1_element ? NULL : scaled_fma;
+	default:
+		return NULL;
+	}
+}
+
 void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const uint8_t *src0,
-			       const uint8_t *src1, const uint8_t *mask)
+			       const uint8_t *src1, const uint8_t *addend)
 {
 	const unsigned int dtype = args->dtype, size = tile_element_size(dtype);
 	const float_fn fn = float_fns[args->opcode][args->src1_element];
+	const scaled_fn scaled = args->scaled ? scaled_function(args) : NULL;
 	float a_buffer[TILE_BLOCK], b_buffer[TILE_BLOCK], d_buffer[TILE_BLOCK];
-	const float *a = a_buffer, *b = NULL;
+	const float *a = a_buffer, *b = NULL, *c = NULL;
 
-	(void)mask;
-	if (dtype == NPU_F32 && args->opcode != NPU_VINDEX) {
-		fn((float *)dst, (const float *)src0, (const float *)src1, args->count);
+	if (dtype == NPU_F32 && args->opcode != NPU_VINDEX && !args->scaled) {
+		fn((float *)dst, (const float *)src0, (const float *)src1, (const float *)addend,
+		   args->count);
+		return;
+	}
+	if (scaled) {
+		scaled(args, (float *)dst, (const float *)src0, (const float *)src1,
+		       (const float *)addend);
 		return;
 	}
 	if (args->src1_element)
@@ -122,15 +178,19 @@ void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const 
 				a_buffer[j] = (float)(uint32_t)(i + j);
 		else
 			a = float_source(a_buffer, src0 + i * size, n, dtype);
+		if (args->scaled) {
+			tile_scale(a_buffer, a, n, args->shift, args->factor);
+			a = a_buffer;
+		}
 		if (src1 && !args->src1_element)
 			b = float_source(b_buffer, src1 + i * size, n, dtype);
+		if (addend)
+			c = float_source(d_buffer, addend + i * size, n, dtype);
 		if (dtype == NPU_F32) {
-			fn((float *)to, a, b, n);
+			fn((float *)to, a, b, c, n);
 			continue;
 		}
-		if (args->opcode == NPU_VMLA || args->opcode == NPU_VMADD)
-			tile_load_f32(d_buffer, to, n, dtype);
-		fn(d_buffer, a, b, n);
+		fn(d_buffer, a, b, c, n);
 		tile_store_f32(to, d_buffer, n, dtype);
 	}
 }
@@ -156,6 +216,7 @@ static tile_row_fn row_function(const struct tile_vec *args)
 	case NPU_VARGMIN:
 		return TILE_NAME(tile_row_reduce);
 	case NPU_VDOT:
+	case NPU_VSUMSQ:
 		return TILE_NAME(tile_row_dot);
 	case NPU_VMOV:
 	case NPU_VDUP:
@@ -166,12 +227,37 @@ static tile_row_fn row_function(const struct tile_vec *args)
 	}
 }
 
+/* A row's shift or factor. */
+static float row_scale(const struct tile_vec *args, const uint8_t *of, unsigned int row, float none)
+{
+	return of ? *(const float *)(of + row * args->scale_pitch) : none;
+}
+
+static void scaled_rows(const struct tile_vec *args, tile_row_fn row)
+{
+	struct tile_vec one = *args;
+
+	for (unsigned int r = 0; r < args->rows; r++) {
+		one.shift = row_scale(args, args->shifts, r, 0);
+		one.factor = row_scale(args, args->factors, r, 1);
+		row(&one, one.dst, one.src0, one.src1, one.mask);
+		one.dst += one.dst_pitch;
+		one.src0 += one.src0_pitch;
+		one.src1 = one.src1 ? one.src1 + one.src1_pitch : NULL;
+		one.mask = one.mask ? one.mask + one.mask_pitch : NULL;
+	}
+}
+
 void TILE_NAME(tile_isa_vector)(const struct tile_vec *args)
 {
 	const tile_row_fn row = row_function(args);
 	const uint8_t *src0 = args->src0, *src1 = args->src1, *mask = args->mask;
 	uint8_t *dst = args->dst;
 
+	if (args->scaled) {
+		scaled_rows(args, row);
+		return;
+	}
 	for (unsigned int r = 0; r < args->rows; r++) {
 		row(args, dst, src0, src1, mask);
 		dst += args->dst_pitch;

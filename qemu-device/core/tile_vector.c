@@ -20,6 +20,8 @@ enum {
 	CONVERT = 1 << 7, /* dst is of DST_DTYPE */
 	BY_ROW = 1 << 8, /* rows are not just elements in another place */
 	DST_IN = 1 << 9, /* dst is read, too */
+	SCALES = 1 << 10, /* src0 may be scaled, if it is of floats */
+	ADDEND = 1 << 11, /* elements are read where the mask is */
 };
 
 #define UNARY SRC0
@@ -32,32 +34,33 @@ static const struct vec_rule {
 	uint16_t types, operands;
 } vec_rules[] = {
 	[NPU_VMOV] = { ALL, UNARY },
-	[NPU_VNEG] = { SIGNED, UNARY },
-	[NPU_VABS] = { SIGNED, UNARY },
-	[NPU_VRELU] = { SIGNED, UNARY },
-	[NPU_VEXP] = { FLOATS, UNARY },
-	[NPU_VLN] = { FLOATS, UNARY },
-	[NPU_VSQRT] = { FLOATS, UNARY },
-	[NPU_VRSQRT] = { FLOATS, UNARY },
-	[NPU_VRECIP] = { FLOATS, UNARY },
-	[NPU_VTANH] = { FLOATS, UNARY },
-	[NPU_VERF] = { FLOATS, UNARY },
+	[NPU_VNEG] = { SIGNED, UNARY | SCALES },
+	[NPU_VABS] = { SIGNED, UNARY | SCALES },
+	[NPU_VRELU] = { SIGNED, UNARY | SCALES },
+	[NPU_VEXP] = { FLOATS, UNARY | SCALES },
+	[NPU_VLN] = { FLOATS, UNARY | SCALES },
+	[NPU_VSQRT] = { FLOATS, UNARY | SCALES },
+	[NPU_VRSQRT] = { FLOATS, UNARY | SCALES },
+	[NPU_VRECIP] = { FLOATS, UNARY | SCALES },
+	[NPU_VTANH] = { FLOATS, UNARY | SCALES },
+	[NPU_VERF] = { FLOATS, UNARY | SCALES },
 	[NPU_VNOT] = { INTS, UNARY },
 	[NPU_VDUP] = { ALL, FILL },
 	[NPU_VINDEX] = { TYPE(NPU_F32) | TYPE(NPU_S32), FILL | BY_ROW },
-	[NPU_VADD] = { ALL, BINARY },
-	[NPU_VSUB] = { ALL, BINARY },
-	[NPU_VMUL] = { ALL, BINARY },
-	[NPU_VDIV] = { FLOATS, BINARY },
-	[NPU_VMAX] = { ALL, BINARY },
-	[NPU_VMIN] = { ALL, BINARY },
-	[NPU_VMLA] = { ALL, BINARY | DST_IN },
+	[NPU_VADD] = { ALL, BINARY | SCALES },
+	[NPU_VSUB] = { ALL, BINARY | SCALES },
+	[NPU_VMUL] = { ALL, BINARY | SCALES },
+	[NPU_VDIV] = { FLOATS, BINARY | SCALES },
+	[NPU_VMAX] = { ALL, BINARY | SCALES },
+	[NPU_VMIN] = { ALL, BINARY | SCALES },
+	[NPU_VMLA] = { ALL, BINARY | DST_IN | SCALES },
 	[NPU_VAND] = { INTS, BINARY },
 	[NPU_VOR] = { INTS, BINARY },
 	[NPU_VXOR] = { INTS, BINARY },
 	[NPU_VSHL] = { INTS, BINARY },
 	[NPU_VSHR] = { INTS, BINARY },
-	[NPU_VMADD] = { ALL, BINARY | DST_IN },
+	[NPU_VMADD] = { ALL, BINARY | DST_IN | SCALES },
+	[NPU_VFMA] = { FLOATS, BINARY | ADDEND | SCALES },
 	[NPU_VCMP_EQ] = { ALL, COMPARE },
 	[NPU_VCMP_NE] = { ALL, COMPARE },
 	[NPU_VCMP_LT] = { ALL, COMPARE },
@@ -66,19 +69,20 @@ static const struct vec_rule {
 	[NPU_VCMP_GE] = { ALL, COMPARE },
 	[NPU_VSELECT] = { ALL, BINARY | BITS_IN | BY_ROW },
 	[NPU_VCAST] = { ALL, UNARY | CONVERT },
-	[NPU_VSUM] = { FLOATS | TYPE(NPU_S32), REDUCE },
+	[NPU_VSUM] = { FLOATS | TYPE(NPU_S32), REDUCE | SCALES },
 	[NPU_VREDMAX] = { ALL, REDUCE },
 	[NPU_VREDMIN] = { ALL, REDUCE },
 	[NPU_VARGMAX] = { ALL, REDUCE | INDEX_OUT },
 	[NPU_VARGMIN] = { ALL, REDUCE | INDEX_OUT },
-	[NPU_VDOT] = { FLOATS, REDUCE | SRC1 },
+	[NPU_VDOT] = { FLOATS, REDUCE | SRC1 | SCALES },
+	[NPU_VSUMSQ] = { FLOATS, REDUCE | SCALES },
 };
 
 static const struct vec_rule *vec_rule(const struct tile_vec *args, uint64_t rs3)
 {
 	const uint64_t known = NPU_VEC_COUNT | NPU_VEC_OPCODE | NPU_VEC_DTYPE |
 			       NPU_VEC_DST_DTYPE | NPU_VEC_SCALAR | NPU_VEC_TRUNC |
-			       NPU_VEC_PER_ROW;
+			       NPU_VEC_PER_ROW | NPU_VEC_SCALED;
 	bool scalar = rs3 & NPU_VEC_SCALAR, per_row = rs3 & NPU_VEC_PER_ROW;
 	const struct vec_rule *rule;
 
@@ -93,6 +97,8 @@ static const struct vec_rule *vec_rule(const struct tile_vec *args, uint64_t rs3
 	if (rule->operands & SRC1 ? scalar && per_row : scalar || per_row)
 		return NULL;
 	if (rule->operands & ONLY_SCALAR && !scalar)
+		return NULL;
+	if (rs3 & NPU_VEC_SCALED && !(rule->operands & SCALES && FLOATS & TYPE(args->dtype)))
 		return NULL;
 	return rule;
 }
@@ -116,6 +122,8 @@ static struct tile_vec vec_args(const struct npu_tile *tile, const struct tile_o
 		.dtype = NPU_GET(NPU_VEC_DTYPE, op->rs3),
 		.dst_dtype = NPU_GET(NPU_VEC_DST_DTYPE, op->rs3),
 		.count = NPU_GET(NPU_VEC_COUNT, op->rs3), .trunc = op->rs3 & NPU_VEC_TRUNC,
+		.scaled = op->rs3 & NPU_VEC_SCALED && (tile->scale_shift || tile->scale_factor),
+		.scale_pitch = tile->scale_pitch,
 		.dst_pitch = tile->dst_pitch, .src0_pitch = tile->src0_pitch,
 		.src1_pitch = tile->src1_pitch, .mask_pitch = tile->mask_pitch,
 	};
@@ -153,10 +161,20 @@ static struct tile_rect vec_src1(const struct npu_tile *tile, const struct tile_
 			op->rs3 & NPU_VEC_PER_ROW ? size : args->count * size);
 }
 
-static struct tile_rect vec_mask(const struct npu_tile *tile, const struct tile_vec *args)
+/* The mask, or an addend. */
+static struct tile_rect vec_mask(const struct npu_tile *tile, const struct tile_vec *args,
+				 unsigned int operands)
 {
 	return vec_rect(tile, NPU_ACCESS_READ, tile->mask, tile->mask_pitch,
-			(args->count + 7ULL) / 8);
+			operands & BITS_IN ? (args->count + 7ULL) / 8 :
+					     (uint64_t)args->count * tile_dtype_size(args->dtype));
+}
+
+/* Shifts or factors, from @address on. */
+static struct tile_rect vec_scale(const struct npu_tile *tile, uint64_t address)
+{
+	return vec_rect(tile, NPU_ACCESS_READ, address, tile->scale_pitch,
+			tile_dtype_size(NPU_F32));
 }
 
 /* Is src1 in memory? */
@@ -171,14 +189,36 @@ static void vec_join_rows(struct tile_vec *args, unsigned int operands)
 	unsigned int size = tile_dtype_size(args->dtype);
 	uint64_t src_bytes = (uint64_t)args->count * size;
 
-	if (args->rows == 1 || operands & BY_ROW ||
+	if (args->rows == 1 || args->scaled || operands & BY_ROW ||
 	    args->dst_pitch != vec_dst_bytes(args, operands) ||
 	    (operands & SRC0 && args->src0_pitch != src_bytes))
+		return;
+	if (operands & ADDEND && args->mask_pitch != src_bytes)
 		return;
 	if (operands & SRC1 && args->src1_pitch != (args->src1_element ? 0 : src_bytes))
 		return;
 	args->count *= args->rows;
 	args->rows = 1;
+}
+
+/* Where the shifts and factors of rows are, as far as there are any. */
+static enum npu_status vec_find_scale(struct npu_tile *tile, struct tile_vec *args)
+{
+	uint8_t *shifts = NULL, *factors = NULL;
+	enum npu_status status = NPU_ST_OK;
+	struct tile_rect rect;
+
+	if (tile->scale_shift) {
+		rect = vec_scale(tile, tile->scale_shift);
+		status = tile_check(tile, &rect, &shifts);
+	}
+	if (!status && tile->scale_factor) {
+		rect = vec_scale(tile, tile->scale_factor);
+		status = tile_check(tile, &rect, &factors);
+	}
+	args->shifts = shifts;
+	args->factors = factors;
+	return status;
 }
 
 static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operands *op)
@@ -210,16 +250,22 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 		rect = vec_src1(tile, op, &args);
 		status = tile_check(tile, &rect, &src1);
 	}
-	if (!status && rule->operands & BITS_IN) {
-		rect = vec_mask(tile, &args);
+	if (!status && rule->operands & (BITS_IN | ADDEND)) {
+		rect = vec_mask(tile, &args, rule->operands);
 		status = tile_check(tile, &rect, &mask);
 	}
+	if (!status && args.scaled)
+		status = vec_find_scale(tile, &args);
 	if (status)
 		return status;
 
 	args.src0 = src0;
 	args.src1 = src1;
 	args.mask = mask;
+	if (rule->operands & DST_IN) {
+		args.mask = args.dst;
+		args.mask_pitch = args.dst_pitch;
+	}
 	args.src1_element = op->rs3 & (NPU_VEC_SCALAR | NPU_VEC_PER_ROW);
 	if (op->rs3 & NPU_VEC_SCALAR) {
 		args.src1 = (const uint8_t *)&op->rs2;
@@ -242,9 +288,14 @@ enum npu_status tile_vector(struct npu_tile *tile, unsigned int funct3,
 		tile->src0_pitch = op->rs2;
 		tile->src1_pitch = op->rs3;
 		return NPU_ST_OK;
-	default:
+	case NPU_VEC_MASK:
 		tile->mask = op->rs1;
 		tile->mask_pitch = op->rs2;
+		return NPU_ST_OK;
+	default:
+		tile->scale_shift = op->rs1;
+		tile->scale_factor = op->rs2;
+		tile->scale_pitch = op->rs3;
 		return NPU_ST_OK;
 	}
 }
@@ -270,8 +321,16 @@ void tile_vector_access(const struct npu_tile *tile, const struct tile_operands 
 		rect = vec_src1(tile, op, &args);
 		tile_access_add(access, &rect);
 	}
-	if (rule->operands & BITS_IN) {
-		rect = vec_mask(tile, &args);
+	if (rule->operands & (BITS_IN | ADDEND)) {
+		rect = vec_mask(tile, &args, rule->operands);
+		tile_access_add(access, &rect);
+	}
+	if (args.scaled && tile->scale_shift) {
+		rect = vec_scale(tile, tile->scale_shift);
+		tile_access_add(access, &rect);
+	}
+	if (args.scaled && tile->scale_factor) {
+		rect = vec_scale(tile, tile->scale_factor);
 		tile_access_add(access, &rect);
 	}
 	rect = vec_dst(tile, op, &args, rule->operands);

@@ -107,6 +107,7 @@ static unsigned int vector_factor(unsigned int opcode)
 	case NPU_VARGMAX:
 	case NPU_VARGMIN:
 	case NPU_VDOT:
+	case NPU_VSUMSQ:
 		return 2;
 	default:
 		return 1;

@@ -287,6 +287,12 @@ static void test_local_uninit(void)
 	const struct step dot[] = {
 		VEC(NPU_VDUP, UB, 0, 0, 16), VEC(NPU_VDOT, UB + 256, UB, UB + 512, 16),
 	};
+	const struct step scaled[] = {
+		VEC(NPU_VDUP, UB, 0, 0, 16),
+		STEP(2, NPU_VEC_SCALE, 0, UB, UB + 512, 32),
+		STEP(2, NPU_VEC_OP, UB, UB, UB,
+		     NPU_PREP(NPU_VEC_OPCODE, (uint64_t)NPU_VADD) | 16 | NPU_VEC_SCALED),
+	};
 	const struct step scalar[] = { BY_SCALAR(LOAD, UB + 0x100) };
 	const struct step sum[] = {
 		COPY(L1, 0, 1024), BARRIER, LOAD0(NPU_L0A_BASE, L1), LOAD0(NPU_L0B_BASE, L1),
@@ -307,6 +313,9 @@ static void test_local_uninit(void)
 	cmd = program(&r, dot, 2);
 	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->access == NPU_ACCESS_READ &&
 	   s->address == UB + 512 && s->bytes == 64, "VDOT reads both of its sources");
+	cmd = program(&r, scaled, 3);
+	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->access == NPU_ACCESS_READ &&
+	   s->address == UB + 512 && s->bytes == 4, "V reads shifts and factors");
 	cmd = program(&r, scalar, 1);
 	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->pipe == NPU_PIPE_S &&
 	   s->address == UB + 0x100 && s->bytes == 8, "so does S");

@@ -167,7 +167,7 @@ static const struct refusal vector_refusals[] = {
 	  SHAPE(OP(NPU_VADD, NPU_U8, NPU_VEC_MAX_ELEMENTS + 1)) },
 	{ "vector of no type", ODD(NPU_VADD, NPU_DTYPE_COUNT, 0) },
 	{ "no such operation", ODD(0x0e, NPU_F32, 0) },
-	{ "operation past the last", ODD(NPU_VDOT + 1, NPU_F32, 0) },
+	{ "operation past the last", ODD(NPU_VSUMSQ + 1, NPU_F32, 0) },
 	{ "last operation", ODD(0xff, NPU_F32, 0) },
 	{ "exp of integers", ODD(NPU_VEXP, NPU_S32, 0) },
 	{ "div of integers", ODD(NPU_VDIV, NPU_S16, 0) },
@@ -185,7 +185,13 @@ static const struct refusal vector_refusals[] = {
 	{ "add that truncates", ODD(NPU_VADD, NPU_F32, NPU_VEC_TRUNC) },
 	{ "add with a dst type", ODD(NPU_VADD, NPU_F32, CASTING(NPU_F16)) },
 	{ "cast to no type", ODD(NPU_VCAST, NPU_F32, CASTING(NPU_DTYPE_COUNT)) },
-	{ "vector reserved bit", ODD(NPU_VADD, NPU_F32, 1ULL << 51) },
+	{ "fma of integers", ODD(NPU_VFMA, NPU_S32, 0) },
+	{ "fma without an addend", VEC, UB, UB, UB, OP(NPU_VFMA, NPU_F32, 8), RANGE(R, 0) },
+	{ "add of integers, scaled", ODD(NPU_VADD, NPU_S32, NPU_VEC_SCALED) },
+	{ "mov, scaled", ODD(NPU_VMOV, NPU_F32, NPU_VEC_SCALED) },
+	{ "maximum, scaled", ODD(NPU_VREDMAX, NPU_F32, NPU_VEC_SCALED) },
+	{ "sum of squares of s32", ODD(NPU_VSUMSQ, NPU_S32, 0) },
+	{ "vector reserved bit", ODD(NPU_VADD, NPU_F32, 1ULL << 52) },
 };
 
 static enum npu_unit unit_of(const struct refusal *r)
@@ -230,6 +236,28 @@ static void check_all(const struct refusal *refusals, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		check(&refusals[i]);
+}
+
+/* Refusals that come from the scale state. */
+static void test_scale_state(void)
+{
+	const uint64_t config = OP(NPU_VADD, NPU_F32, 8) | NPU_VEC_SCALED;
+	const struct refusal no_shift = {
+		"shift in l1", VEC, UB, UB, UB, config, RANGE(R, L1),
+	}, factor_end = {
+		"factors past the end", VEC, UB, UB, UB, config, RANGE(R, UB + NPU_UB_SIZE),
+	}, unaligned = {
+		"scale pitch unaligned", VEC, UB, UB, UB, config, ALIGN(R, UB + 64),
+	};
+
+	vm_exec(&vm, VECTOR, NPU_VEC_SCALE, 0, L1, UB, 32);
+	check(&no_shift);
+	vm_repeat(&vm, 2, 32, 32, 32);
+	vm_exec(&vm, VECTOR, NPU_VEC_SCALE, 0, 0, UB + NPU_UB_SIZE - 32, 32);
+	check(&factor_end);
+	vm_exec(&vm, VECTOR, NPU_VEC_SCALE, 0, UB + 64, UB + 64, 4);
+	check(&unaligned);
+	npu_tile_start(&vm.tile, 0, 1, 0, 1, 0);
 }
 
 /* Refusals that come from the repeat and mask state. */
@@ -353,6 +381,7 @@ int main(void)
 	check_all(cube_refusals, REF_COUNT(cube_refusals));
 	check_all(vector_refusals, REF_COUNT(vector_refusals));
 	test_vector_state();
+	test_scale_state();
 	test_empty();
 	test_illegal();
 	test_flags();

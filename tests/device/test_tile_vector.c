@@ -9,6 +9,8 @@
 
 #define ROUNDS 24
 #define REGION 0xc000u /* of UB, for each operand */
+#define SHIFTS 0x2f000u /* behind masks */
+#define FACTORS 0x2f800u
 
 static struct tile_vm vm;
 static uint8_t expected[NPU_UB_SIZE];
@@ -17,8 +19,10 @@ static uint8_t expected[NPU_UB_SIZE];
 struct op {
 	unsigned int opcode, dtype, dst_dtype, count, rows;
 	uint32_t dst, src0, src1, mask;
-	uint32_t dst_pitch, src0_pitch, src1_pitch, mask_pitch;
-	bool scalar, per_row, trunc;
+	uint32_t dst_pitch, src0_pitch, src1_pitch, mask_pitch, scale_pitch;
+	bool scalar, per_row, trunc, scaled;
+	uint32_t shifts, factors; /* 0: none */
+	float shift, factor; /* of the row */
 	uint64_t scalar_bits;
 };
 
@@ -140,6 +144,11 @@ static uint32_t cast_result(const struct op *op, uint32_t bits)
 	return ref_saturate(op->dst_dtype, op->trunc ? trunc(x) : nearbyint(x));
 }
 
+static float scaled(const struct op *op, float x)
+{
+	return op->scaled ? (x - op->shift) * op->factor : x;
+}
+
 static float element(const struct op *op, const uint8_t *src, unsigned int i)
 {
 	return ref_f32(op->dtype, ref_raw(op->dtype, src + i * ref_size[op->dtype]));
@@ -151,12 +160,16 @@ static float sum_row(const struct op *op, const uint8_t *src0, const uint8_t *sr
 	const bool single = op->scalar || op->per_row;
 	float lane[64] = { 0 };
 
-	for (unsigned int i = 0; i < op->count; i++)
+	for (unsigned int i = 0; i < op->count; i++) {
+		const float x = scaled(op, element(op, src0, i));
+
 		if (op->opcode == NPU_VDOT)
-			lane[i % 64] = fmaf(element(op, src0, i), element(op, src1, single ? 0 : i),
-					    lane[i % 64]);
+			lane[i % 64] = fmaf(x, element(op, src1, single ? 0 : i), lane[i % 64]);
+		else if (op->opcode == NPU_VSUMSQ)
+			lane[i % 64] = fmaf(x, x, lane[i % 64]);
 		else
-			lane[i % 64] += element(op, src0, i);
+			lane[i % 64] += x;
+	}
 	for (unsigned int half = 32; half; half /= 2)
 		for (unsigned int i = 0; i < half; i++)
 			lane[i] += lane[i + half];
@@ -196,6 +209,7 @@ static void reduce_row(const struct op *op, uint8_t *dst, const uint8_t *src,
 		return;
 	case NPU_VSUM:
 	case NPU_VDOT:
+	case NPU_VSUMSQ:
 		if (op->dtype == NPU_S32)
 			for (unsigned int i = 0; i < op->count; i++)
 				bits += ref_raw(NPU_S32, src + i * 4);
@@ -225,8 +239,8 @@ static uint32_t element_result(const struct op *op, uint32_t a, uint32_t b, uint
 		return cast_result(op, a);
 	default:
 		if (ref_is_float(t))
-			return ref_from_f32(t, float_result(op, ref_f32(t, a), ref_f32(t, b),
-							    ref_f32(t, d), i));
+			return ref_from_f32(t, float_result(op, scaled(op, ref_f32(t, a)),
+							    ref_f32(t, b), ref_f32(t, d), i));
 		return int_result(op, ref_int(t, a), ref_int(t, b), ref_int(t, d), i);
 	}
 }
@@ -241,6 +255,7 @@ static void reference_row(const struct op *op, unsigned int row)
 					   expected + op->src1 + row * op->src1_pitch;
 	const uint8_t *mask = expected + op->mask + row * op->mask_pitch;
 	const bool single = op->scalar || op->per_row;
+	const uint8_t *addend = op->opcode == NPU_VFMA ? mask : dst;
 	uint8_t bits[REGION / 8] = { 0 };
 
 	if (op->opcode >= NPU_VSUM) {
@@ -259,25 +274,47 @@ static void reference_row(const struct op *op, unsigned int row)
 		if (op->opcode == NPU_VSELECT)
 			r = mask[i / 8] >> i % 8 & 1 ? a : b;
 		else
-			r = element_result(op, a, b, ref_raw(op->dtype, dst + i * size), i);
+			r = element_result(op, a, b, ref_raw(op->dtype, addend + i * size), i);
 		memcpy(dst + i * dst_size, &r, dst_size);
 	}
 	if (op->opcode >= NPU_VCMP_EQ && op->opcode <= NPU_VCMP_GE)
 		memcpy(dst, bits, (op->count + 7) / 8);
 }
 
-static bool run(const struct op *op)
+/* A row's shift or factor. */
+static float row_scale(const struct op *op, uint32_t at, unsigned int row, float none)
+{
+	return at ? ref_f32(NPU_F32, ref_raw(NPU_F32, expected + at + row * op->scale_pitch)) :
+		    none;
+}
+
+static void reference(struct op *op)
+{
+	for (unsigned int row = 0; row < op->rows; row++) {
+		op->shift = row_scale(op, op->shifts, row, 0);
+		op->factor = row_scale(op, op->factors, row, 1);
+		reference_row(op, row);
+	}
+}
+
+static uint64_t scale_address(uint32_t at)
+{
+	return at ? NPU_UB_BASE + at : 0;
+}
+
+static bool run(struct op *op)
 {
 	uint64_t config = vec_config(op->opcode, op->dtype, op->count) |
 			  NPU_PREP(NPU_VEC_DST_DTYPE, op->dst_dtype) |
 			  (op->scalar ? NPU_VEC_SCALAR : 0) | (op->per_row ? NPU_VEC_PER_ROW : 0) |
-			  (op->trunc ? NPU_VEC_TRUNC : 0);
+			  (op->trunc ? NPU_VEC_TRUNC : 0) | (op->scaled ? NPU_VEC_SCALED : 0);
 
 	vm_repeat(&vm, op->rows, op->dst_pitch, op->src0_pitch, op->src1_pitch);
 	vm_exec(&vm, VECTOR, NPU_VEC_MASK, 0, NPU_UB_BASE + op->mask, op->mask_pitch, 0);
+	vm_exec(&vm, VECTOR, NPU_VEC_SCALE, 0, scale_address(op->shifts),
+		scale_address(op->factors), op->scale_pitch);
 	memcpy(expected, vm.tile.ub, sizeof(expected));
-	for (unsigned int row = 0; row < op->rows; row++)
-		reference_row(op, row);
+	reference(op);
 	return !vm_exec(&vm, VECTOR, NPU_VEC_OP, NPU_UB_BASE + op->dst, NPU_UB_BASE + op->src0,
 			op->scalar ? op->scalar_bits : NPU_UB_BASE + op->src1, config) &&
 	       !memcmp(expected, vm.tile.ub, sizeof(expected));
@@ -285,10 +322,10 @@ static bool run(const struct op *op)
 
 static void report(const struct op *op)
 {
-	printf("# count %u rows %u at 0x%x 0x%x 0x%x pitches %u %u %u%s%s%s to %s: status %d\n",
+	printf("# count %u rows %u at 0x%x 0x%x 0x%x pitches %u %u %u%s%s%s%s to %s: status %d\n",
 	       op->count, op->rows, op->dst, op->src0, op->src1, op->dst_pitch, op->src0_pitch,
 	       op->src1_pitch, op->scalar ? " scalar" : "", op->per_row ? " per row" : "",
-	       op->trunc ? " trunc" : "", ref_names[op->dst_dtype], vm.tile.error.status);
+	       op->trunc ? " trunc" : "", op->scaled ? " scaled" : "", ref_names[op->dst_dtype], vm.tile.error.status);
 	for (unsigned int i = 0; i < sizeof(expected); i++) {
 		if (expected[i] == vm.tile.ub[i])
 			continue;
@@ -311,6 +348,24 @@ static bool takes_src1(unsigned int opcode)
 	return (opcode >= NPU_VADD && opcode <= NPU_VSELECT) || opcode == NPU_VDOT;
 }
 
+static bool takes_scale(const struct op *op)
+{
+	const unsigned int opcode = op->opcode;
+
+	return ref_is_float(op->dtype) &&
+	       ((opcode >= NPU_VNEG && opcode <= NPU_VERF) ||
+		(opcode >= NPU_VADD && opcode <= NPU_VFMA) || opcode == NPU_VSUM ||
+		opcode == NPU_VDOT || opcode == NPU_VSUMSQ);
+}
+
+static void random_scale(struct op *op)
+{
+	op->scaled = takes_scale(op) && ref_below(2);
+	op->shifts = ref_below(4) ? SHIFTS : 0;
+	op->factors = ref_below(4) ? FACTORS : 0;
+	op->scale_pitch = random_pitch(4, true);
+}
+
 /* A random shape for an operation; operands in regions of their own, or in place. */
 static void random_op(struct op *op)
 {
@@ -331,10 +386,12 @@ static void random_op(struct op *op)
 	op->dst_pitch = random_pitch(op->count * wide, true);
 	op->src0_pitch = random_pitch(op->count * size, true);
 	op->src1_pitch = random_pitch(op->count * size, true);
-	op->mask_pitch = random_pitch((op->count + 7) / 8, true);
+	op->mask_pitch = random_pitch(op->opcode == NPU_VFMA ? op->count * size :
+							       (op->count + 7) / 8, true);
 	op->scalar = fill || (takes_src1(op->opcode) && !ref_below(3));
 	op->per_row = takes_src1(op->opcode) && !op->scalar && !ref_below(2);
 	op->trunc = cast && ref_random() & 1;
+	random_scale(op);
 	op->scalar_bits = (uint64_t)ref_random() << 32 | ref_element(op->dtype);
 	if (op->opcode < NPU_VCMP_EQ && !ref_below(3)) {
 		op->src0 = op->dst;
@@ -398,12 +455,13 @@ static const struct {
 	{ "div", NPU_VDIV, F }, { "max", NPU_VMAX, ALL }, { "min", NPU_VMIN, ALL },
 	{ "mla", NPU_VMLA, ALL }, { "and", NPU_VAND, I }, { "or", NPU_VOR, I },
 	{ "xor", NPU_VXOR, I }, { "shl", NPU_VSHL, I }, { "shr", NPU_VSHR, I },
-	{ "madd", NPU_VMADD, ALL },
+	{ "madd", NPU_VMADD, ALL }, { "fma", NPU_VFMA, F },
 	{ "eq", NPU_VCMP_EQ, ALL }, { "ne", NPU_VCMP_NE, ALL }, { "lt", NPU_VCMP_LT, ALL },
 	{ "le", NPU_VCMP_LE, ALL }, { "gt", NPU_VCMP_GT, ALL }, { "ge", NPU_VCMP_GE, ALL },
 	{ "select", NPU_VSELECT, ALL }, { "sum", NPU_VSUM, F | S32 },
 	{ "redmax", NPU_VREDMAX, ALL }, { "redmin", NPU_VREDMIN, ALL },
 	{ "argmax", NPU_VARGMAX, ALL }, { "argmin", NPU_VARGMIN, ALL }, { "dot", NPU_VDOT, F },
+	{ "sumsq", NPU_VSUMSQ, F },
 };
 
 static void test_operations(void)

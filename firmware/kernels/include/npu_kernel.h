@@ -320,6 +320,21 @@ static inline void npu_vec_mask(npu_addr mask, uint32_t pitch)
 	NPU_INSN_VEC(NPU_VEC_MASK, 0, mask, pitch, 0);
 }
 
+/* npu_vec_addend() - what npu_vfma() adds, and its bytes from row to row; in the mask's place. */
+static inline void npu_vec_addend(npu_addr addend, uint32_t pitch)
+{
+	npu_vec_mask(addend, pitch);
+}
+
+/*
+ * npu_vec_scale() - what NPU_VEC_SCALED in the flags of npu_vec() does: an element x of src0 becomes
+ * (x - shift) * factor; @shift and @factor are those of the first row, F32 in UB, or 0 for none.
+ */
+static inline void npu_vec_scale(npu_addr shift, npu_addr factor, uint32_t pitch)
+{
+	NPU_INSN_VEC(NPU_VEC_SCALE, 0, shift, factor, pitch);
+}
+
 /* dst = f(src) */
 #define NPU_VEC_UNARY(name, op)                                                                   \
 	static inline void npu_##name(npu_addr dst, npu_addr src, uint32_t count,                 \
@@ -342,6 +357,7 @@ NPU_VEC_UNARY(verf, NPU_VERF)
 NPU_VEC_UNARY(vnot, NPU_VNOT)
 /* Reductions: one element a row. */
 NPU_VEC_UNARY(vsum, NPU_VSUM)
+NPU_VEC_UNARY(vsumsq, NPU_VSUMSQ) /* of squares */
 NPU_VEC_UNARY(vredmax, NPU_VREDMAX)
 NPU_VEC_UNARY(vredmin, NPU_VREDMIN)
 NPU_VEC_UNARY(vargmax, NPU_VARGMAX)
@@ -376,6 +392,7 @@ NPU_VEC_BINARY(vmax, NPU_VMAX)
 NPU_VEC_BINARY(vmin, NPU_VMIN)
 NPU_VEC_BINARY(vmla, NPU_VMLA) /* dst += src0 * src1 */
 NPU_VEC_BINARY(vmadd, NPU_VMADD) /* dst = src0 * dst + src1 */
+NPU_VEC_BINARY(vfma, NPU_VFMA) /* dst = src0 * src1 + addend */
 NPU_VEC_BINARY(vand, NPU_VAND)
 NPU_VEC_BINARY(vor, NPU_VOR)
 NPU_VEC_BINARY(vxor, NPU_VXOR)
