@@ -191,7 +191,7 @@ NPU_KERNEL(op_cross_entropy, struct npu_op_cross_entropy_args)
 	const struct rows_plan plan = rows_plan(args->cols, DATA);
 	unsigned int slot = 0;
 
-	rows_begin(ROWS_SLOT, STATS, STATS_COUNT);
+	rows_begin(ROWS_SLOT, STATS, STATS_COUNT * ROWS_STATS);
 	for (uint64_t r = mine.begin; r < mine.end; r += plan.most, slot = !slot)
 		entropy_group(args, &plan, r, npu_min(plan.most, mine.end - r), slot);
 	ub_end();

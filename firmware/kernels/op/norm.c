@@ -9,38 +9,42 @@
 #include "rows.h"
 
 /*
- * UB: two slots, each with one array, or two of the backward, a stage for each, and a few elements
- * for each row; and rows that all rows share. A group of rows is no larger than what the vector
- * operations, one after the other, find in the first cache of the device's host.
+ * UB: two slots, each with one array, or two of the backward, a stage for each that is not of F32,
+ * and a few elements for each row; and rows that all rows share. Groups of rows are large, as each
+ * costs some microsecond, but fit the second cache of the device's host.
  */
 #define STATS 5
-#define SLOT_STATS (STATS * ROWS_STATS)
+#define SLOT_STATS(rows) (STATS * (rows) * NPU_TILE_ALIGN)
 #define SHARED_ROWS(arrays) ((arrays) + 2)
-#define ARRAY_BYTES(arrays, row_bytes)                                                             \
-	((NPU_UB_SIZE - UB_SLOTS * SLOT_STATS - SHARED_ROWS(arrays) * (row_bytes)) /               \
-	 (3 * (arrays)) / (2 * NPU_TILE_ALIGN) * (2 * NPU_TILE_ALIGN))
+#define ARRAY_BYTES(arrays, row_bytes, rows, staged)                                               \
+	((NPU_UB_SIZE - UB_SLOTS * SLOT_STATS(rows) - SHARED_ROWS(arrays) * (row_bytes)) /         \
+	 (((staged) ? 3 : 2) * (arrays)) / (2 * NPU_TILE_ALIGN) * (2 * NPU_TILE_ALIGN))
 
-#define GROUP_BYTES (36 << 10) /* of an array */
 #define FORWARD 1 /* arrays */
 #define BACKWARD 2
 #define MOST_WIDTH(arrays) ((arrays) == FORWARD ? NPU_OP_NORM_WIDTH : 3872)
-#define ROW_FITS(arrays) (ARRAY_BYTES(arrays, MOST_WIDTH(arrays) * 4) >= MOST_WIDTH(arrays) * 4)
+#define ROW_FITS(arrays)                                                                           \
+	(ARRAY_BYTES(arrays, MOST_WIDTH(arrays) * 4, ROWS_MOST, 1) >= MOST_WIDTH(arrays) * 4)
 _Static_assert(ROW_FITS(FORWARD) && ROW_FITS(BACKWARD), "a row does not fit");
 
 struct layout {
-	uint32_t array, stats, slot; /* bytes */
+	uint32_t array, staged, stats, slot; /* bytes */
 	npu_addr gamma, beta, gamma_sum, beta_sum, stage; /* of one row */
 };
 
-static struct layout layout_of(uint32_t arrays, uint32_t cols)
+static struct layout layout_of(uint32_t arrays, uint32_t cols, uint32_t dtype)
 {
 	const uint32_t row = npu_align(npu_min(cols, MOST_WIDTH(arrays)) * 4);
-	const uint32_t array = ARRAY_BYTES(arrays, row), stats = arrays * array / 2 * 3;
-	const uint32_t slot = stats + SLOT_STATS;
+	const uint32_t rows = npu_min(ROWS_MOST, NPU_UB_SIZE / UB_SLOTS / arrays / row);
+	const int stage = dtype != NPU_F32;
+	const uint32_t array = ARRAY_BYTES(arrays, row, rows, stage);
+	const uint32_t staged = stage ? array / 2 : 0, stats = arrays * (array + staged);
+	const uint32_t slot = stats + SLOT_STATS(rows);
 	const npu_addr gamma = NPU_UB_BASE + UB_SLOTS * slot;
 
 	return (struct layout){
 		.array = array,
+		.staged = staged,
 		.stats = stats,
 		.slot = slot,
 		.gamma = gamma,
@@ -61,18 +65,16 @@ struct norm {
 };
 
 static void norm_begin(struct norm *n, uint32_t arrays, const struct npu_op_outer *outer,
-		       uint32_t cols)
+		       uint32_t cols, uint32_t dtype)
 {
 	const uint32_t most = MOST_WIDTH(arrays);
 
-	n->at = layout_of(arrays, cols);
-	n->plan = rows_plan(cols, cols > most ? most * 4
-					      : npu_min(n->at.array,
-							npu_max(GROUP_BYTES, npu_align(cols * 4))));
+	n->at = layout_of(arrays, cols, dtype);
+	n->plan = rows_plan(cols, cols > most ? most * 4 : n->at.array);
 	n->g.outer = outer;
 	n->g.slot = 0;
 	rows_piece(&n->g, &n->plan, 0);
-	rows_begin(n->at.slot, n->at.stats, STATS);
+	rows_begin(n->at.slot, n->at.stats, STATS * n->plan.most * NPU_TILE_ALIGN);
 }
 
 static int norm_stays(const struct norm *n)
@@ -83,7 +85,7 @@ static int norm_stays(const struct norm *n)
 /* Turn to the next group, in the other slot. */
 static void norm_group(struct norm *n, uint64_t first, uint32_t rows)
 {
-	const uint32_t array = n->at.array;
+	const uint32_t array = n->at.array, stat = n->plan.most * NPU_TILE_ALIGN;
 	const unsigned int slot = !n->g.slot;
 	const npu_addr data = NPU_UB_BASE + slot * n->at.slot, stats = data + n->at.stats;
 
@@ -92,20 +94,25 @@ static void norm_group(struct norm *n, uint64_t first, uint32_t rows)
 	n->g.rows = rows;
 	n->x = data;
 	n->x_stage = data + array;
-	n->grad = n->x_stage + array / 2;
+	n->grad = n->x_stage + n->at.staged;
 	n->grad_stage = n->grad + array;
 	n->mean = stats;
-	n->rstd = stats + ROWS_STATS;
-	n->a = stats + 2 * ROWS_STATS;
-	n->b = stats + 3 * ROWS_STATS;
-	n->part = stats + 4 * ROWS_STATS;
+	n->rstd = n->mean + stat;
+	n->a = n->rstd + stat;
+	n->b = n->a + stat;
+	n->part = n->b + stat;
 }
 
-/* sum = sum of each row of @data, added to what earlier pieces have left there. */
-static void norm_sum(const struct norm *n, npu_addr sum, npu_addr data, uint32_t piece)
+/*
+ * sum = sum of each row of @data, or of squares of what is scaled, added to what earlier pieces have
+ * left there.
+ */
+static void norm_sum(const struct norm *n, enum npu_vec_opcode op, npu_addr sum, npu_addr data,
+		     uint32_t piece)
 {
 	rows_reduction(&n->g);
-	npu_vsum(piece ? n->part : sum, data, n->g.count, NPU_F32);
+	npu_vec(op, piece ? n->part : sum, data, 0, n->g.count, NPU_F32,
+		op == NPU_VSUMSQ ? NPU_VEC_SCALED : 0);
 	if (piece)
 		npu_vadd(sum, sum, n->part, rows_stats(&n->g), NPU_F32);
 }
@@ -114,6 +121,19 @@ static void norm_sum(const struct norm *n, npu_addr sum, npu_addr data, uint32_t
 static void norm_mean(const struct norm *n, npu_addr sum)
 {
 	npu_vdivs(sum, sum, npu_f32_bits(n->plan.cols), rows_stats(&n->g), NPU_F32);
+}
+
+/* What is scaled from here on: (x - mean) * rstd. */
+static void norm_scaled(const struct norm *n, uint32_t flags)
+{
+	npu_vec_scale(flags & NPU_OP_NORM_RMS ? 0 : n->mean, n->rstd, NPU_TILE_ALIGN);
+}
+
+static void norm_scale(const struct norm *n)
+{
+	rows_arrays(&n->g);
+	npu_vec(NPU_VMUL, n->x, n->x, npu_f32_bits(1), n->g.count, NPU_F32,
+		NPU_VEC_SCALAR | NPU_VEC_SCALED);
 }
 
 static void forward_fetch(struct norm *n, const struct npu_op_norm_args *args, uint32_t piece)
@@ -126,15 +146,7 @@ static void forward_fetch(struct norm *n, const struct npu_op_norm_args *args, u
 	rows_widen(&n->g, args->dtype, n->x, n->x_stage);
 }
 
-static void forward_centre(const struct norm *n, const struct npu_op_norm_args *args)
-{
-	if (args->flags & NPU_OP_NORM_RMS)
-		return;
-	rows_arrays_stats(&n->g);
-	npu_vsubr(n->x, n->x, n->mean, n->g.count, NPU_F32);
-}
-
-/* mean and rstd; a row that stays is centred. */
+/* mean and rstd */
 static void forward_stats(struct norm *n, const struct npu_op_norm_args *args)
 {
 	const int rms = args->flags & NPU_OP_NORM_RMS;
@@ -142,15 +154,15 @@ static void forward_stats(struct norm *n, const struct npu_op_norm_args *args)
 
 	for (p = 0; !rms && p < n->plan.pieces; p++) {
 		forward_fetch(n, args, p);
-		norm_sum(n, n->mean, n->x, p);
+		norm_sum(n, NPU_VSUM, n->mean, n->x, p);
 	}
 	if (!rms)
 		norm_mean(n, n->mean);
+	npu_vec_scale(rms ? 0 : n->mean, 0, NPU_TILE_ALIGN);
 	for (p = 0; p < n->plan.pieces; p++) {
 		if (rms || !norm_stays(n))
 			forward_fetch(n, args, p);
-		forward_centre(n, args);
-		rows_dot(&n->g, n->rstd, n->part, n->x, n->x, p);
+		norm_sum(n, NPU_VSUMSQ, n->rstd, n->x, p);
 	}
 	norm_mean(n, n->rstd);
 	npu_vadds(n->rstd, n->rstd, npu_f32_bits(args->eps), rows_stats(&n->g), NPU_F32);
@@ -167,30 +179,32 @@ static void forward_weights(const struct norm *n, const struct npu_op_norm_args 
 		rows_vector(&n->g, args->beta, args->weight_dtype, n->at.beta, n->at.stage);
 }
 
+/* x = (x - mean) * rstd * gamma + beta */
 static void forward_affine(const struct norm *n, const struct npu_op_norm_args *args)
 {
-	if (args->gamma && args->beta) {
-		npu_vec_rows(n->g.rows, n->g.pitch, 0, 0);
-		npu_vmadd(n->x, n->at.gamma, n->at.beta, n->g.count, NPU_F32);
+	const npu_addr weights = args->gamma ? n->at.gamma : n->at.beta;
+	enum npu_vec_opcode op = args->gamma ? NPU_VMUL : NPU_VADD;
+
+	if (!args->gamma && !args->beta) {
+		norm_scale(n);
 		return;
 	}
+	if (args->gamma && args->beta) {
+		npu_vec_addend(n->at.beta, 0);
+		op = NPU_VFMA;
+	}
 	rows_arrays_row(&n->g);
-	if (args->gamma)
-		npu_vmul(n->x, n->x, n->at.gamma, n->g.count, NPU_F32);
-	if (args->beta)
-		npu_vadd(n->x, n->x, n->at.beta, n->g.count, NPU_F32);
+	npu_vec(op, n->x, n->x, weights, n->g.count, NPU_F32, NPU_VEC_SCALED);
 }
 
 static void forward_results(struct norm *n, const struct npu_op_norm_args *args)
 {
+	norm_scaled(n, args->flags);
 	for (uint32_t p = 0; p < n->plan.pieces; p++) {
 		if (!norm_stays(n)) {
 			forward_fetch(n, args, p);
-			forward_centre(n, args);
 			forward_weights(n, args);
 		}
-		rows_arrays_stats(&n->g);
-		npu_vmulr(n->x, n->x, n->rstd, n->g.count, NPU_F32);
 		forward_affine(n, args);
 		rows_narrow(&n->g, args->dtype, n->x, n->x_stage);
 		ub_computed(n->g.slot);
@@ -207,7 +221,7 @@ NPU_KERNEL(op_norm, struct npu_op_norm_args)
 	const struct npu_span mine = npu_split(args->outer.rows, 1, block, blocks);
 	struct norm n;
 
-	norm_begin(&n, FORWARD, &args->outer, args->cols);
+	norm_begin(&n, FORWARD, &args->outer, args->cols, args->dtype);
 	if (norm_stays(&n))
 		forward_weights(&n, args);
 	for (uint64_t r = mine.begin; r < mine.end; r += n.plan.most) {
@@ -236,10 +250,8 @@ static void backward_fetch(struct norm *n, const struct npu_op_norm_backward_arg
 	rows_widen(&n->g, args->dtype, n->grad, n->grad_stage);
 	if (!norm_stays(n) && args->gamma)
 		rows_vector(&n->g, args->gamma, args->weight_dtype, n->at.gamma, n->at.stage);
-	rows_arrays_stats(&n->g);
-	if (!(args->flags & NPU_OP_NORM_RMS))
-		npu_vsubr(n->x, n->x, n->mean, n->g.count, NPU_F32);
-	npu_vmulr(n->x, n->x, n->rstd, n->g.count, NPU_F32);
+	norm_scaled(n, args->flags);
+	norm_scale(n);
 }
 
 /* Partial sums of the columns of a chunk, in memory. */
@@ -311,7 +323,7 @@ static void backward_stats(struct norm *n, const struct npu_op_norm_backward_arg
 		backward_fetch(n, args, p);
 		backward_sums(n, args);
 		backward_gamma(n, args);
-		norm_sum(n, n->a, n->grad, p);
+		norm_sum(n, NPU_VSUM, n->a, n->grad, p);
 		rows_dot(&n->g, n->b, n->part, n->grad, n->x, p);
 	}
 	norm_mean(n, n->a);
@@ -327,11 +339,10 @@ static void backward_results(struct norm *n, const struct npu_op_norm_backward_a
 			backward_gamma(n, args);
 		}
 		rows_arrays_stats(&n->g);
-		if (!(args->flags & NPU_OP_NORM_RMS))
-			npu_vsubr(n->grad, n->grad, n->a, n->g.count, NPU_F32);
 		npu_vmulr(n->x, n->x, n->b, n->g.count, NPU_F32);
+		npu_vec_scale(args->flags & NPU_OP_NORM_RMS ? 0 : n->a, 0, NPU_TILE_ALIGN);
 		rows_arrays(&n->g);
-		npu_vsub(n->grad, n->grad, n->x, n->g.count, NPU_F32);
+		npu_vec(NPU_VSUB, n->grad, n->grad, n->x, n->g.count, NPU_F32, NPU_VEC_SCALED);
 		rows_arrays_stats(&n->g);
 		npu_vmulr(n->grad, n->grad, n->rstd, n->g.count, NPU_F32);
 		rows_narrow(&n->g, args->dtype, n->grad, n->grad_stage);
@@ -351,7 +362,7 @@ NPU_KERNEL(op_norm_backward, struct npu_op_norm_backward_args)
 	uint32_t rows;
 	struct norm n;
 
-	norm_begin(&n, BACKWARD, &args->outer, args->cols);
+	norm_begin(&n, BACKWARD, &args->outer, args->cols, args->dtype);
 	if (norm_stays(&n) && args->gamma)
 		rows_vector(&n.g, args->gamma, args->weight_dtype, n.at.gamma, n.at.stage);
 	for (uint64_t r = mine.begin; r < mine.end; r += rows) {

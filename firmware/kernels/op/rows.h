@@ -29,16 +29,15 @@ struct rows_group {
 };
 
 /*
- * rows_begin() - all is free; @arrays of an element a row at @stats of each of the slots, which
- * are @slot_bytes apart, are zero, so that operations on them and on what is between elements at
- * once see numbers.
+ * rows_begin() - all is free; the arrays of an element a row, @bytes at @stats of each of the slots,
+ * which are @slot_bytes apart, are zero, so that operations on them and on what is between elements
+ * at once see numbers.
  */
-static inline void rows_begin(uint32_t slot_bytes, uint32_t stats, uint32_t arrays)
+static inline void rows_begin(uint32_t slot_bytes, uint32_t stats, uint32_t bytes)
 {
 	ub_begin();
 	for (unsigned int slot = 0; slot < UB_SLOTS; slot++)
-		npu_vdup(NPU_UB_BASE + slot * slot_bytes + stats, 0, arrays * ROWS_STATS / 4,
-			 NPU_F32);
+		npu_vdup(NPU_UB_BASE + slot * slot_bytes + stats, 0, bytes / 4, NPU_F32);
 	ub_sync(NPU_PIPE_V, NPU_PIPE_MTE2);
 }
 
@@ -72,6 +71,10 @@ static inline npu_addr rows_at(const struct npu_op_outer *outer, const struct np
 	uint64_t i = row, address = view->base;
 
 	*run = outer->shape[0];
+	if (i < *run && !(view->stride[0] >> 32)) {
+		*run -= i;
+		return address + i * view->stride[0];
+	}
 	for (unsigned int d = 0; i && d < NPU_OP_OUTER_DIMS; d++) {
 		const uint64_t extent = outer->shape[d];
 

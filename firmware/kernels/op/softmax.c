@@ -124,7 +124,7 @@ NPU_KERNEL(op_softmax, struct npu_op_softmax_args)
 	const struct rows_plan plan = rows_plan(args->cols, DATA);
 	unsigned int slot = 0;
 
-	rows_begin(ROWS_SLOT, STATS, 3);
+	rows_begin(ROWS_SLOT, STATS, 3 * ROWS_STATS);
 	for (uint64_t r = mine.begin; r < mine.end; r += plan.most, slot = !slot)
 		softmax_group(args, &plan, r, npu_min(plan.most, mine.end - r), slot);
 	ub_end();
@@ -201,7 +201,7 @@ NPU_KERNEL(op_softmax_backward, struct npu_op_softmax_backward_args)
 	const struct rows_plan plan = rows_plan(args->cols, DATA);
 	unsigned int slot = 0;
 
-	rows_begin(ROWS_SLOT, STATS, 3);
+	rows_begin(ROWS_SLOT, STATS, 3 * ROWS_STATS);
 	for (uint64_t r = mine.begin; r < mine.end; r += plan.most, slot = !slot)
 		backward_group(args, &plan, r, npu_min(plan.most, mine.end - r), slot);
 	ub_end();
