@@ -2,6 +2,7 @@
 /*
  * Life of the device: new, reset, pause, free.
  */
+#define _GNU_SOURCE /* mutexes that are adaptive */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,15 @@ unsigned int npu_core_default_cores(const char *timing)
 
 static void init_locks(struct npu_core *core)
 {
+	pthread_mutexattr_t mutex;
 	pthread_condattr_t attr;
 	unsigned int i;
 
-	pthread_mutex_init(&core->lock, NULL);
+	/* It is held for less time than to sleep takes. */
+	pthread_mutexattr_init(&mutex);
+	pthread_mutexattr_settype(&mutex, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&core->lock, &mutex);
+	pthread_mutexattr_destroy(&mutex);
 	pthread_mutex_init(&core->life, NULL);
 	pthread_mutex_init(&core->inject.lock, NULL);
 	pthread_condattr_init(&attr);
