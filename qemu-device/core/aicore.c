@@ -13,6 +13,7 @@
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
+#define RUN_LONG_NS		(48 * NPU_NS_PER_US)	/* for blocks taken as short ones */
 #define LOOK_TICKS		50000	/* between looks at the clock: 10 to 50 us */
 #define FAULTED			(-1)			/* details are in aicore->error */
 #define FAR_ROWS		256ULL	/* lengths of a row between rows that are far apart */
@@ -646,7 +647,7 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 	uint64_t start = npu_host_ns(), now = start;
 	enum rv64_stop stop;
 
-	ac->slice_end = start + QUANTUM_NS;
+	ac->slice_end = start + (ac->block + 1 < ac->end ? RUN_LONG_NS : QUANTUM_NS);
 	for (;;) {
 		if (core_hangs(ac))
 			return;
@@ -670,6 +671,8 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 		if (stop_is_end(stop)) {
 			if (finish_block(worker, ac, stop))
 				return;
+			if (now - start > RUN_LONG_NS)
+				share_blocks(ac);
 		} else {
 			share_blocks(ac);
 		}

@@ -11,7 +11,6 @@
 
 #define HBM_ALIGN	0x200000ULL
 #define HBM_MIN		0x4000000ULL
-#define SPIN_START_NS	5000
 #define DEFAULT_CORES	24
 
 static const char *config_error(const struct npu_core_config *cfg,
@@ -110,7 +109,6 @@ static struct npu_core *alloc_memory(const struct npu_core_config *cfg)
 	     npu_debug_init(core);
 	for (i = 0; ok && i < core->nr_workers; i++) {
 		core->workers[i].core = core;
-		core->workers[i].spin_ns = SPIN_START_NS;
 		core->workers[i].bounce = malloc(NPU_BOUNCE_SIZE);
 		ok = core->workers[i].bounce;
 	}

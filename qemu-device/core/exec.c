@@ -55,7 +55,7 @@ static bool park(struct npu_queue *queue, enum npu_qstate state)
 }
 
 /* Wait until all tasks of the queue have ended. True: they have. */
-static bool tasks_ended(struct npu_queue *queue)
+static bool tasks_ended(struct npu_worker *worker, struct npu_queue *queue)
 {
 	struct npu_core *core = queue->core;
 	bool ended;
@@ -63,6 +63,8 @@ static bool tasks_ended(struct npu_queue *queue)
 	if (!queue->tasks_started)
 		return true;
 	pthread_mutex_lock(&core->lock);
+	if (queue->held)
+		npu_task_unhold(worker, queue);
 	ended = !queue->tasks_running;
 	if (ended)
 		queue->tasks_started = false;
@@ -75,11 +77,11 @@ static bool tasks_ended(struct npu_queue *queue)
 }
 
 /* The queue is to be destroyed. */
-static bool step_stop(struct npu_queue *queue)
+static bool step_stop(struct npu_worker *worker, struct npu_queue *queue)
 {
 	struct npu_core *core = queue->core;
 
-	if (!tasks_ended(queue))
+	if (!tasks_ended(worker, queue))
 		return false;
 	pthread_mutex_lock(&core->lock);
 	npu_queue_cmd_done(queue, NPU_ST_OK);
@@ -89,12 +91,12 @@ static bool step_stop(struct npu_queue *queue)
 }
 
 /* At a command border with a wish to suspend. */
-static bool step_suspend(struct npu_queue *queue)
+static bool step_suspend(struct npu_worker *worker, struct npu_queue *queue)
 {
 	struct npu_core *core = queue->core;
 	bool suspend;
 
-	if (!tasks_ended(queue))
+	if (!tasks_ended(worker, queue))
 		return false;
 	if (npu_load(&queue->failed))
 		return true;
@@ -325,7 +327,7 @@ static bool step_task(struct npu_worker *worker, struct npu_queue *queue,
 		return true;
 	}
 	if (!npu_task_start(queue, cmd, units))
-		return tasks_ended(queue);
+		return tasks_ended(worker, queue);
 	/* Counted as done when the last unit ends. */
 	queue->index++;
 	return true;
@@ -377,7 +379,7 @@ static bool step_command(struct npu_worker *worker, struct npu_queue *queue)
 			    queue->sqe.list + (uint64_t)queue->index * sizeof(*cmd));
 		return true;
 	}
-	if (npu_cmd_waits_for_all(cmd) && !tasks_ended(queue))
+	if (npu_cmd_waits_for_all(cmd) && !tasks_ended(worker, queue))
 		return false;
 	if (npu_load(&queue->failed))
 		return true;
@@ -500,9 +502,9 @@ static void write_fault(struct npu_queue *queue)
 	npu_dma_write(core, queue->cfg.status_block, &fault, sizeof(fault));
 }
 
-static bool step_drain(struct npu_queue *queue)
+static bool step_drain(struct npu_worker *worker, struct npu_queue *queue)
 {
-	if (!tasks_ended(queue))
+	if (!tasks_ended(worker, queue))
 		return false;
 	if (npu_load(&queue->failed) && !queue->fault_written) {
 		queue->fault_written = true;
@@ -656,10 +658,10 @@ static bool step_complete(struct npu_worker *worker, struct npu_queue *queue)
 static bool step(struct npu_worker *worker, struct npu_queue *queue)
 {
 	if (npu_load(&queue->stop))
-		return step_stop(queue);
+		return step_stop(worker, queue);
 	if (npu_load(&queue->suspend) && !npu_load(&queue->failed) &&
 	    queue->phase <= NPU_PHASE_SEM)
-		return step_suspend(queue);
+		return step_suspend(worker, queue);
 	if (npu_load(&queue->abort) && !npu_load(&queue->failed) &&
 	    (queue->phase == NPU_PHASE_COMMAND || queue->phase == NPU_PHASE_SEM))
 		return step_abort(queue);
@@ -671,7 +673,7 @@ static bool step(struct npu_worker *worker, struct npu_queue *queue)
 	case NPU_PHASE_SEM:
 		return step_sem(worker, queue);
 	case NPU_PHASE_DRAIN:
-		return step_drain(queue);
+		return step_drain(worker, queue);
 	default:
 		return step_complete(worker, queue);
 	}
@@ -683,8 +685,10 @@ void npu_queue_run(struct npu_worker *worker, struct npu_queue *queue)
 	unsigned int steps = 0, slices = 0;
 
 	while (step(worker, queue)) {
-		if (++steps % STEPS_BEFORE_YIELD && !npu_load(&core->sched.quiesce))
+		if (!worker->ran && ++steps % STEPS_BEFORE_YIELD &&
+		    !npu_load(&core->sched.quiesce))
 			continue;
+		worker->ran = false;
 		if (!npu_sched_should_yield(core, queue->work.priority, NULL, ++slices))
 			continue;
 		pthread_mutex_lock(&core->lock);

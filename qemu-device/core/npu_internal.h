@@ -52,6 +52,7 @@
 #define NPU_CMD_BATCH		16	/* commands fetched at a time */
 #define NPU_QUEUE_TASKS		8	/* kernels and large copies of a queue in flight */
 #define NPU_SEM_BUCKETS		256
+#define NPU_PACES		64	/* kernels whose speed is remembered */
 #define NPU_CORE_LAYERS		4	/* kernels that can be in progress on one core */
 #define NPU_CORE_MAPS		64	/* pages of system memory that a core maps in a slice */
 #define NPU_BOUNCE_SIZE		0x10000ULL
@@ -227,6 +228,7 @@ struct npu_work {
  * @unit: first unit to carry out, of @task, if @kind is NPU_WORK_TASK
  * @units: how many
  * @aicore: for it, if it is a kernel's; or to go on with
+ * @helper: a worker to signal, as there is more to do; or NULL
  */
 struct npu_pick {
 	enum npu_work_kind kind;
@@ -234,6 +236,7 @@ struct npu_pick {
 	struct npu_task *task;
 	struct npu_aicore *aicore;
 	uint64_t unit, units;
+	struct npu_worker *helper;
 };
 
 /**
@@ -251,7 +254,10 @@ struct npu_pick {
  * @next: first unit that nobody has taken
  * @spares: cores that have taken blocks and do not come to begin them
  * @running: takers of units that have not ended them
- * @unit_ns: what a unit took when last one ended; NPU_NEVER at first
+ * @unit_ns: what a unit takes on average; before the first has ended, what one of the last launch
+ *	of the kernel took, or NPU_NEVER
+ * @ended: units of a kernel that have ended
+ * @ended_ns: what they took
  * @max_running: limit of @running
  * @started: clock when the first unit was taken (atomic)
  * @timeout_ns: longest time from then; NPU_NEVER: none
@@ -278,6 +284,7 @@ struct npu_task {
 	unsigned int running;
 	unsigned int max_running;
 	uint64_t unit_ns;
+	uint64_t ended, ended_ns;
 	uint64_t started;
 	uint64_t timeout_ns;
 	bool stop;
@@ -370,6 +377,8 @@ struct npu_sem_place {
  * @abort: end the entry as if its time were over (atomic)
  * @tasks_running: of @tasks, those in flight
  * @tasks_started: @tasks_running may be other than 0; the owner's
+ * @held: of @tasks, one that is on no list, until the owner knows whether it has something else to
+ *	do meanwhile; or NULL
  * @pending_cmd: NPU_MCU_Q_CMD_* that the MCU is to be told the end of
  * @wait_node: on a list of core->sem_waiters in NPU_Q_SEM, and shortly before in NPU_Q_OWNED;
  *	on cq->waiters in NPU_Q_CQ
@@ -410,6 +419,7 @@ struct npu_queue {
 	struct npu_task tasks[NPU_QUEUE_TASKS];
 	unsigned int tasks_running;
 	bool tasks_started;
+	struct npu_task *held;
 
 	struct npu_list wait_node;
 	struct npu_sem_place sem;
@@ -535,7 +545,7 @@ struct npu_aicore {
  * @section: odd inside a section (atomic)
  * @sleeping: waits on @wake
  * @picks: how often it has taken work
- * @spin_ns: how long it looks for work before it sleeps, as experience teaches
+ * @ran: it has run a kernel for the queue that it owns
  * @irq_vector: vector of completions that are not yet signalled
  * @irq_count: how many there are
  * @bounce: NPU_BOUNCE_SIZE bytes
@@ -547,12 +557,24 @@ struct npu_worker {
 	bool sleeping;
 	uint64_t section;
 	unsigned int picks;
-	uint64_t spin_ns;
+	bool ran;
 	unsigned int irq_vector;
 	unsigned int irq_count;
 	uint8_t *bounce;
 	struct npu_counters count;
 	struct npu_tlb_entry tlb[NPU_TLB_ENTRIES];
+};
+
+/**
+ * struct npu_pace - how fast the blocks of a kernel were when it was last launched
+ * @entry: of the kernel
+ * @serial: of its context
+ * @unit_ns: what a block took on average
+ */
+struct npu_pace {
+	uint64_t entry;
+	uint64_t serial;
+	uint64_t unit_ns;
 };
 
 /**
@@ -564,10 +586,12 @@ struct npu_worker {
  * @free_cores: cores without a block, by layer: a kernel that finds all cores taken by blocks of
  *	others shares one with them in the next layer
  * @quiesce: holders of a request that all workers stand still (atomic)
- * @active: threads that do not stand still
- * @searching: workers that look for work without sleeping
+ * @active: threads that do not stand still (atomic)
+ * @searching: workers that look for work without sleeping, or have been woken to do so
+ * @max_searching: how many may go without sleep when there is nothing to do
  * @dead_cores: cores that have stopped to answer
  * @sleepers: workers that sleep
+ * @paces: of kernels, by a hash of their entry
  * @exit: threads are to end (atomic)
  * @quiet: @active has become 0
  */
@@ -580,8 +604,9 @@ struct npu_sched {
 	uint64_t dead_cores;
 	unsigned int quiesce;
 	unsigned int active;
-	unsigned int searching;
+	unsigned int searching, max_searching;
 	unsigned int sleepers;
+	struct npu_pace paces[NPU_PACES];
 	bool exit;
 	pthread_cond_t quiet;
 };
@@ -903,6 +928,7 @@ void npu_tasks_stop(struct npu_queue *queue);
 /* All have ended, and the queue has failed. */
 void npu_tasks_forget(struct npu_queue *queue);
 void npu_tasks_kick(struct npu_queue *queue);
+void npu_task_unhold(struct npu_worker *worker, struct npu_queue *queue);
 void npu_task_spare(struct npu_aicore *aicore);
 void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 		       struct npu_aicore *aicore, uint64_t ns, const struct npu_error *error);
@@ -1017,6 +1043,8 @@ void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore);
 bool npu_task_has_unit(const struct npu_task *task);
 void npu_sched_core_lost(struct npu_core *core, unsigned int id);
 bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick);
+bool npu_sched_pick_alone(struct npu_core *core, struct npu_task *task, struct npu_pick *pick);
+bool npu_sched_wants_help(const struct npu_task *task);
 bool npu_sched_should_yield(struct npu_core *core, unsigned int priority,
 			    const struct npu_task *task, unsigned int slices);
 void npu_queue_ready(struct npu_queue *queue, unsigned int helpers);

@@ -6,8 +6,9 @@
 #include "npu_internal.h"
 
 #define LOW_FIRST_PERIOD	16	/* picks, and slices of a core */
-#define SHORT_UNIT_NS		2000	/* taken in runs */
-#define RUN_MAX			16
+#define RUN_NS			24000	/* blocks that are taken at once should take so long */
+#define ALONE_NS		4000	/* what takes less is done before others could help */
+#define WAKE_NS			20000	/* nor is it worth to wake one who sleeps for this */
 
 void npu_sched_init(struct npu_core *core)
 {
@@ -45,24 +46,30 @@ static void count_ready(struct npu_core *core, struct npu_work *work, int n)
 		npu_store(&task->ready, task->ready + n);
 }
 
+/* One that sleeps is to look for work: the caller signals it. NULL: none sleeps. */
+static struct npu_worker *rouse(struct npu_core *core)
+{
+	struct npu_worker *worker = core->workers;
+
+	if (!core->sched.sleepers)
+		return NULL;
+	while (!worker->sleeping)
+		worker++;
+	worker->sleeping = false;
+	core->sched.sleepers--;
+	core->sched.searching++;
+	return worker;
+}
+
 /* Wake @helpers workers, less those that will see the work anyway. */
 void npu_sched_wake(struct npu_core *core, unsigned int helpers)
 {
-	unsigned int i;
+	struct npu_worker *worker;
 
-	if (helpers <= core->sched.searching || (core->sched.quiesce && !core->sched.exit))
+	if (core->sched.quiesce && !core->sched.exit)
 		return;
-	helpers -= core->sched.searching;
-	for (i = 0; i < core->nr_workers && helpers; i++) {
-		struct npu_worker *worker = &core->workers[i];
-
-		if (!worker->sleeping)
-			continue;
-		worker->sleeping = false;
-		core->sched.sleepers--;
+	while (helpers > core->sched.searching && (worker = rouse(core)))
 		pthread_cond_signal(&worker->wake);
-		helpers--;
-	}
 }
 
 void npu_sched_add(struct npu_core *core, struct npu_work *work, unsigned int helpers)
@@ -158,14 +165,44 @@ bool npu_task_has_unit(const struct npu_task *task)
 	       (task->next < task->units || !npu_list_empty(&task->spares));
 }
 
+/* Can a worker take several of its blocks at once? */
+static bool goes_in_runs(const struct npu_core *core, const struct npu_task *task)
+{
+	return task->cmd.opcode == NPU_CMD_KERNEL && !task->cmd.kernel.strict &&
+	       !core->cfg.sync && !core->timing && !npu_load(&core->debug->attached);
+}
+
+/* Is it, as far as one can tell, too short to be shared? */
+static bool is_short(const struct npu_task *task)
+{
+	return task->units - task->next <= ALONE_NS / npu_max(task->unit_ns, 1);
+}
+
+/* Should somebody be woken for @task? */
+bool npu_sched_wants_help(const struct npu_task *task)
+{
+	return task->units - task->next > WAKE_NS / npu_max(task->unit_ns, 1);
+}
+
 /*
- * The units of @task that are next. Short blocks go in runs, as taking each by itself would cost
- * more than running it; and never so many that other workers have to wait for the last.
+ * Short blocks go in runs, as taking each by itself would cost more than running it; and never so
+ * many that other workers have to wait for the last.
  */
+static uint64_t run_length(const struct npu_core *core, const struct npu_task *task)
+{
+	uint64_t left = task->units - task->next;
+	uint64_t fair = left / (2 * core->nr_workers);
+
+	if (!goes_in_runs(core, task))
+		return 1;
+	if (is_short(task))
+		return left;
+	return npu_max(npu_min(fair, RUN_NS / npu_max(task->unit_ns, 1)), 1);
+}
+
+/* The units of @task that are next. */
 static void take_units(const struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
 {
-	uint64_t fair = (task->units - task->next) / (2 * core->nr_workers);
-
 	pick->units = 1;
 	if (!npu_list_empty(&task->spares)) {
 		struct npu_aicore *aicore = npu_container(task->spares.next, struct npu_aicore,
@@ -176,10 +213,7 @@ static void take_units(const struct npu_core *core, struct npu_task *task, struc
 			npu_list_del(&aicore->spare);
 		return;
 	}
-	if (task->cmd.opcode == NPU_CMD_KERNEL && task->unit_ns <= SHORT_UNIT_NS &&
-	    !task->cmd.kernel.strict && !core->cfg.sync && !core->timing &&
-	    !npu_load(&core->debug->attached))
-		pick->units = npu_max(npu_min(fair, RUN_MAX), 1);
+	pick->units = run_length(core, task);
 	pick->unit = task->next;
 	task->next += pick->units;
 }
@@ -204,6 +238,16 @@ static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_p
 	if (npu_task_has_unit(task))
 		npu_sched_add(core, &task->work, 0);
 	return true;
+}
+
+/*
+ * For the owner of a queue, which has to wait for @task: take all of it, if others would not be of
+ * use, and there is no other work for the owner. False: it is to be shared.
+ */
+bool npu_sched_pick_alone(struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
+{
+	return goes_in_runs(core, task) && (task->units == 1 || is_short(task)) &&
+	       !core->sched.ready_mask && pick_unit(core, task, pick);
 }
 
 static bool pick_from(struct npu_core *core, unsigned int priority, struct npu_pick *pick)
@@ -234,6 +278,17 @@ static bool pick_from(struct npu_core *core, unsigned int priority, struct npu_p
 	return false;
 }
 
+/* A worker that sleeps although there will be more to do than @pick, and nobody to do it. */
+static struct npu_worker *helper_for(struct npu_core *core, const struct npu_pick *pick)
+{
+	const struct npu_task *task = pick->kind == NPU_WORK_TASK ? pick->task : NULL;
+	uint64_t more = core->sched.ready_count;
+
+	if (task && !npu_list_empty(&task->work.node))
+		more += npu_sched_wants_help(task) ? task->units - task->next : -1ULL;
+	return more > core->sched.searching ? rouse(core) : NULL;
+}
+
 bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick)
 {
 	struct npu_core *core = worker->core;
@@ -243,8 +298,10 @@ bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick)
 	if (!core->sched.ready_mask)
 		return false;
 	for (i = 0; i < NPU_PRIORITY_COUNT; i++)
-		if (pick_from(core, low_first ? i : NPU_PRIORITY_COUNT - 1 - i, pick))
+		if (pick_from(core, low_first ? i : NPU_PRIORITY_COUNT - 1 - i, pick)) {
+			pick->helper = helper_for(core, pick);
 			return true;
+		}
 	return false;
 }
 

@@ -5,9 +5,55 @@
 #include "npu_internal.h"
 #include "strict.h"
 
+/* With the lock: where the speed of @task's kernel is remembered, or that of another one. */
+static struct npu_pace *pace_of(struct npu_core *core, const struct npu_task *task)
+{
+	uint64_t entry = task->cmd.kernel.entry;
+
+	return &core->sched.paces[(entry >> 2 ^ entry >> 8 ^ entry >> 14) % NPU_PACES];
+}
+
+static uint64_t serial_of(struct npu_core *core, const struct npu_task *task)
+{
+	return core->contexts[task->queue->cfg.context].serial;
+}
+
+/* With the lock: what a unit of @task took in former times. */
+static uint64_t last_unit_ns(struct npu_core *core, const struct npu_task *task)
+{
+	const struct npu_pace *pace = pace_of(core, task);
+
+	if (task->cmd.opcode != NPU_CMD_KERNEL || pace->entry != task->cmd.kernel.entry ||
+	    pace->serial != serial_of(core, task))
+		return NPU_NEVER;
+	return pace->unit_ns;
+}
+
+/* With the lock: @blocks more have ended, after @ns; modelled time tells nothing of the host's. */
+static void note_pace(struct npu_core *core, struct npu_task *task, uint64_t blocks, uint64_t ns)
+{
+	if (core->timing)
+		return;
+	task->ended += blocks;
+	task->ended_ns += ns;
+	task->unit_ns = task->ended_ns / task->ended;
+}
+
+/* With the lock: @task has ended, with all its units. */
+static void remember_pace(struct npu_core *core, const struct npu_task *task)
+{
+	if (task->ended)
+		*pace_of(core, task) = (struct npu_pace){
+			.entry = task->cmd.kernel.entry,
+			.serial = serial_of(core, task),
+			.unit_ns = task->unit_ns,
+		};
+}
+
 /*
- * Put a command into units that any worker may take. False: all slots are in use. A queue that has
- * been told to stop, or has failed, meanwhile starts nothing; its owner is about to find out.
+ * Put a command into units, which any worker may take as soon as the owner does not hold them back
+ * any more. False: all slots are in use. A queue that has been told to stop, or has failed,
+ * meanwhile starts nothing; its owner is about to find out.
  */
 bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t units)
 {
@@ -39,7 +85,9 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	npu_list_init(&task->spares);
 	task->running = 0;
 	task->max_running = max_running;
-	task->unit_ns = NPU_NEVER;
+	task->unit_ns = last_unit_ns(core, task);
+	task->ended = 0;
+	task->ended_ns = 0;
 	task->started = 0;
 	task->timeout_ns = npu_cmd_timeout_ns(queue, cmd);
 	npu_store(&task->stop, false);
@@ -50,7 +98,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	task->strict = strict;
 	task->booking = core->timing ? npu_timing_start(queue, cmd, units) : NULL;
 	queue->tasks_running++;
-	npu_sched_add(core, &task->work, npu_min(units - 1, core->nr_workers));
+	queue->held = task;
 	pthread_mutex_unlock(&core->lock);
 	strict_task_free(old);
 	return true;
@@ -62,6 +110,8 @@ static void end(struct npu_worker *worker, struct npu_task *task)
 	struct npu_queue *queue = task->queue;
 
 	npu_sched_remove(queue->core, &task->work);
+	if (queue->held == task)
+		queue->held = NULL;
 	if (task->booking)
 		npu_timing_end(worker, task);
 	task->active = false;
@@ -130,10 +180,34 @@ void npu_task_spare(struct npu_aicore *aicore)
 void npu_tasks_kick(struct npu_queue *queue)
 {
 	struct npu_core *core = queue->core;
+	struct npu_task *task;
 
 	pthread_mutex_lock(&core->lock);
-	npu_sched_wake(core, 1);
+	task = queue->held;
+	queue->held = NULL;
+	if (task)
+		npu_sched_add(core, &task->work, npu_sched_wants_help(task));
 	pthread_mutex_unlock(&core->lock);
+}
+
+/*
+ * With the lock, dropped meanwhile: the owner of @queue has nothing to do beside its tasks. A short
+ * one it runs itself; others it offers to all workers, of which it is about to be one.
+ */
+void npu_task_unhold(struct npu_worker *worker, struct npu_queue *queue)
+{
+	struct npu_task *task = queue->held;
+	struct npu_core *core = queue->core;
+	struct npu_pick pick;
+
+	queue->held = NULL;
+	if (npu_sched_pick_alone(core, task, &pick)) {
+		pthread_mutex_unlock(&core->lock);
+		worker->ran = true;
+		npu_aicore_start(worker, pick.aicore, pick.unit, pick.units);
+	} else if (!task->waits_core) {
+		npu_sched_add(core, &task->work, 0);
+	}
 }
 
 /* With the lock: a unit has ended, and has not failed, or was not the first to. */
@@ -151,6 +225,7 @@ static void after_unit(struct npu_worker *worker, struct npu_task *task)
 	if (!task->stop) {
 		__atomic_fetch_add(&task->queue->done, 1, __ATOMIC_RELAXED);
 		npu_count(&worker->count.tasks_done, 1);
+		remember_pace(core, task);
 	}
 	npu_sem_after_task(core);
 	end(worker, task);
@@ -170,7 +245,7 @@ void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 	pthread_mutex_lock(&core->lock);
 	if (aicore) {
 		__atomic_fetch_add(&queue->aicore_ns, ns, __ATOMIC_RELAXED);
-		task->unit_ns = ns / (aicore->block - aicore->first + 1);
+		note_pace(core, task, aicore->block - aicore->first + 1, ns);
 		npu_sched_release_core(core, aicore);
 	} else {
 		__atomic_fetch_add(&queue->sdma_ns, ns, __ATOMIC_RELAXED);

@@ -3,12 +3,16 @@
  * Threads: workers, which take work from the scheduler's lists, and the service thread, which
  * does what is due at some time. In sync mode the host's thread is both.
  */
+#include <sched.h>
 #include <time.h>
+
+#include <glib.h>
 
 #include "npu_internal.h"
 
-#define SPIN_MIN_NS	1000
-#define SPIN_MAX_NS	50000
+#define SPIN_NS		50000	/* without work, before a worker sleeps */
+#define SPIN_BUSY_NS	200000	/* while others work: much work follows on what they do */
+#define SPIN_LOOKS	256	/* before it lets others have the CPU */
 #define IDLE_TICKS	32	/* polls without a waiter before the service thread sleeps */
 #define SEM_POLL_EACH_NS 2000	/* how long polls may take, as a multiple of their cost */
 #define WAIT_MAX_NS	(100 * NPU_NS_PER_MS)
@@ -26,6 +30,8 @@ uint64_t npu_host_ns(void)
 static void run(struct npu_worker *worker, const struct npu_pick *pick)
 {
 	pthread_mutex_unlock(&worker->core->lock);
+	if (pick->helper)
+		pthread_cond_signal(&pick->helper->wake);
 	switch (pick->kind) {
 	case NPU_WORK_QUEUE:
 		npu_queue_run(worker, pick->queue);
@@ -48,46 +54,55 @@ static bool nothing_to_do(const struct npu_sched *s)
 	return !npu_load(&s->exit) && (npu_load(&s->quiesce) || !npu_load(&s->ready_mask));
 }
 
-static void spin(struct npu_worker *worker)
+/*
+ * To be woken takes longer than many kernels do, and costs the one who wakes as much. Whoever else
+ * wants the CPU, as that of the guest may, gets it meanwhile.
+ */
+static void spin(const struct npu_sched *s)
 {
-	struct npu_sched *s = &worker->core->sched;
-	uint64_t end = npu_host_ns() + worker->spin_ns;
+	uint64_t start = npu_host_ns(), now = start, worked = start;
 	unsigned int i;
 
-	do {
-		for (i = 0; i < 32 && nothing_to_do(s); i++)
+	while (nothing_to_do(s) && now - worked < SPIN_NS && now - start < SPIN_BUSY_NS) {
+		for (i = 0; i < SPIN_LOOKS && nothing_to_do(s); i++)
 			__builtin_ia32_pause();
-	} while (nothing_to_do(s) && npu_host_ns() < end);
+		if (i == SPIN_LOOKS)
+			sched_yield();
+		now = npu_host_ns();
+		if (npu_load(&s->active))
+			worked = now;
+	}
 }
 
-/* With the lock, which is dropped meanwhile. One looks around for a little, the others sleep. */
+/* With the lock, which is dropped meanwhile. Some look around for a little, the others sleep. */
 static void idle(struct npu_worker *worker)
 {
 	struct npu_core *core = worker->core;
 	struct npu_sched *s = &core->sched;
 
-	if (!s->searching && !s->quiesce) {
+	if (s->searching < s->max_searching && !s->quiesce) {
 		s->searching++;
 		pthread_mutex_unlock(&core->lock);
-		spin(worker);
+		spin(s);
 		pthread_mutex_lock(&core->lock);
 		s->searching--;
-		if (!nothing_to_do(s)) {
-			worker->spin_ns = npu_min(worker->spin_ns * 2, SPIN_MAX_NS);
+		if (!nothing_to_do(s))
 			return;
-		}
-		worker->spin_ns = npu_max(worker->spin_ns / 2, SPIN_MIN_NS);
 	}
 	worker->sleeping = true;
 	s->sleepers++;
 	while (worker->sleeping)
 		pthread_cond_wait(&worker->wake, &core->lock);
+	s->searching--;
 }
 
 static void leave_active(struct npu_core *core)
 {
-	if (!--core->sched.active && core->sched.quiesce)
-		pthread_cond_broadcast(&core->sched.quiet);
+	struct npu_sched *s = &core->sched;
+
+	npu_store(&s->active, s->active - 1);
+	if (!s->active && s->quiesce)
+		pthread_cond_broadcast(&s->quiet);
 }
 
 static void *worker_main(void *arg)
@@ -103,7 +118,7 @@ static void *worker_main(void *arg)
 			idle(worker);
 			continue;
 		}
-		s->active++;
+		npu_store(&s->active, s->active + 1);
 		run(worker, &pick);
 		leave_active(core);
 	}
@@ -162,7 +177,7 @@ static void service_round(struct npu_core *core)
 		service_wait(core, core->service_due - now);
 	} else {
 		core->service_due = NPU_NEVER;
-		core->sched.active++;
+		npu_store(&core->sched.active, core->sched.active + 1);
 		due = service(core, now);
 		core->service_due = npu_min(core->service_due, due);
 		leave_active(core);
@@ -278,6 +293,8 @@ bool npu_threads_start(struct npu_core *core)
 	core->sched.exit = false;
 	if (core->cfg.sync)
 		return true;
+	/* One CPU is for the host, that is, for the guest. */
+	core->sched.max_searching = npu_max(g_get_num_processors(), 2) - 1;
 	if (pthread_create(&core->service, NULL, service_main, core))
 		return false;
 	core->threads = 1;

@@ -413,6 +413,60 @@ static void test_short_blocks(unsigned int workers)
 	th_rig_free(&r);
 }
 
+/*
+ * A kernel whose blocks were short is launched again, and they wait for each other; so do two
+ * launches of one block each that overlap.
+ */
+static void test_once_short(unsigned int workers)
+{
+	/* amoadd(a0, 1); if (a0[1]) while (*a0 != a0[2]) ; */
+	static const uint32_t code[] = {
+		RV_ADDI(RV_T0, 0, 1), RV_AMOADD_D(0, RV_T0, RV_A0), RV_LD(RV_T0, RV_A0, 8),
+		RV_BNE(RV_T0, 0, 8), RV_ECALL, RV_LD(RV_T1, RV_A0, 16), RV_LD(RV_T0, RV_A0, 0),
+		RV_BNE(RV_T0, RV_T1, -4), RV_ECALL,
+	};
+	struct th_rig r = rig_new(workers, 24);
+	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 9), r.va, 8), list[2];
+	unsigned int i, wrong = 0;
+
+	cmd.timeout_us = 10000000;
+	for (i = 0; i < 20; i++)
+		wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
+	ok(!wrong && r.words[0] == 160, "%u workers: short blocks", workers);
+	r.words[0] = 0;
+	r.words[1] = 1;
+	r.words[2] = 8;
+	ok(th_run(r.q, &cmd, 1) == NPU_ST_OK && r.words[0] == 8, "meet each other now");
+	r.words[1] = 0;
+	for (i = 0; i < 20; i++)
+		wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
+	r.words[0] = 0;
+	r.words[1] = 1;
+	r.words[2] = 2;
+	cmd.kernel.blocks = 1;
+	list[0] = cmd;
+	list[1] = cmd;
+	list[1].flags = NPU_CMD_F_OVERLAP;
+	ok(!wrong && th_run(r.q, list, 2) == NPU_ST_OK && r.words[0] == 2,
+	   "and so do two of one block");
+	th_rig_free(&r);
+}
+
+/* A queue is stopped, or destroyed, while its only block never ends; its list has more to do. */
+static void test_endless_block(unsigned int workers)
+{
+	struct th_rig r = rig_new(workers, 4);
+	struct npu_cmd list[2] = { th_kernel(endless(&r), 0, 1), th_store(r.va, 1, 8) };
+
+	th_submit(r.p, list, 2);
+	ok(th_wait_state(r.p, NPU_QUEUE_RUNNING), "%u workers: a block without end", workers);
+	ok(th_run(r.q, &list[1], 1) == NPU_ST_OK && r.words[0] == 1, "others go on beside it");
+	r.words[0] = 0;
+	npu_queue_stop(r.h->core, 2);
+	ok(th_wait(r.p) == NPU_ST_TIMEOUT && !r.words[0], "its queue is stopped");
+	th_rig_free(&r);
+}
+
 static void test_suspend(unsigned int workers)
 {
 	struct th_rig r = rig_new(workers, 4);
@@ -700,6 +754,7 @@ int main(int argc, char **argv)
 		test_cores(workers);
 		test_block_barrier(workers);
 		test_short_blocks(workers);
+		test_once_short(workers);
 		test_suspend(workers);
 		test_moderation(workers);
 		test_many_queues(workers);
@@ -707,6 +762,7 @@ int main(int argc, char **argv)
 		test_code_change(workers);
 	}
 	for (workers = 1; workers <= 3; workers++) {
+		test_endless_block(workers);
 		test_destroy(workers);
 		test_reset(workers, false);
 		test_reset(workers, true);
