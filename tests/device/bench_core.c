@@ -61,8 +61,8 @@ static void bench_rate(struct th_rig *r)
 	report("empty jobs", ROUNDS * 1e3 / (th_now_ns() - start), "M/s");
 }
 
-/* Lists that consist of @cmd and @other in turns. */
-static void bench_list(struct th_rig *r, const char *name, struct npu_cmd cmd, struct npu_cmd other)
+/* Commands a second, in lists that consist of @cmd and @other in turns. */
+static double list_rate(struct th_rig *r, struct npu_cmd cmd, struct npu_cmd other)
 {
 	struct npu_cmd cmds[200];
 	unsigned int i;
@@ -73,7 +73,12 @@ static void bench_list(struct th_rig *r, const char *name, struct npu_cmd cmd, s
 	start = th_now_ns();
 	for (i = 0; i < 50; i++)
 		th_run(r->q, cmds, 200);
-	report(name, 200 * 50 * 1e3 / (th_now_ns() - start), "M/s");
+	return 200 * 50 * 1e9 / (th_now_ns() - start);
+}
+
+static void bench_list(struct th_rig *r, const char *name, struct npu_cmd cmd, struct npu_cmd other)
+{
+	report(name, list_rate(r, cmd, other) / 1e6, "M/s");
 }
 
 static void bench_copy(struct th_rig *r, const char *name, uint64_t dst, uint64_t src)
@@ -95,10 +100,14 @@ int main(int argc, char **argv)
 	static const uint32_t loop[] = {
 		RV_ADDI(RV_T0, 0, 1000), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4), RV_ECALL,
 	};
+	static const uint32_t long_loop[] = {
+		RV_LUI(RV_T0, 1), RV_ADDI(RV_T0, RV_T0, 904), RV_ADDI(RV_T0, RV_T0, -1),
+		RV_BNE(RV_T0, 0, -4), RV_ECALL,
+	};
 	unsigned int workers = argc > 1 ? atoi(argv[1]) : 2;
 	uint64_t hbm, ram, entry, start;
 	void *ph, *pr;
-	struct npu_cmd copy, small, large, busy;
+	struct npu_cmd copy, small, large, busy, long_busy;
 	struct th_rig r;
 
 	r = th_rig_new(th_new(workers, 24), 16);
@@ -114,13 +123,15 @@ int main(int argc, char **argv)
 	small = th_kernel(entry, 0, 1);
 	large = th_kernel(entry, 0, 24);
 	busy = th_kernel(th_code(r.s, loop, 4), 0, 24);
+	long_busy = th_kernel(th_code(r.s, long_loop, 5), 0, 24);
 	bench_list(&r, "no-ops in a list", th_simple(NPU_CMD_NOP), th_simple(NPU_CMD_NOP));
 	bench_list(&r, "64-byte copies", copy, copy);
 	bench_list(&r, "kernels of one block", small, small);
 	bench_list(&r, "  between copies", small, copy);
 	bench_list(&r, "kernels of 24 blocks", large, large);
 	bench_list(&r, "  between copies", large, copy);
-	bench_list(&r, "  of 2000 instructions each", busy, busy);
+	report("  of 2000 instructions each", 1e6 / list_rate(&r, busy, busy), "us");
+	report("  of 10000 instructions each", 1e6 / list_rate(&r, long_busy, long_busy), "us");
 	bench_copy(&r, "copy to HBM", hbm, ram);
 	bench_copy(&r, "copy from HBM", ram, hbm);
 	start = th_now_ns();
