@@ -8,7 +8,6 @@
 #include "npu_internal.h"
 #include "npu_ticks.h"
 #include "strict.h"
-#include "tile_rows.h"
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
@@ -114,6 +113,18 @@ static int translate_sparse(struct npu_aicore *ac, enum npu_access access, void 
 	return RV64_XLATE_RAM;
 }
 
+/* From here on the scalar unit accesses a page by itself. Code and arguments tell it no news. */
+static void share_page(struct npu_aicore *ac, uint64_t addr, enum npu_access access, bool code)
+{
+	uint64_t page = addr & ~(NPU_PAGE_SIZE - 1);
+	uint64_t args = ac->task->cmd.kernel.args & ~(NPU_PAGE_SIZE - 1);
+
+	if (access == NPU_ACCESS_READ && (code || page - args <= NPU_PAGE_SIZE))
+		return;
+	if (access != NPU_ACCESS_EXEC)
+		npu_tile_share(&ac->tile, addr, access == NPU_ACCESS_WRITE);
+}
+
 static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, void **page,
 		     unsigned int *flags)
 {
@@ -122,10 +133,13 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access rv_access, vo
 	struct npu_run run;
 	uint64_t offset = addr & (NPU_PAGE_SIZE - 1);
 
-	if (addr < NPU_VA_START)
+	if (addr < NPU_VA_START) {
+		share_page(ac, addr, access, false);
 		return translate_local(ac, addr, access, page);
+	}
 	if (!npu_translate(ac->worker, &ac->view, addr, 1, access, &run, &ac->error))
 		return FAULTED;
+	share_page(ac, addr, access, run.code);
 	if (run.sparse)
 		return translate_sparse(ac, access, page);
 	if (run.host && npu_inject_poison_near(ac->core, run.phys - offset)) {
@@ -271,23 +285,24 @@ static uint64_t look_ahead(uint64_t pitch, size_t row_bytes, size_t rows)
 	return near ? (rows - 1) * pitch + row_bytes : row_bytes;
 }
 
-/*
- * Host memory of rows that lie in one piece, *@host is NULL if they do not. Their first byte is
- * where the cursor is then.
- */
-static enum npu_status gm_piece(struct npu_aicore *ac, struct npu_cursor *cursor, uint64_t va,
-				uint64_t pitch, size_t row_bytes, size_t rows, uint8_t **host,
-				uint64_t *fault_addr)
+static enum npu_status gm_piece(void *opaque, enum npu_access access, uint64_t va, uint64_t pitch,
+				size_t row_bytes, size_t rows, uint8_t **host, uint64_t *fault_addr)
 {
+	struct npu_cursor cursor = { .access = access };
 	uint64_t ahead = look_ahead(pitch, row_bytes, rows);
+	struct npu_aicore *ac = opaque;
+	struct npu_counters *count = &ac->worker->count;
 	struct npu_error error;
 	struct npu_run run;
 
-	if (!npu_cursor_seek(ac->worker, &ac->view, cursor, va, ahead, &run, &error)) {
+	if (!npu_cursor_seek(ac->worker, &ac->view, &cursor, va, ahead, &run, &error)) {
 		*fault_addr = error.address;
 		return error.status;
 	}
 	*host = run.len >= (rows - 1) * pitch + row_bytes ? run.host : NULL;
+	if (*host)
+		npu_count(access == NPU_ACCESS_READ ? &count->hbm_read : &count->hbm_write,
+			  row_bytes * rows);
 	return NPU_ST_OK;
 }
 
@@ -298,19 +313,9 @@ static enum npu_status gm_read(void *opaque, void *dst, size_t dst_pitch, uint64
 	struct npu_cursor cursor = { .access = NPU_ACCESS_READ };
 	uint64_t ahead = look_ahead(src_pitch, row_bytes, rows);
 	struct npu_aicore *ac = opaque;
-	enum npu_status status;
 	struct npu_error error;
-	uint8_t *host;
 	size_t i;
 
-	status = gm_piece(ac, &cursor, va, src_pitch, row_bytes, rows, &host, fault_addr);
-	if (status)
-		return status;
-	if (host) {
-		npu_count(&ac->worker->count.hbm_read, row_bytes * rows);
-		tile_copy_rows(dst, dst_pitch, host, src_pitch, row_bytes, rows);
-		return NPU_ST_OK;
-	}
 	for (i = 0; i < rows; i++, ahead -= ahead > row_bytes ? src_pitch : 0) {
 		if (npu_cursor_read(ac->worker, &ac->view, &cursor, va + i * src_pitch,
 				    (char *)dst + i * dst_pitch, row_bytes, ahead, &error))
@@ -328,19 +333,9 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
 	uint64_t ahead = look_ahead(dst_pitch, row_bytes, rows);
 	struct npu_aicore *ac = opaque;
-	enum npu_status status;
 	struct npu_error error;
-	uint8_t *host;
 	size_t i;
 
-	status = gm_piece(ac, &cursor, va, dst_pitch, row_bytes, rows, &host, fault_addr);
-	if (status)
-		return status;
-	if (host) {
-		npu_count(&ac->worker->count.hbm_write, row_bytes * rows);
-		tile_copy_rows(host, dst_pitch, src, src_pitch, row_bytes, rows);
-		return NPU_ST_OK;
-	}
 	for (i = 0; i < rows; i++, ahead -= ahead > row_bytes ? dst_pitch : 0) {
 		if (npu_cursor_write(ac->worker, &ac->view, &cursor, va + i * dst_pitch,
 				     (const char *)src + i * src_pitch, row_bytes, ahead,
@@ -352,23 +347,10 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 	return NPU_ST_OK;
 }
 
-static enum npu_status gm_target(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
-				 size_t rows, uint8_t **host, uint64_t *fault_addr)
-{
-	struct npu_cursor cursor = { .access = NPU_ACCESS_WRITE };
-	struct npu_aicore *ac = opaque;
-	enum npu_status status;
-
-	status = gm_piece(ac, &cursor, va, pitch, row_bytes, rows, host, fault_addr);
-	if (!status && *host)
-		npu_count(&ac->worker->count.hbm_write, row_bytes * rows);
-	return status;
-}
-
 static const struct npu_tile_ops tile_ops = {
 	.gm_read = gm_read,
 	.gm_write = gm_write,
-	.gm_target = gm_target,
+	.gm_piece = gm_piece,
 	.timestamp = core_time,
 };
 
@@ -432,22 +414,27 @@ static void start_block(struct npu_aicore *ac)
 		npu_timing_block_start(ac);
 }
 
+/* Has the block come to its end? Its caller is address zero. */
+static bool block_ended(const struct npu_aicore *ac, enum rv64_stop stop)
+{
+	return stop == RV64_STOP_ECALL ||
+	       (stop == RV64_STOP_FAULT && ac->cpu.stop.code != RV64_XLATE_MMIO &&
+		ac->error.access == NPU_ACCESS_EXEC && ac->error.address == 0);
+}
+
 /* The error of a stop that is one; false if the block has ended well. */
 static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 {
 	const struct rv64_stop_info *info = &ac->cpu.stop;
 	struct npu_error *e = &ac->error;
 
-	switch (stop) {
-	case RV64_STOP_ECALL:
+	if (block_ended(ac, stop))
 		return false;
+	switch (stop) {
 	case RV64_STOP_FAULT:
 		/* An atomic on what can only be had by DMA. */
 		if (info->code == RV64_XLATE_MMIO)
 			npu_aicore_fault(ac, NPU_ST_BUS, npu_access_of(info->access), info->tval);
-		/* The entry returned: its caller is address zero. */
-		if (e->access == NPU_ACCESS_EXEC && e->address == 0)
-			return false;
 		e->unit = NPU_UNIT_SCALAR;
 		break;
 	case RV64_STOP_CUSTOM_ERR:
@@ -475,6 +462,15 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 	return true;
 }
 
+/* At the end of a slice. What a block leaves behind nobody reads, unless there is a debugger. */
+static void settle_tile(struct npu_aicore *ac, enum rv64_stop stop)
+{
+	if (block_ended(ac, stop) && !npu_load(&ac->core->debug->attached))
+		npu_tile_forget(&ac->tile);
+	else
+		npu_tile_settle(&ac->tile);
+}
+
 /* Run for a while, with translations that hold so long. *@now is the time at begin and end. */
 static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac, uint64_t *now)
 {
@@ -494,6 +490,7 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	stop = npu_debug_steps(ac) ? rv64_step(&ac->cpu) : rv64_run(&ac->cpu, SLICE_INSNS);
 	if (stop == RV64_STOP_WATCH)
 		stop = npu_debug_watched(ac);
+	settle_tile(ac, stop);
 	unmap_pages(ac);
 	npu_section_leave(worker);
 	npu_store(&ac->pc, ac->cpu.pc);
@@ -694,6 +691,17 @@ void npu_aicore_interrupt(struct npu_aicore *ac)
 		rv64_request_exit(&ac->cpu);
 }
 
+/* The program of another kernel has seen nothing yet; strict mode looks at all that is moved. */
+static void begin_sharing(struct npu_aicore *ac)
+{
+	bool strict = ac->task->cmd.kernel.strict;
+
+	if (ac->tile.aware)
+		rv64_tlb_flush(&ac->cpu);
+	ac->tile.aware = strict;
+	ac->tile.eager = strict;
+}
+
 /* @count blocks, one after the other. Returns with the lock. */
 void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t block,
 		      uint32_t count)
@@ -711,6 +719,7 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 		end_block(worker, ac, true);
 		return;
 	}
+	begin_sharing(ac);
 	start_block(ac);
 	npu_debug_block_starts(worker, ac);
 	if (npu_strict_start(worker, ac))

@@ -160,12 +160,14 @@ struct npu_context {
  * @host: host pointer, NULL for system memory and sparse addresses
  * @len: bytes that are contiguous from there
  * @sparse: there is no memory: reads give zero, writes are dropped; @phys means nothing
+ * @code: kernels can be run from it
  */
 struct npu_run {
 	uint64_t phys;
 	uint8_t *host;
 	uint64_t len;
 	bool sparse;
+	bool code;
 };
 
 /**

@@ -11,6 +11,7 @@
 #endif
 
 #include "tile_internal.h"
+#include "tile_rows.h"
 
 static const struct {
 	uint32_t base, size;
@@ -115,7 +116,7 @@ void npu_tile_fini(struct npu_tile *tile)
 void npu_tile_clear(struct npu_tile *tile)
 {
 	memset(tile->memory, 0, TILE_MEMORY_SIZE);
-	memset(tile->loads, 0, sizeof(tile->loads));
+	npu_tile_forget(tile);
 }
 
 void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint32_t core,
@@ -186,8 +187,7 @@ const uint8_t *tile_local_host(const struct npu_tile *tile, uint64_t address)
 	       (address - tile_buffers[__builtin_ctz(buffer)].base);
 }
 
-/* Bytes from the first to the last, or UINT64_MAX if that is too many to say. */
-static uint64_t tile_rect_span(const struct tile_rect *rect)
+uint64_t tile_rect_span(const struct tile_rect *rect)
 {
 	uint64_t span;
 
@@ -241,15 +241,63 @@ enum npu_status tile_global(struct npu_tile *tile, const struct tile_rect *rect)
 	return NPU_ST_OK;
 }
 
+/* Host memory of a rectangle in global memory, or NULL. */
+static enum npu_status tile_gm_piece(struct npu_tile *tile, const struct tile_rect *rect,
+				     uint8_t **host)
+{
+	uint64_t fault = rect->address;
+	enum npu_status status;
+
+	*host = NULL;
+	if (!tile->ops->gm_piece)
+		return NPU_ST_OK;
+	status = tile->ops->gm_piece(tile->opaque, rect->access, rect->address, rect->pitch,
+				     rect->row_bytes, rect->rows, host, &fault);
+	return status ? tile_fail(tile, status, rect->unit, rect->access, fault) : NPU_ST_OK;
+}
+
 enum npu_status tile_gm_read(struct npu_tile *tile, const struct tile_rect *src, uint8_t *dst,
 			     size_t dst_pitch)
 {
+	struct tile_move move = {
+		.dst = dst, .dst_pitch = dst_pitch, .src_pitch = src->pitch,
+		.row_bytes = src->row_bytes, .rows = src->rows, .global = true,
+	};
 	uint64_t fault = src->address;
 	enum npu_status status;
+	uint8_t *host;
 
+	status = tile_gm_piece(tile, src, &host);
+	if (status)
+		return status;
+	move.src = host;
+	if (host && !tile->eager) {
+		tile_lazy_move(tile, &move);
+		return NPU_ST_OK;
+	}
+	tile_lazy_touch(tile, dst, (src->rows - 1) * dst_pitch + src->row_bytes, true);
+	if (host) {
+		tile_copy_rows(dst, dst_pitch, host, src->pitch, src->row_bytes, src->rows);
+		return NPU_ST_OK;
+	}
 	status = tile->ops->gm_read(tile->opaque, dst, dst_pitch, src->address, src->pitch,
 				    src->row_bytes, src->rows, &fault);
 	return status ? tile_fail(tile, status, src->unit, src->access, fault) : NPU_ST_OK;
+}
+
+enum npu_status tile_gm_target(struct npu_tile *tile, const struct tile_rect *dst,
+			       unsigned int align, uint8_t **host)
+{
+	enum npu_status status;
+
+	*host = NULL;
+	if ((dst->address | dst->pitch) % align)
+		return NPU_ST_OK;
+	status = tile_gm_piece(tile, dst, host);
+	if (status || !*host)
+		return status;
+	tile_lazy_touch(tile, *host, tile_rect_span(dst), true);
+	return NPU_ST_OK;
 }
 
 enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst,
@@ -257,23 +305,18 @@ enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst
 {
 	uint64_t fault = dst->address;
 	enum npu_status status;
+	uint8_t *host;
 
+	status = tile_gm_target(tile, dst, 1, &host);
+	if (status)
+		return status;
+	if (host) {
+		tile_copy_rows(host, dst->pitch, src, src_pitch, dst->row_bytes, dst->rows);
+		return NPU_ST_OK;
+	}
+	npu_tile_settle(tile);
 	status = tile->ops->gm_write(tile->opaque, dst->address, dst->pitch, src, src_pitch,
 				     dst->row_bytes, dst->rows, &fault);
-	return status ? tile_fail(tile, status, dst->unit, dst->access, fault) : NPU_ST_OK;
-}
-
-enum npu_status tile_gm_target(struct npu_tile *tile, const struct tile_rect *dst,
-			       unsigned int align, uint8_t **host)
-{
-	uint64_t fault = dst->address;
-	enum npu_status status;
-
-	*host = NULL;
-	if (!tile->ops->gm_target || (dst->address | dst->pitch) % align)
-		return NPU_ST_OK;
-	status = tile->ops->gm_target(tile->opaque, dst->address, dst->pitch, dst->row_bytes,
-				      dst->rows, host, &fault);
 	return status ? tile_fail(tile, status, dst->unit, dst->access, fault) : NPU_ST_OK;
 }
 
@@ -338,9 +381,14 @@ static enum npu_status tile_system(struct npu_tile *tile, unsigned int funct3,
 	case NPU_SYS_WAIT_FLAG:
 		return tile_flag(tile, op->rs1, false);
 	case NPU_SYS_BARRIER:
-		/* Instructions take effect in program order: there is nothing to wait for. */
+		/*
+		 * Instructions take effect in program order: there is nothing to wait for, but
+		 * that what has been read from global memory may change from now on.
+		 */
 		if (op->rs1 >= NPU_PIPE_COUNT && op->rs1 != NPU_PIPE_ALL)
 			return tile_bad_shape(tile, NPU_UNIT_SCALAR, op->rs1);
+		if (op->rs1 == NPU_PIPE_ALL)
+			npu_tile_settle(tile);
 		return NPU_ST_OK;
 	case NPU_SYS_GETINFO:
 		return tile_info(tile, op->rs1, rd);

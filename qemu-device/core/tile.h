@@ -28,8 +28,9 @@ struct tile_scratch;
  *	NPU_ST_OK, or why not, with the address in @fault_addr
  * @gm_write: likewise to virtual address @va; rows are written in ascending order
  * @timestamp: value of NPU_INFO_TIME
- * @gm_target: host memory of what would be written, which the caller does write then; *@host is
- *	NULL if it has to be gm_write() instead. NULL: always
+ * @gm_piece: host memory of rows that lie in one piece, for an @access that the caller carries out
+ *	by itself, before npu_tile_settle() returns; *@host is NULL if it has to be gm_read() or
+ *	gm_write() instead. NULL: always
  *
  * Rows are not empty, and from the first byte to the last a transfer does not wrap around 2^64;
  * nothing else is known of the addresses.
@@ -42,8 +43,9 @@ struct npu_tile_ops {
 				    size_t src_pitch, size_t row_bytes, size_t rows,
 				    uint64_t *fault_addr);
 	uint64_t (*timestamp)(void *opaque);
-	enum npu_status (*gm_target)(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
-				     size_t rows, uint8_t **host, uint64_t *fault_addr);
+	enum npu_status (*gm_piece)(void *opaque, enum npu_access access, uint64_t va,
+				    uint64_t pitch, size_t row_bytes, size_t rows, uint8_t **host,
+				    uint64_t *fault_addr);
 };
 
 /**
@@ -61,28 +63,32 @@ struct npu_tile_error {
 	uint64_t address;
 };
 
-#define TILE_LOADS 4
+#define TILE_MOVES 16
 
-/* A LOAD0 that has not been carried out; @rows is 0 if there is none. */
-struct tile_load {
+/* Rows that have been moved to local memory for the program, but not yet in fact. */
+struct tile_move {
 	uint8_t *dst;
 	const uint8_t *src;
 	size_t dst_pitch, src_pitch, row_bytes, rows;
+	bool global; /* @src is */
 };
 
 /**
  * struct npu_tile - the tile engines of one core
  * @smem: scalar memory, NPU_SMEM_SIZE bytes; a page-aligned host address, as are the next five
- * @ub: unified buffer, NPU_UB_SIZE bytes
- * @l1: NPU_L1_SIZE bytes
- * @l0a: NPU_L0A_SIZE bytes, up to date after npu_tile_settle()
+ * @ub: unified buffer, NPU_UB_SIZE bytes, up to date after npu_tile_settle()
+ * @l1: NPU_L1_SIZE bytes, likewise
+ * @l0a: NPU_L0A_SIZE bytes, likewise
  * @l0b: NPU_L0B_SIZE bytes, likewise
  * @l0c: NPU_L0C_SIZE bytes
  * @error: valid after npu_tile_exec() has failed
+ * @aware: the program can know what others do: see npu_tile_share()
+ * @eager: moves from global memory are carried out at once
  */
 struct npu_tile {
 	uint8_t *smem, *ub, *l1, *l0a, *l0b, *l0c;
 	struct npu_tile_error error;
+	bool aware, eager;
 
 	/* private */
 	const struct npu_tile_ops *ops;
@@ -95,8 +101,9 @@ struct npu_tile {
 	uint64_t rows, dst_pitch, src0_pitch, src1_pitch;
 	uint64_t mask, mask_pitch;
 	uint64_t scale_shift, scale_factor, scale_pitch;
-	struct tile_load loads[TILE_LOADS];
-	unsigned int next_load;
+	struct tile_move moves[TILE_MOVES];
+	unsigned int moves_pending; /* bits */
+	unsigned int next_move;
 	bool flags_used;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];
 };
@@ -131,8 +138,23 @@ void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint
 /* npu_tile_clear() - zero all local memory, so that nothing passes from context to context. */
 void npu_tile_clear(struct npu_tile *tile);
 
-/* npu_tile_settle() - copy to L0 what is there for instructions only. */
+/* npu_tile_settle() - move to local memory what is there for instructions only. */
 void npu_tile_settle(struct npu_tile *tile);
+
+/**
+ * npu_tile_share() - the scalar unit gets at memory by itself, from now on
+ * @tile: the tile
+ * @address: of what it accesses, from page to page
+ * @write: it stores
+ *
+ * Moves to UB, and from what it may write or tell others that they can write, have been carried
+ * out when this returns, and are carried out at once from then on: until the caller, when the
+ * scalar unit has no such access any more, resets @tile->aware and @tile->eager.
+ */
+void npu_tile_share(struct npu_tile *tile, uint64_t address, bool write);
+
+/* npu_tile_forget() - such moves are not carried out: nobody will read what they move. */
+void npu_tile_forget(struct npu_tile *tile);
 
 /**
  * npu_tile_exec() - execute one instruction of the custom-0..3 opcodes

@@ -28,6 +28,18 @@ static enum npu_status tile_matrix(struct npu_tile *tile, enum npu_unit unit,
 	return tile_check(tile, &rect, host);
 }
 
+static void multiply(struct npu_tile *tile, struct tile_mmad *args, uint8_t *a, uint8_t *b)
+{
+	const unsigned int size = tile_dtype_size(args->dtype);
+	bool global;
+
+	args->a = tile_lazy_find(tile, a, &args->a_pitch, (uint64_t)args->k * size, args->m, size,
+				 &global);
+	args->b = tile_lazy_find(tile, b, &args->b_pitch, (uint64_t)args->n * size, args->k, size,
+				 &global);
+	tile->isa->mmad(args);
+}
+
 static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operands *op)
 {
 	const uint64_t known = NPU_MMAD_M | NPU_MMAD_N | NPU_MMAD_K | NPU_MMAD_DTYPE |
@@ -58,9 +70,7 @@ static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operan
 		return status;
 
 	if (args.k) {
-		args.a = tile_lazy_find(tile, a, &args.a_pitch, (uint64_t)args.k * size, args.m);
-		args.b = tile_lazy_find(tile, b, &args.b_pitch, (uint64_t)args.n * size, args.k);
-		tile->isa->mmad(&args);
+		multiply(tile, &args, a, b);
 	} else if (args.init) {
 		for (; args.m; args.m--, args.c += args.c_pitch)
 			memset(args.c, 0, args.n * 4ULL);

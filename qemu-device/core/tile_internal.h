@@ -46,30 +46,35 @@ static inline bool tile_is_global(uint64_t address)
 	return address >= NPU_VA_START;
 }
 
+/* Bytes from the first to the last, or UINT64_MAX if that is too many to say. */
+uint64_t tile_rect_span(const struct tile_rect *rect);
 uint8_t *tile_buffer_host(const struct npu_tile *tile, enum tile_buffer buffer);
 
 /* Check a rectangle that is not empty; its host address goes to @host. */
 enum npu_status tile_check(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host);
-/* Likewise, and have there what LOAD0 has left for later, as the rectangle is about to be used. */
+/* Likewise, and have there what has been left for later, as the rectangle is about to be used. */
 enum npu_status tile_local(struct npu_tile *tile, const struct tile_rect *rect, uint8_t **host);
 /* Check that one in global memory does not wrap around. */
 enum npu_status tile_global(struct npu_tile *tile, const struct tile_rect *rect);
+/* Rows of global memory to local memory, now or later; and back. */
 enum npu_status tile_gm_read(struct npu_tile *tile, const struct tile_rect *src, uint8_t *dst,
 			     size_t dst_pitch);
 enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst,
 			      const uint8_t *src, size_t src_pitch);
-/* Where @dst can be written at once, or NULL; elements have @align bytes. */
+/* Where @dst will be written at once, or NULL; elements have @align bytes. */
 enum npu_status tile_gm_target(struct npu_tile *tile, const struct tile_rect *dst,
 			       unsigned int align, uint8_t **host);
 
 /*
- * tile_lazy.c: what is to be done before memory is used; LOAD0 of what has been checked; where an
- * operand of MMAD is, with its pitch.
+ * tile_lazy.c: what is to be done before memory is used, and before rows are written all over;
+ * a move of what has been checked; where rows are that an instruction reads, with their pitch, if
+ * that is aligned to @align.
  */
 void tile_lazy_touch(struct npu_tile *tile, const uint8_t *host, uint64_t span, bool write);
-void tile_lazy_load(struct npu_tile *tile, const struct tile_load *load);
+void tile_lazy_write(struct npu_tile *tile, const struct tile_move *rows);
+void tile_lazy_move(struct npu_tile *tile, const struct tile_move *move);
 const uint8_t *tile_lazy_find(struct npu_tile *tile, const uint8_t *host, size_t *pitch,
-			      uint64_t row_bytes, uint64_t rows);
+			      uint64_t row_bytes, uint64_t rows, unsigned int align, bool *global);
 
 enum npu_status tile_mte(struct npu_tile *tile, unsigned int funct3,
 			 const struct tile_operands *op);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * LOAD0 without the copy. What it puts in L0 is in L1 as well, mostly until the next LOAD0 to the
- * same place: so it is only noted, and MMAD reads L1. Before anything else reads or writes L0
- * there, or writes L1 where it came from, it is copied after all. No program can tell.
+ * Moves without a copy: COPY from global memory, and LOAD0. What they move stays where it came
+ * from as well, mostly until the next move to the same place: so a move is only noted, and MMAD
+ * and the vector engine read the source. Before anything else reads or writes the place, or writes
+ * the source, it is carried out after all. The program cannot tell, nor can others: the core around
+ * has moves carried out before the program can say that it has read what they read.
  */
 #include "tile_internal.h"
 #include "tile_rows.h"
@@ -12,78 +14,146 @@ static bool overlaps(const uint8_t *a, uint64_t a_span, const uint8_t *b, uint64
 	return a < b + b_span && b < a + a_span;
 }
 
-static uint64_t load_span(const struct tile_load *load, size_t pitch)
+static uint64_t move_span(const struct tile_move *move, size_t pitch)
 {
-	return (load->rows - 1) * pitch + load->row_bytes;
+	return (move->rows - 1) * pitch + move->row_bytes;
 }
 
-static void settle(struct tile_load *load)
+static void settle(struct npu_tile *tile, unsigned int i)
 {
-	tile_copy_rows(load->dst, load->dst_pitch, load->src, load->src_pitch, load->row_bytes,
-		       load->rows);
-	load->rows = 0;
+	const struct tile_move *move = &tile->moves[i];
+
+	tile_copy_rows(move->dst, move->dst_pitch, move->src, move->src_pitch, move->row_bytes,
+		       move->rows);
+	tile->moves_pending &= ~(1u << i);
 }
 
 void npu_tile_settle(struct npu_tile *tile)
 {
-	for (unsigned int i = 0; i < TILE_LOADS; i++)
-		if (tile->loads[i].rows)
-			settle(&tile->loads[i]);
+	while (tile->moves_pending)
+		settle(tile, __builtin_ctz(tile->moves_pending));
+}
+
+void npu_tile_forget(struct npu_tile *tile)
+{
+	tile->moves_pending = 0;
+}
+
+void npu_tile_share(struct npu_tile *tile, uint64_t address, bool write)
+{
+	const bool global = tile_is_global(address);
+
+	if (!global && tile_buffer_of(address) != TILE_UB)
+		return;
+	tile->aware = true;
+	if (global && !write)
+		return;
+	npu_tile_settle(tile);
+	tile->eager = true;
 }
 
 void tile_lazy_touch(struct npu_tile *tile, const uint8_t *host, uint64_t span, bool write)
 {
-	for (unsigned int i = 0; i < TILE_LOADS; i++) {
-		struct tile_load *load = &tile->loads[i];
+	for (unsigned int left = tile->moves_pending; left; left &= left - 1) {
+		const unsigned int i = __builtin_ctz(left);
+		const struct tile_move *move = &tile->moves[i];
 
-		if (!load->rows)
-			continue;
-		if (overlaps(load->dst, load_span(load, load->dst_pitch), host, span) ||
-		    (write && overlaps(load->src, load_span(load, load->src_pitch), host, span)))
-			settle(load);
+		if (overlaps(move->dst, move_span(move, move->dst_pitch), host, span) ||
+		    (write && overlaps(move->src, move_span(move, move->src_pitch), host, span)))
+			settle(tile, i);
 	}
 }
 
-/* Is all that @old has put somewhere overwritten by @load? */
-static bool covers(const struct tile_load *load, const struct tile_load *old)
+/* Is all that @old has put somewhere overwritten by @move? */
+static bool covers(const struct tile_move *move, const struct tile_move *old)
 {
-	return load->dst == old->dst && load->dst_pitch == old->dst_pitch &&
-	       load->rows >= old->rows && load->row_bytes >= old->row_bytes;
+	if (move->rows == 1)
+		return old->dst >= move->dst && old->dst + move_span(old, old->dst_pitch) <=
+							move->dst + move->row_bytes;
+	return move->dst == old->dst && (move->dst_pitch == old->dst_pitch || old->rows == 1) &&
+	       move->rows >= old->rows && move->row_bytes >= old->row_bytes;
 }
 
-void tile_lazy_load(struct npu_tile *tile, const struct tile_load *load)
+/* Rows without gaps are one. */
+static struct tile_move joined(const struct tile_move *rows)
 {
-	struct tile_load *slot = NULL;
+	struct tile_move move = *rows;
 
-	for (unsigned int i = 0; i < TILE_LOADS; i++) {
-		struct tile_load *old = &tile->loads[i];
+	if (move.dst_pitch == move.row_bytes &&
+	    (move.src_pitch == move.row_bytes || !move.src)) {
+		move.row_bytes *= move.rows;
+		move.rows = 1;
+	}
+	return move;
+}
 
-		if (old->rows && covers(load, old))
-			old->rows = 0;
-		if (!old->rows)
-			slot = old;
+void tile_lazy_write(struct npu_tile *tile, const struct tile_move *rows)
+{
+	const struct tile_move all = joined(rows);
+
+	for (unsigned int left = tile->moves_pending; left; left &= left - 1) {
+		const unsigned int i = __builtin_ctz(left);
+
+		if (covers(&all, &tile->moves[i]))
+			tile->moves_pending &= ~(1u << i);
 	}
-	tile_lazy_touch(tile, load->dst, load_span(load, load->dst_pitch), true);
-	if (!slot) {
-		slot = &tile->loads[tile->next_load++ % TILE_LOADS];
-		if (slot->rows)
-			settle(slot);
+	tile_lazy_touch(tile, all.dst, move_span(&all, all.dst_pitch), true);
+}
+
+void tile_lazy_move(struct npu_tile *tile, const struct tile_move *move)
+{
+	const unsigned int slot = tile->next_move++ % TILE_MOVES;
+	struct tile_move place = *move;
+
+	place.src = NULL;
+	tile_lazy_write(tile, &place);
+	if (tile->moves_pending & 1u << slot)
+		settle(tile, slot);
+	tile->moves[slot] = joined(move);
+	tile->moves_pending |= 1u << slot;
+}
+
+/* Where rows at @host are that @move has moved; NULL if it has not moved all of them. */
+static const uint8_t *find_in(const struct tile_move *move, const uint8_t *host, size_t *pitch,
+			      uint64_t row_bytes, uint64_t rows)
+{
+	const uint64_t at = host - move->dst, span = (rows - 1) * *pitch + row_bytes;
+	uint64_t row = 0, col = at;
+
+	if (at >= move_span(move, move->dst_pitch))
+		return NULL;
+	/* One long row can be cut in any way. */
+	if (move->rows > 1) {
+		row = at / move->dst_pitch;
+		col = at % move->dst_pitch;
+	} else if (at + span <= move->row_bytes) {
+		return move->src + at;
 	}
-	*slot = *load;
+	if (row + rows > move->rows || col + row_bytes > move->row_bytes ||
+	    (rows > 1 && *pitch != move->dst_pitch))
+		return NULL;
+	*pitch = move->src_pitch;
+	return move->src + row * move->src_pitch + col;
 }
 
 const uint8_t *tile_lazy_find(struct npu_tile *tile, const uint8_t *host, size_t *pitch,
-			      uint64_t row_bytes, uint64_t rows)
+			      uint64_t row_bytes, uint64_t rows, unsigned int align, bool *global)
 {
-	for (unsigned int i = 0; i < TILE_LOADS; i++) {
-		const struct tile_load *load = &tile->loads[i];
+	const uint64_t distinct = *pitch ? rows : 1;
 
-		if (load->dst != host || load->rows < rows || load->row_bytes < row_bytes ||
-		    load->dst_pitch != *pitch)
+	for (unsigned int left = tile->moves_pending; left; left &= left - 1) {
+		const struct tile_move *move = &tile->moves[__builtin_ctz(left)];
+		size_t found_pitch = *pitch;
+		const uint8_t *found = find_in(move, host, &found_pitch, row_bytes, distinct);
+
+		if (!found || ((uintptr_t)found | found_pitch) % align)
 			continue;
-		*pitch = load->src_pitch;
-		return load->src;
+		if (distinct > 1)
+			*pitch = found_pitch;
+		*global = move->global;
+		return found;
 	}
+	*global = false;
 	tile_lazy_touch(tile, host, (rows - 1) * *pitch + row_bytes, false);
 	return host;
 }

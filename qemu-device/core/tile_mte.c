@@ -39,7 +39,12 @@ static enum npu_status tile_copy(struct npu_tile *tile, const struct tile_operan
 	if (to_gm && from_gm)
 		return tile_fail(tile, NPU_ST_LOCAL_RANGE, NPU_UNIT_MTE, NPU_ACCESS_READ, op->rs1);
 
-	status = to_gm ? tile_global(tile, &dst) : tile_local(tile, &dst, &host_dst);
+	if (to_gm)
+		status = tile_global(tile, &dst);
+	else if (from_gm)
+		status = tile_check(tile, &dst, &host_dst);
+	else
+		status = tile_local(tile, &dst, &host_dst);
 	if (status)
 		return status;
 	/* Within one buffer rows could overlap: the hardware has no path for it. */
@@ -84,6 +89,8 @@ static enum npu_status tile_load0(struct npu_tile *tile, const struct tile_opera
 	struct tile_rect dst, src;
 	uint8_t *host_dst, *host_src;
 	enum npu_status status;
+	const uint8_t *from;
+	bool global;
 
 	if (!size || op->rs3 & ~(NPU_LOAD0_DST_PITCH | NPU_LOAD0_DTYPE | NPU_LOAD0_TRANSPOSE))
 		return tile_bad_shape(tile, NPU_UNIT_MTE, op->rs3);
@@ -98,16 +105,18 @@ static enum npu_status tile_load0(struct npu_tile *tile, const struct tile_opera
 	if (status)
 		return status;
 
+	from = tile_lazy_find(tile, host_src, &src.pitch, src.row_bytes, rows, size, &global);
 	if (!transpose) {
-		tile_lazy_load(tile, &(struct tile_load) {
-			.dst = host_dst, .src = host_src, .dst_pitch = dst.pitch,
+		tile_lazy_move(tile, &(struct tile_move) {
+			.dst = host_dst, .src = from, .dst_pitch = dst.pitch,
 			.src_pitch = src.pitch, .row_bytes = src.row_bytes, .rows = rows,
+			.global = global,
 		});
 		return NPU_ST_OK;
 	}
 	tile_lazy_touch(tile, host_dst, (dst.rows - 1) * dst.pitch + dst.row_bytes, true);
 	tile->isa->transpose(&(struct tile_transpose) {
-		.dst = host_dst, .src = host_src, .dst_pitch = dst.pitch, .src_pitch = src.pitch,
+		.dst = host_dst, .src = from, .dst_pitch = dst.pitch, .src_pitch = src.pitch,
 		.rows = rows, .cols = cols, .size = size,
 	});
 	return NPU_ST_OK;

@@ -193,7 +193,7 @@ static void vec_join_rows(struct tile_vec *args, unsigned int operands)
 	    args->dst_pitch != vec_dst_bytes(args, operands) ||
 	    (operands & SRC0 && args->src0_pitch != src_bytes))
 		return;
-	if (operands & ADDEND && args->mask_pitch != src_bytes)
+	if (operands & (ADDEND | DST_IN) && args->mask_pitch != src_bytes)
 		return;
 	if (operands & SRC1 && args->src1_pitch != (args->src1_element ? 0 : src_bytes))
 		return;
@@ -210,15 +210,69 @@ static enum npu_status vec_find_scale(struct npu_tile *tile, struct tile_vec *ar
 
 	if (tile->scale_shift) {
 		rect = vec_scale(tile, tile->scale_shift);
-		status = tile_check(tile, &rect, &shifts);
+		status = tile_local(tile, &rect, &shifts);
 	}
 	if (!status && tile->scale_factor) {
 		rect = vec_scale(tile, tile->scale_factor);
-		status = tile_check(tile, &rect, &factors);
+		status = tile_local(tile, &rect, &factors);
 	}
 	args->shifts = shifts;
 	args->factors = factors;
 	return status;
+}
+
+/*
+ * Would an element of rows at @src be written, by results that go to @dst at @host, before it is
+ * read? Not if each is in the place of its own result.
+ */
+static bool vec_clashes(const uint8_t *src, size_t pitch, size_t row_bytes,
+			const struct tile_rect *dst, const uint8_t *host)
+{
+	if (!src || (src == host && row_bytes == dst->row_bytes && tile_rect_dense(dst) &&
+		     (dst->rows == 1 || pitch == dst->pitch)))
+		return false;
+	return src < host + tile_rect_span(dst) && host < src + (dst->rows - 1) * pitch + row_bytes;
+}
+
+/*
+ * Where an operand is read, which has been checked: where a move has left it, unless what this
+ * operation writes is read by its own later rows.
+ */
+static void vec_find(struct npu_tile *tile, const struct tile_rect *src, unsigned int align,
+		     const struct tile_rect *dst, const uint8_t *dst_host, const uint8_t **host,
+		     size_t *pitch)
+{
+	bool global;
+
+	if (!*host)
+		return;
+	if (vec_clashes(*host, *pitch, src->row_bytes, dst, dst_host))
+		tile_lazy_touch(tile, *host, tile_rect_span(src), false);
+	else
+		*host = tile_lazy_find(tile, *host, pitch, src->row_bytes, src->rows, align,
+				       &global);
+}
+
+/* What is written is not moved there later. */
+static void vec_find_all(struct npu_tile *tile, const struct tile_operands *op,
+			 struct tile_vec *args, const struct tile_rect *dst,
+			 unsigned int operands)
+{
+	const struct tile_rect src0 = vec_src0(tile, op, args), src1 = vec_src1(tile, op, args),
+			       mask = vec_mask(tile, args, operands);
+	const unsigned int size = tile_dtype_size(args->dtype);
+
+	vec_find(tile, &src0, size, dst, args->dst, &args->src0, &args->src0_pitch);
+	vec_find(tile, &src1, size, dst, args->dst, &args->src1, &args->src1_pitch);
+	vec_find(tile, &mask, operands & BITS_IN ? 1 : size, dst, args->dst, &args->mask,
+		 &args->mask_pitch);
+	if (operands & DST_IN || !tile_rect_dense(dst))
+		tile_lazy_touch(tile, args->dst, tile_rect_span(dst), true);
+	else
+		tile_lazy_write(tile, &(struct tile_move) {
+			.dst = args->dst, .dst_pitch = dst->pitch, .row_bytes = dst->row_bytes,
+			.rows = dst->rows,
+		});
 }
 
 static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operands *op)
@@ -227,7 +281,7 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 	const struct vec_rule *rule = vec_rule(&args, op->rs3);
 	uint8_t *src0 = NULL, *src1 = NULL, *mask = NULL;
 	enum npu_status status;
-	struct tile_rect rect;
+	struct tile_rect dst, rect;
 	uint64_t elements;
 
 	if (!rule)
@@ -239,9 +293,8 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 		return NPU_ST_OK;
 	args.rows = tile->rows;
 
-	/* LOAD0 leaves nothing for later that is in UB. */
-	rect = vec_dst(tile, op, &args, rule->operands);
-	status = tile_check(tile, &rect, &args.dst);
+	dst = vec_dst(tile, op, &args, rule->operands);
+	status = tile_check(tile, &dst, &args.dst);
 	if (!status && rule->operands & SRC0) {
 		rect = vec_src0(tile, op, &args);
 		status = tile_check(tile, &rect, &src0);
@@ -262,11 +315,13 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 	args.src0 = src0;
 	args.src1 = src1;
 	args.mask = mask;
+	args.src1_element = op->rs3 & (NPU_VEC_SCALAR | NPU_VEC_PER_ROW);
+	if (tile->moves_pending)
+		vec_find_all(tile, op, &args, &dst, rule->operands);
 	if (rule->operands & DST_IN) {
 		args.mask = args.dst;
 		args.mask_pitch = args.dst_pitch;
 	}
-	args.src1_element = op->rs3 & (NPU_VEC_SCALAR | NPU_VEC_PER_ROW);
 	if (op->rs3 & NPU_VEC_SCALAR) {
 		args.src1 = (const uint8_t *)&op->rs2;
 		args.src1_pitch = 0;

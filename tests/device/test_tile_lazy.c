@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * LOAD0 is carried out late or never, and nobody can tell: random instructions on two tiles, one
- * of which settles after each, leave the same in all memories.
+ * Moves are carried out late or never, and nobody can tell: random instructions on two tiles, one of
+ * which does all at once, leave the same in all memories.
  */
 #include "tap.h"
 #include "tile_ref.h"
@@ -74,6 +74,98 @@ static struct step random_step(void)
 	}
 }
 
+/* Rows in UB, or in global memory near others. */
+static uint64_t ub(void)
+{
+	return place(NPU_UB_BASE);
+}
+
+static uint64_t gm(void)
+{
+	return GM_BASE + ref_below(3) * 4096 + 4 * ref_below(4) + ref_below(8) / 7;
+}
+
+static struct step copy(uint64_t dst, uint64_t src)
+{
+	static const unsigned int pitches[] = { 32, 64, 512, 1024 };
+	const unsigned int pitch = pitches[ref_below(4)], row = ref_below(2) ? pitch : 32;
+
+	return (struct step) { MTE, NPU_MTE_COPY, dst, src,
+			       NPU_PREP(NPU_COPY_ROW_BYTES, row) |
+				       NPU_PREP(NPU_COPY_ROWS, 1 + ref_below(5)),
+			       NPU_PREP(NPU_COPY_DST_PITCH, pitch) |
+				       NPU_PREP(NPU_COPY_SRC_PITCH, pitch) };
+}
+
+static struct step repeat(void)
+{
+	static const unsigned int pitches[] = { 0, 32, 64, 512, 1024 };
+
+	return (struct step) { VECTOR, NPU_VEC_REPEAT, pitches[1 + ref_below(4)], 1 + ref_below(5),
+			       pitches[ref_below(5)], pitches[ref_below(5)] };
+}
+
+static struct step vector(void)
+{
+	static const unsigned int counts[] = { 8, 16, 128, 256 };
+	static const unsigned int opcodes[] = { NPU_VMOV, NPU_VADD, NPU_VMUL, NPU_VMADD, NPU_VSUM,
+						NPU_VFMA };
+	const bool scalar = ref_below(4) == 0;
+	unsigned int opcode = opcodes[ref_below(6)];
+	const uint64_t kind = scalar && opcode != NPU_VMOV && opcode != NPU_VSUM ? NPU_VEC_SCALAR : 0;
+
+	return (struct step) { VECTOR, NPU_VEC_OP, ub(), ub(), kind ? 0x3fc00000 : ub(),
+			       vec_config(opcode, NPU_F32, counts[ref_below(4)]) | kind };
+}
+
+/* Steps of the vector engine and what goes with it. */
+static struct step random_vector_step(void)
+{
+	const uint64_t rows = ub();
+
+	switch (ref_below(10)) {
+	case 0:
+	case 1:
+		return copy(rows, gm());
+	case 2:
+	case 3:
+		return copy(gm(), rows);
+	case 4:
+		return repeat();
+	case 5:
+		return (struct step) { VECTOR, NPU_VEC_MASK, 0, ub(), 32u << ref_below(6), 0 };
+	case 6:
+		return ref_below(4) ? copy(place(NPU_L1_BASE), rows) : copy(rows, place(NPU_L1_BASE));
+	case 7:
+		return (struct step) { MTE, NPU_MTE_SET, rows, ref_below(1 << 22), 512, 4 };
+	default:
+		return vector();
+	}
+}
+
+#define STORE_STEPS 4
+
+/* Rows come from global memory, something is computed of them, and mostly all of that is stored. */
+static void store_result(struct step *steps)
+{
+	const unsigned int row_bytes = 512u << ref_below(2), rows = 2 + ref_below(4);
+	const uint64_t from = gm(), to = ref_below(2) ? gm() : from + 32 * ref_below(3);
+	const uint64_t shape = NPU_PREP(NPU_COPY_ROW_BYTES, row_bytes);
+
+	steps[0] = (struct step) { VECTOR, NPU_VEC_REPEAT, row_bytes, rows, row_bytes, row_bytes };
+	steps[2] = vector();
+	steps[2].rs3 &= ~(uint64_t)NPU_VEC_COUNT;
+	steps[2].rs3 |= NPU_PREP(NPU_VEC_COUNT, row_bytes / 4);
+	steps[1] = (struct step) { MTE, NPU_MTE_COPY, steps[2].rs1, from,
+				   shape | NPU_PREP(NPU_COPY_ROWS, rows),
+				   NPU_PREP(NPU_COPY_DST_PITCH, row_bytes) |
+					   NPU_PREP(NPU_COPY_SRC_PITCH, row_bytes) };
+	steps[3] = (struct step) { MTE, NPU_MTE_COPY, to, steps[2].rd,
+				   shape | NPU_PREP(NPU_COPY_ROWS, rows - !ref_below(8)),
+				   NPU_PREP(NPU_COPY_DST_PITCH, row_bytes + 64 * ref_below(2)) |
+					   NPU_PREP(NPU_COPY_SRC_PITCH, row_bytes) };
+}
+
 static enum npu_status run(struct tile_vm *vm, const struct step *s)
 {
 	return vm_exec(vm, s->major, s->funct3, s->rd, s->rs1, s->rs2, s->rs3);
@@ -82,36 +174,70 @@ static enum npu_status run(struct tile_vm *vm, const struct step *s)
 static bool same(void)
 {
 	npu_tile_settle(&lazy.tile);
+	npu_tile_settle(&eager.tile);
 	return !memcmp(lazy.tile.l1, eager.tile.l1, NPU_L1_SIZE) &&
 	       !memcmp(lazy.tile.l0a, eager.tile.l0a, NPU_L0A_SIZE) &&
 	       !memcmp(lazy.tile.l0b, eager.tile.l0b, NPU_L0B_SIZE) &&
-	       !memcmp(lazy.tile.l0c, eager.tile.l0c, NPU_L0C_SIZE);
+	       !memcmp(lazy.tile.l0c, eager.tile.l0c, NPU_L0C_SIZE) &&
+	       !memcmp(lazy.tile.ub, eager.tile.ub, NPU_UB_SIZE) &&
+	       !memcmp(lazy.gm, eager.gm, GM_SIZE);
 }
 
-int main(void)
+/* Both tiles do it, and come to the same end. */
+static bool both(const struct step *s, unsigned int *refused)
+{
+	const enum npu_status status = run(&lazy, s);
+	const bool pass = status == run(&eager, s);
+
+	npu_tile_settle(&eager.tile);
+	*refused += status != NPU_ST_OK;
+	return pass;
+}
+
+static bool both_store(unsigned int *refused)
+{
+	const unsigned int count = STORE_STEPS - (ref_below(4) == 0);
+	struct step steps[STORE_STEPS];
+	bool pass = true;
+
+	store_result(steps);
+	for (unsigned int i = 0; i < count && pass; i++)
+		pass = both(&steps[i], refused);
+	return pass;
+}
+
+static void test_random(struct step (*next)(void), bool stores, const char *what)
 {
 	unsigned int refused = 0;
 	bool pass = true;
 
-	vm_init(&lazy);
-	vm_init(&eager);
-	ref_fill_plain(lazy.gm, GM_SIZE, NPU_F32);
-	memcpy(eager.gm, lazy.gm, GM_SIZE);
 	for (unsigned int round = 0; round < ROUNDS && pass; round++) {
+		lazy.tile.eager = ref_below(8) == 0;
 		for (unsigned int i = 0; i < STEPS && pass; i++) {
-			const struct step s = random_step();
-			const enum npu_status status = run(&lazy, &s);
+			const struct step s = next();
 
-			pass = status == run(&eager, &s);
-			npu_tile_settle(&eager.tile);
-			refused += status != NPU_ST_OK;
+			pass = stores && ref_below(6) == 0 ? both_store(&refused) : both(&s, &refused);
+			if (ref_below(150) == 0)
+				npu_tile_share(&lazy.tile, ref_below(2) ? NPU_UB_BASE : GM_BASE, true);
 		}
 		pass = pass && same();
 		if (!pass)
 			printf("# differs in round %u\n", round);
 	}
-	ok(pass, "late loads show nowhere");
-	ok(!refused, "%u instructions have been carried out", ROUNDS * STEPS);
+	lazy.tile.eager = false;
+	ok(pass, "late %s show nowhere", what);
+	ok(!refused, "%u instructions of them have been carried out", ROUNDS * STEPS);
+}
+
+int main(void)
+{
+	vm_init(&lazy);
+	vm_init(&eager);
+	eager.tile.eager = true;
+	ref_fill_plain(lazy.gm, GM_SIZE, NPU_F32);
+	memcpy(eager.gm, lazy.gm, GM_SIZE);
+	test_random(random_step, false, "loads");
+	test_random(random_vector_step, true, "operands of vectors");
 	vm_fini(&lazy);
 	vm_fini(&eager);
 	return tap_done();

@@ -67,9 +67,11 @@ static enum npu_status vm_gm_write(void *opaque, uint64_t va, uint64_t dst_pitch
 	return NPU_ST_OK;
 }
 
-static enum npu_status vm_gm_target(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
-				    size_t rows, uint8_t **host, uint64_t *fault)
+static enum npu_status vm_gm_piece(void *opaque, enum npu_access access, uint64_t va,
+				   uint64_t pitch, size_t row_bytes, size_t rows, uint8_t **host,
+				   uint64_t *fault)
 {
+	(void)access;
 	*host = vm_gm(opaque, va, (rows - 1) * pitch + row_bytes, fault);
 	return NPU_ST_OK;
 }
@@ -83,7 +85,7 @@ static uint64_t vm_timestamp(void *opaque)
 static inline void vm_init(struct tile_vm *vm)
 {
 	static const struct npu_tile_ops ops = {
-		.gm_read = vm_gm_read, .gm_write = vm_gm_write, .gm_target = vm_gm_target,
+		.gm_read = vm_gm_read, .gm_write = vm_gm_write, .gm_piece = vm_gm_piece,
 		.timestamp = vm_timestamp,
 	};
 

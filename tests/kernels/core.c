@@ -27,6 +27,7 @@ struct core {
 	struct core_time time;
 	uint8_t *gm;
 	size_t size, used, modules_end;
+	uint64_t args; /* of the kernel that runs */
 };
 
 struct kernel_module {
@@ -76,9 +77,10 @@ static enum npu_status gm_write(void *opaque, uint64_t va, uint64_t dst_pitch, c
 	return NPU_ST_OK;
 }
 
-static enum npu_status gm_target(void *opaque, uint64_t va, uint64_t pitch, size_t row_bytes,
-				 size_t rows, uint8_t **host, uint64_t *fault_addr)
+static enum npu_status gm_piece(void *opaque, enum npu_access access, uint64_t va, uint64_t pitch,
+				size_t row_bytes, size_t rows, uint8_t **host, uint64_t *fault_addr)
 {
+	(void)access;
 	(void)fault_addr;
 	*host = gm_host(opaque, va, (rows - 1) * pitch + row_bytes);
 	return NPU_ST_OK;
@@ -89,7 +91,7 @@ static uint64_t timestamp(void *opaque)
 	return ((struct core *)opaque)->cpu.instret;
 }
 
-static const struct npu_tile_ops tile_ops = { gm_read, gm_write, timestamp, gm_target };
+static const struct npu_tile_ops tile_ops = { gm_read, gm_write, timestamp, gm_piece };
 
 static int translate(void *opaque, uint64_t addr, enum rv64_access access, void **page,
 		     unsigned int *flags)
@@ -99,6 +101,9 @@ static int translate(void *opaque, uint64_t addr, enum rv64_access access, void 
 
 	if (core->strict && access != RV64_ACCESS_EXEC)
 		*flags |= RV64_XLATE_WATCH;
+	if (access != RV64_ACCESS_EXEC && start != (core->args & RV64_PAGE_MASK) &&
+	    addr - GM_BASE >= core->modules_end)
+		npu_tile_share(&core->tile, addr, access == RV64_ACCESS_WRITE);
 	if (addr - NPU_SMEM_BASE < NPU_SMEM_SIZE)
 		*page = core->tile.smem + (start - NPU_SMEM_BASE);
 	else if (addr - NPU_UB_BASE < NPU_UB_SIZE)
@@ -279,6 +284,15 @@ static void start_block(struct core *core, uint64_t entry, uint64_t args, uint32
 	npu_tile_start(&core->tile, block, blocks, 0, 1, 0);
 }
 
+/* A kernel's program has seen nothing but its arguments so far. */
+static void start_kernel(struct core *core, uint64_t args)
+{
+	core->args = args;
+	core->tile.aware = core->strict;
+	core->tile.eager = core->strict;
+	rv64_tlb_flush(&core->cpu);
+}
+
 enum npu_status core_run(struct core *core, const struct kernel_module *module, const char *name,
 			 const void *args, size_t args_size, uint32_t blocks)
 {
@@ -298,6 +312,7 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 					  ~0ULL >> (64 - core->profile->cores), 0);
 	if (core->strict)
 		task = strict_task_new(&core->strict_bytes);
+	start_kernel(core, args_address);
 	for (uint32_t block = 0; !status && block < blocks; block++) {
 		if (core->strict)
 			strict_start(core->strict, &(struct strict_block) {
@@ -310,6 +325,7 @@ enum npu_status core_run(struct core *core, const struct kernel_module *module, 
 			npu_pipes_start(core->pipes, core->cpu.instret,
 					npu_booking_cores(booking));
 		status = stop_status(core, rv64_run(&core->cpu, RUN_INSNS));
+		npu_tile_forget(&core->tile);
 		if (core->strict && !status && !strict_end(core->strict))
 			status = strict_finding(core->strict)->status;
 		if (booking)
