@@ -11,6 +11,7 @@
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
+#define SLICE_MAX_NS		(5 * NPU_NS_PER_MS)	/* when nobody waits */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
 #define RUN_LONG_NS		(48 * NPU_NS_PER_US)	/* for blocks taken as short ones */
 #define LOOK_TICKS		50000	/* between looks at the clock: 10 to 50 us */
@@ -188,16 +189,31 @@ static uint64_t core_time(void *opaque)
 	return npu_timestamp(ac->core);
 }
 
+/* Nobody waits for the end of a slice, neither for the worker nor for the blocks behind this one. */
+static bool slice_goes_on(const struct npu_aicore *ac, uint64_t now)
+{
+	return now < ac->slice_start + SLICE_MAX_NS &&
+	       (ac->shared || ac->block + 1 >= ac->end) &&
+	       !npu_sched_should_yield(ac->core, ac->work.priority, ac->task, 1);
+}
+
 /*
  * The end of a slice: a few instructions can be a lot of work. Ticks that have gone back, on
  * another CPU, are many that have passed.
  */
 static void look_at_clock(struct npu_aicore *ac, uint64_t ticks)
 {
+	uint64_t now;
+
 	if (ticks - ac->looked < LOOK_TICKS)
 		return;
 	ac->looked = ticks;
-	if (npu_host_ns() >= ac->slice_end)
+	now = npu_host_ns();
+	if (now < ac->slice_end)
+		return;
+	if (slice_goes_on(ac, now))
+		ac->slice_end = now + QUANTUM_NS;
+	else
 		rv64_request_exit(&ac->cpu);
 }
 
@@ -479,6 +495,7 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	enum rv64_stop stop;
 
 	ac->looked = ticks;
+	ac->slice_start = start;
 	__atomic_store_n(&ac->worker, worker, __ATOMIC_SEQ_CST);
 	npu_section_enter(worker, ac->task->queue->cfg.context, &ac->view);
 	if (ac->tag != ac->view.tag)

@@ -487,7 +487,8 @@ struct npu_vector {
  * @tag: context that the hart's translations are of
  * @owner: serial of the context that the local buffers belong to
  * @code_epoch: core->code_epoch when the decoded code was last in doubt
- * @slice_end: host time at which the slice should end
+ * @slice_start: host time at which the slice has begun, and ...
+ * @slice_end: ... should end
  * @slices: how many there were
  * @looked: npu_ticks() when that was last compared with the clock
  * @cube_ticks: what the cube took of the slice
@@ -520,6 +521,7 @@ struct npu_aicore {
 	uint64_t tag;
 	uint64_t owner;
 	uint64_t code_epoch;
+	uint64_t slice_start;
 	uint64_t slice_end;
 	unsigned int slices;
 	uint64_t looked, cube_ticks, vector_ticks;
