@@ -8,6 +8,7 @@
 #include "npu_internal.h"
 #include "npu_ticks.h"
 #include "strict.h"
+#include "tile_kept.h"
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
@@ -478,6 +479,18 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 	return true;
 }
 
+/* What blocks of the same kernel have left on this worker, as long as nothing else has been there. */
+static struct tile_kept *lend_kept(struct npu_worker *worker, struct npu_aicore *ac)
+{
+	if (npu_load(&worker->core->debug->attached))
+		return NULL;
+	if (worker->kept_for != ac->task->serial || worker->kept_tag != ac->view.tag)
+		tile_kept_drop(worker->kept);
+	worker->kept_for = ac->task->serial;
+	worker->kept_tag = ac->view.tag;
+	return worker->kept;
+}
+
 /* At the end of a slice. What a block leaves behind nobody reads, unless there is a debugger. */
 static void settle_tile(struct npu_aicore *ac, enum rv64_stop stop)
 {
@@ -501,6 +514,7 @@ static enum rv64_stop run_slice(struct npu_worker *worker, struct npu_aicore *ac
 	if (ac->tag != ac->view.tag)
 		rv64_tlb_flush(&ac->cpu);
 	ac->tag = ac->view.tag;
+	ac->tile.kept = lend_kept(worker, ac);
 	if (ac->cpu.ops != ac->ops ||
 	    npu_load(&worker->core->debug->watchpoints[NPU_DEBUG_CORES].count))
 		npu_debug_choose_ops(ac);

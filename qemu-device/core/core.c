@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "npu_internal.h"
+#include "tile_kept.h"
 
 #define HBM_ALIGN	0x200000ULL
 #define HBM_MIN		0x4000000ULL
@@ -80,8 +81,10 @@ static void free_memory(struct npu_core *core)
 {
 	unsigned int i;
 
-	for (i = 0; core->workers && i < core->nr_workers; i++)
+	for (i = 0; core->workers && i < core->nr_workers; i++) {
 		free(core->workers[i].bounce);
+		tile_kept_free(core->workers[i].kept);
+	}
 	npu_debug_fini(core);
 	free(core->workers);
 	free(core->aicores);
@@ -110,7 +113,8 @@ static struct npu_core *alloc_memory(const struct npu_core_config *cfg)
 	for (i = 0; ok && i < core->nr_workers; i++) {
 		core->workers[i].core = core;
 		core->workers[i].bounce = malloc(NPU_BOUNCE_SIZE);
-		ok = core->workers[i].bounce;
+		core->workers[i].kept = tile_kept_new();
+		ok = core->workers[i].bounce && core->workers[i].kept;
 	}
 	if (ok) {
 		core->debug_worker = &core->workers[core->nr_workers];

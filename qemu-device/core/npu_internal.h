@@ -246,6 +246,7 @@ struct npu_pick {
  * @work: on a ready list while a unit may be taken, or on that of waiters for a core
  * @ready: works on ready lists that belong to it (atomic)
  * @active: in use
+ * @serial: tells it from those that have used this slot before
  * @waits_core: @work is on sched.core_waiters
  * @queue: whose command
  * @core_mask: cores that it may use
@@ -274,6 +275,7 @@ struct npu_task {
 	struct npu_work work;
 	unsigned int ready;
 	bool active;
+	uint64_t serial;
 	bool waits_core;
 	struct npu_queue *queue;
 	uint64_t core_mask;
@@ -553,6 +555,9 @@ struct npu_aicore {
  * @irq_vector: vector of completions that are not yet signalled
  * @irq_count: how many there are
  * @bounce: NPU_BOUNCE_SIZE bytes
+ * @kept: operands of the blocks of one kernel command
+ * @kept_for: that command's npu_task::serial, and ...
+ * @kept_tag: ... the tag of its translations
  */
 struct npu_worker {
 	struct npu_core *core;
@@ -565,6 +570,9 @@ struct npu_worker {
 	unsigned int irq_vector;
 	unsigned int irq_count;
 	uint8_t *bounce;
+	struct tile_kept *kept;
+	uint64_t kept_for;
+	uint64_t kept_tag;
 	struct npu_counters count;
 	struct npu_tlb_entry tlb[NPU_TLB_ENTRIES];
 };

@@ -78,6 +78,7 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	if (cmd->opcode == NPU_CMD_KERNEL && cmd->kernel.max_cores)
 		max_running = cmd->kernel.max_cores;
 	task->active = true;
+	task->serial = npu_new_tag(core);
 	task->command = queue->index;
 	task->cmd = *cmd;
 	task->units = units;

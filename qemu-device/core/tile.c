@@ -11,6 +11,7 @@
 #endif
 
 #include "tile_internal.h"
+#include "tile_kept.h"
 #include "tile_rows.h"
 
 static const struct {
@@ -297,6 +298,8 @@ enum npu_status tile_gm_target(struct npu_tile *tile, const struct tile_rect *ds
 	if (status || !*host)
 		return status;
 	tile_lazy_touch(tile, *host, tile_rect_span(dst), true);
+	if (tile->kept)
+		tile_kept_written(tile->kept, *host, tile_rect_span(dst));
 	return NPU_ST_OK;
 }
 
@@ -315,6 +318,8 @@ enum npu_status tile_gm_write(struct npu_tile *tile, const struct tile_rect *dst
 		return NPU_ST_OK;
 	}
 	npu_tile_settle(tile);
+	if (tile->kept)
+		tile_kept_drop(tile->kept);
 	status = tile->ops->gm_write(tile->opaque, dst->address, dst->pitch, src, src_pitch,
 				     dst->row_bytes, dst->rows, &fault);
 	return status ? tile_fail(tile, status, dst->unit, dst->access, fault) : NPU_ST_OK;

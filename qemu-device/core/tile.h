@@ -20,6 +20,7 @@
 #include "rv64.h"
 
 struct tile_isa;
+struct tile_kept;
 struct tile_scratch;
 
 /**
@@ -82,12 +83,14 @@ struct tile_move {
  * @l0b: NPU_L0B_SIZE bytes, likewise
  * @l0c: NPU_L0C_SIZE bytes
  * @error: valid after npu_tile_exec() has failed
+ * @kept: operands of MMAD that may come again, or NULL
  * @aware: the program can know what others do: see npu_tile_share()
  * @eager: moves from global memory are carried out at once
  */
 struct npu_tile {
 	uint8_t *smem, *ub, *l1, *l0a, *l0b, *l0c;
 	struct npu_tile_error error;
+	struct tile_kept *kept;
 	bool aware, eager;
 
 	/* private */

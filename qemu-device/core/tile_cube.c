@@ -5,6 +5,7 @@
 #include <npu/npu_mmu.h>
 
 #include "tile_internal.h"
+#include "tile_kept.h"
 
 /* A matrix in L0: rows dense, each padded to NPU_TILE_ALIGN. */
 static struct tile_rect tile_matrix_rect(enum npu_unit unit, enum tile_buffer buffer,
@@ -28,16 +29,43 @@ static enum npu_status tile_matrix(struct npu_tile *tile, enum npu_unit unit,
 	return tile_check(tile, &rect, host);
 }
 
+/* Less than that is converted before it is looked up. */
+#define KEPT_ROWS 32
+#define KEPT_WORK (1u << 19)
+
+/* The form of an operand that comes again. */
+static struct tile_form *find_form(struct npu_tile *tile, const struct tile_mmad *args, bool is_b)
+{
+	const unsigned int size = tile_dtype_size(args->dtype);
+	const struct tile_kept_key key = {
+		.src = is_b ? args->b : args->a, .pitch = is_b ? args->b_pitch : args->a_pitch,
+		.rows = is_b ? args->k : args->m, .row_bytes = (is_b ? args->n : args->k) * size,
+		.dtype = args->dtype, .is_b = is_b, .isa = tile->isa,
+	};
+
+	return tile_kept_find(tile->kept, &key, is_b ? tile_form_b(args->n, args->k) :
+						       tile_form_a(args->m, args->k));
+}
+
 static void multiply(struct npu_tile *tile, struct tile_mmad *args, uint8_t *a, uint8_t *b)
 {
 	const unsigned int size = tile_dtype_size(args->dtype);
-	bool global;
+	bool a_global, b_global;
 
 	args->a = tile_lazy_find(tile, a, &args->a_pitch, (uint64_t)args->k * size, args->m, size,
-				 &global);
+				 &a_global);
 	args->b = tile_lazy_find(tile, b, &args->b_pitch, (uint64_t)args->n * size, args->k, size,
-				 &global);
+				 &b_global);
+	if (tile->kept && !tile->aware && args->m >= KEPT_ROWS &&
+	    (uint64_t)args->m * args->n * args->k >= KEPT_WORK) {
+		args->a_form = a_global ? find_form(tile, args, false) : NULL;
+		args->b_form = b_global ? find_form(tile, args, true) : NULL;
+	}
 	tile->isa->mmad(args);
+	if (args->a_form)
+		args->a_form->full = true;
+	if (args->b_form)
+		args->b_form->full = true;
 }
 
 static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operands *op)

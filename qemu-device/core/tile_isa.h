@@ -19,22 +19,22 @@
  */
 #define TILE_MC 128
 #define TILE_KC 256
-/* Rows of converted A are this many floats apart: not a power of two, for the cache's sake. */
+/* Rows of converted A are at most this many floats apart. */
 #define TILE_LDA (TILE_KC + 16)
 #define TILE_NR_MAX 32
 
-struct tile_scratch {
-	union {
-		struct {
-			float a[TILE_MC * TILE_LDA];
-			float b[TILE_KC * TILE_NR_MAX];
-			int32_t bias[TILE_MC];
-		};
-		uint8_t out[NPU_L0C_SIZE]; /* of FIXPIPE to global memory */
-	};
-} __attribute__((aligned(64)));
+struct tile_scratch;
 
-/* Pitches are in bytes. */
+/*
+ * An operand in the form that the kernels of MMAD take, which is kept. It is written by the first
+ * MMAD that uses it, @full from then on.
+ */
+struct tile_form {
+	float *data;
+	bool full;
+};
+
+/* Pitches are in bytes; a form that is not kept is NULL. */
 struct tile_mmad {
 	uint8_t *c;
 	const uint8_t *a, *b;
@@ -42,7 +42,25 @@ struct tile_mmad {
 	unsigned int m, n, k, dtype;
 	bool init;
 	struct tile_scratch *scratch;
+	struct tile_form *a_form, *b_form;
 };
+
+/* Elements of k of a row of A's form, and its pitch: not a power of two, for the cache's sake. */
+static inline size_t tile_form_pitch(unsigned int steps)
+{
+	return (steps < TILE_KC ? (steps + 15) / 16 * 16 : TILE_KC) + 16;
+}
+
+/* Floats that forms take at most: with as many steps as elements of k, and a word more a row. */
+static inline size_t tile_form_a(unsigned int m, unsigned int k)
+{
+	return m * ((k + TILE_KC - 1) / TILE_KC) * (tile_form_pitch(k) + 1);
+}
+
+static inline size_t tile_form_b(unsigned int n, unsigned int k)
+{
+	return (size_t)k * ((n + TILE_NR_MAX - 1) / TILE_NR_MAX * TILE_NR_MAX);
+}
 
 struct tile_fixpipe {
 	uint8_t *dst;
@@ -73,6 +91,17 @@ struct tile_vec {
 	bool src1_element, trunc, scaled;
 	float shift, factor;
 };
+
+struct tile_scratch {
+	union {
+		struct {
+			float a[TILE_MC * TILE_LDA];
+			float b[TILE_KC * TILE_NR_MAX];
+			int32_t bias[TILE_MC];
+		};
+		uint8_t out[NPU_L0C_SIZE]; /* of FIXPIPE to global memory */
+	};
+} __attribute__((aligned(64)));
 
 struct tile_isa {
 	const char *name;

@@ -13,15 +13,24 @@ _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch me
 #define SMALL_ROWS 16 /* fewer are for tile_isa_thin() */
 #define SMALL_BYTES 0x8000 /* of A, and of B with what is between the columns of a panel */
 
-/* Pitches in elements; bias is added to rows of S8, which is always packed. */
+/*
+ * Pitches in elements; bias is added to rows of S8, which is always packed. @next_a is where rows
+ * are that will be multiplied next, @a_pitch apart, NULL: they are near enough; @next_b likewise,
+ * of which @next_lines come with each STRIDE steps.
+ */
 struct kernel {
 	void *c;
 	const void *a, *b;
 	const int32_t *bias;
+	const float *next_a;
+	const char *next_b;
 	size_t a_pitch, b_pitch, c_pitch;
-	unsigned int steps;
+	unsigned int steps, next_lines;
 	bool init;
 };
+
+#define LINE 64 /* bytes, of the host's cache */
+#define STRIDE (LINE / sizeof(float))
 
 enum arithmetic {
 	FUSED,
@@ -31,6 +40,26 @@ enum arithmetic {
 
 /* Few pointers reach all rows of A, as an address adds once or twice the pitch. */
 #define A_POINTERS ((TILE_MR + 2) / 3)
+
+/* Have what comes next on its way: of A to the first level of the cache, of B to the second. */
+TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int rows, unsigned int step)
+{
+	const char *b = args->next_b + step / STRIDE * args->next_lines * LINE;
+
+	if (!args->next_a)
+		return;
+#pragma GCC unroll 12
+	for (unsigned int i = 0; i < rows; i++)
+		__builtin_prefetch(args->next_a + i * args->a_pitch + step, 0, 3);
+	for (unsigned int i = 0; i < args->next_lines; i++)
+		__builtin_prefetch(b + i * LINE, 0, 2);
+}
+
+/* Steps from @k on until it is time to ask ahead again. */
+TILE_INLINE unsigned int stride_at(const struct kernel *args, unsigned int k)
+{
+	return args->steps - k < STRIDE ? args->steps - k : STRIDE;
+}
 
 TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
 {
@@ -48,21 +77,25 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			acc[i][j] = args->init ? tile_vf_set(0) :
 						 tile_vf_load(c + i * args->c_pitch + j * TILE_VL);
-	for (unsigned int k = args->steps; k; k--, b += b_pitch) {
-#pragma GCC unroll 2
-		for (unsigned int j = 0; j < TILE_NV; j++)
-			bv[j] = tile_vf_load(b + j * TILE_VL);
-#pragma GCC unroll 12
-		for (unsigned int i = 0; i < rows; i++) {
-			av = tile_vf_set(a[i / 3][i % 3 * pitch]);
+	for (unsigned int k = 0; k < args->steps; k += STRIDE) {
+		ask_ahead(args, rows, k);
+		for (unsigned int left = stride_at(args, k); left; left--, b += b_pitch) {
 #pragma GCC unroll 2
 			for (unsigned int j = 0; j < TILE_NV; j++)
-				acc[i][j] = exact ? tile_vf_fma_exact(av, bv[j], acc[i][j]) :
-						    tile_vf_fma(av, bv[j], acc[i][j]);
-		}
+				bv[j] = tile_vf_load(b + j * TILE_VL);
+#pragma GCC unroll 12
+			for (unsigned int i = 0; i < rows; i++) {
+				av = tile_vf_set(a[i / 3][i % 3 * pitch]);
+#pragma GCC unroll 2
+				for (unsigned int j = 0; j < TILE_NV; j++)
+					acc[i][j] = exact ?
+						tile_vf_fma_exact(av, bv[j], acc[i][j]) :
+						tile_vf_fma(av, bv[j], acc[i][j]);
+			}
 #pragma GCC unroll 4
-		for (unsigned int i = 0; 3 * i < rows; i++)
-			a[i]++;
+			for (unsigned int i = 0; 3 * i < rows; i++)
+				a[i]++;
+		}
 	}
 #pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
@@ -74,10 +107,14 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 
 TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 {
-	const int32_t *a = args->a, *b = args->b;
+	const int32_t *a[A_POINTERS], *b = args->b;
+	const size_t pitch = args->a_pitch;
 	int32_t *c = args->c;
 	tile_vi acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 
+#pragma GCC unroll 4
+	for (unsigned int i = 0; 3 * i < rows; i++)
+		a[i] = (const int32_t *)args->a + 3 * i * pitch;
 #pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++) {
 		av = tile_vi_set(args->bias[i]);
@@ -87,16 +124,22 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 						 tile_vi_add(av, tile_vi_load(c + i * args->c_pitch +
 									      j * TILE_VL));
 	}
-	for (unsigned int k = args->steps; k; k--, a++, b += TILE_NR) {
-#pragma GCC unroll 2
-		for (unsigned int j = 0; j < TILE_NV; j++)
-			bv[j] = tile_vi_load(b + j * TILE_VL);
-#pragma GCC unroll 12
-		for (unsigned int i = 0; i < rows; i++) {
-			av = tile_vi_set(a[i * TILE_LDA]);
+	for (unsigned int k = 0; k < args->steps; k += STRIDE) {
+		ask_ahead(args, rows, k);
+		for (unsigned int left = stride_at(args, k); left; left--, b += TILE_NR) {
 #pragma GCC unroll 2
 			for (unsigned int j = 0; j < TILE_NV; j++)
-				acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
+				bv[j] = tile_vi_load(b + j * TILE_VL);
+#pragma GCC unroll 12
+			for (unsigned int i = 0; i < rows; i++) {
+				av = tile_vi_set(a[i / 3][i % 3 * pitch]);
+#pragma GCC unroll 2
+				for (unsigned int j = 0; j < TILE_NV; j++)
+					acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
+			}
+#pragma GCC unroll 4
+			for (unsigned int i = 0; 3 * i < rows; i++)
+				a[i]++;
 		}
 	}
 #pragma GCC unroll 12
@@ -161,29 +204,35 @@ static enum arithmetic arithmetic_of(unsigned int dtype)
 	}
 }
 
+/* A block of A as it is multiplied, @pitch elements from row to row; bias goes with S8. */
+struct a_block {
+	float *rows;
+	size_t pitch;
+	int32_t *bias;
+};
+
 /* Rows m to m + rows of A, columns k to k + depth. */
-static void pack_a(const struct tile_mmad *args, unsigned int m, unsigned int rows, unsigned int k,
-		   unsigned int depth)
+static void pack_a(const struct tile_mmad *args, const struct a_block *to, unsigned int m,
+		   unsigned int rows, unsigned int k, unsigned int depth)
 {
 	const uint8_t *src = args->a + m * args->a_pitch +
 			     (size_t)k * tile_element_size(args->dtype);
-	float *dst = args->scratch->a;
+	float *dst = to->rows;
 
-	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += TILE_LDA) {
+	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += to->pitch) {
 		if (args->dtype != NPU_S8) {
 			tile_load_f32(dst, src, depth, args->dtype);
 			continue;
 		}
 		memset((uint32_t *)dst + (depth - 1) / TILE_S8_K, 0, sizeof(*dst));
-		args->scratch->bias[i] = tile_s8_pack_a(dst, (const int8_t *)src, depth);
+		to->bias[i] = tile_s8_pack_a(dst, (const int8_t *)src, depth);
 	}
 }
 
-static void pack_b_s8(const struct tile_mmad *args, const uint8_t *src, unsigned int cols,
-		      unsigned int depth)
+static void pack_b_s8(const struct tile_mmad *args, uint32_t *dst, const uint8_t *src,
+		      unsigned int cols, unsigned int depth)
 {
 	int8_t rows[TILE_S8_K][TILE_NR] = { 0 };
-	uint32_t *dst = (uint32_t *)args->scratch->b;
 
 	for (unsigned int k = 0; k < depth; dst += TILE_NR) {
 		for (unsigned int i = 0; i < TILE_S8_K; i++, k++, src += args->b_pitch) {
@@ -197,15 +246,14 @@ static void pack_b_s8(const struct tile_mmad *args, const uint8_t *src, unsigned
 }
 
 /* Columns n to n + cols of B, rows k to k + depth, in rows of TILE_NR padded with zeros. */
-static void pack_b(const struct tile_mmad *args, unsigned int n, unsigned int cols, unsigned int k,
-		   unsigned int depth)
+static void pack_b(const struct tile_mmad *args, float *dst, unsigned int n, unsigned int cols,
+		   unsigned int k, unsigned int depth)
 {
 	const uint8_t *src = args->b + k * args->b_pitch +
 			     (size_t)n * tile_element_size(args->dtype);
-	float *dst = args->scratch->b;
 
 	if (args->dtype == NPU_S8) {
-		pack_b_s8(args, src, cols, depth);
+		pack_b_s8(args, (uint32_t *)dst, src, cols, depth);
 		return;
 	}
 	if (cols == TILE_NR) {
@@ -218,19 +266,14 @@ static void pack_b(const struct tile_mmad *args, unsigned int n, unsigned int co
 		tile_load_f32(dst, src, cols, args->dtype);
 }
 
-static void run_kernel(const struct kernel *args, unsigned int rows, unsigned int cols,
-		       enum arithmetic arithmetic)
+/* The last columns go through a block of full width. */
+static void run_edge(const struct kernel *args, unsigned int rows, unsigned int cols,
+		     enum arithmetic arithmetic)
 {
-	uint32_t edge[TILE_MR * TILE_NR];
+	uint32_t edge[TILE_MR * TILE_NR] = { 0 };
 	struct kernel part = *args;
 	uint32_t *c = args->c;
 
-	if (cols == TILE_NR) {
-		kernels[rows - 1][arithmetic](args);
-		return;
-	}
-	/* The last columns go through a block of full width. */
-	memset(edge, 0, sizeof(edge));
 	for (unsigned int i = 0; i < rows && !args->init; i++)
 		memcpy(edge + i * TILE_NR, c + i * args->c_pitch, cols * sizeof(*c));
 	part.c = edge;
@@ -243,42 +286,105 @@ static void run_kernel(const struct kernel *args, unsigned int rows, unsigned in
 /* Rows this far apart would share a set of the host's L1 cache. */
 #define CACHE_WAY 4096
 
-/* Rows of A as floats, @pitch of them apart. */
-struct a_block {
-	const float *rows;
-	size_t pitch;
-};
+/* Steps of the kernels in @depth elements of k. */
+static unsigned int steps_of(const struct tile_mmad *args, unsigned int depth)
+{
+	return args->dtype == NPU_S8 ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth;
+}
+
+/* Where rows m and on, columns k and on are in A's form: chunk of k by chunk, then S8's bias. */
+static struct a_block form_of_a(const struct tile_mmad *args, unsigned int m, unsigned int k)
+{
+	const size_t pitch = tile_form_pitch(steps_of(args, args->k));
+	const size_t chunks = (steps_of(args, args->k) + TILE_KC - 1) / TILE_KC;
+	const size_t row = steps_of(args, k) / TILE_KC * args->m + m;
+
+	return (struct a_block) {
+		args->a_form->data + row * pitch, pitch,
+		(int32_t *)args->a_form->data + chunks * args->m * pitch + row,
+	};
+}
 
 /* Rows m to m + rows of A, columns k to k + depth: converted, unless they can be used in place. */
 static struct a_block block_of_a(const struct tile_mmad *args, unsigned int m, unsigned int rows,
 				 unsigned int k, unsigned int depth)
 {
-	if (args->dtype == NPU_F32 && rows > TILE_THIN && args->a_pitch % CACHE_WAY)
-		return (struct a_block) {
-			(const float *)(args->a + m * args->a_pitch) + k,
-			args->a_pitch / sizeof(float),
-		};
-	pack_a(args, m, rows, k, depth);
-	return (struct a_block) { args->scratch->a, TILE_LDA };
+	struct a_block block = { args->scratch->a, TILE_LDA, args->scratch->bias };
+
+	if (rows > TILE_THIN && args->a_form) {
+		block = form_of_a(args, m, k);
+		if (args->a_form->full)
+			return block;
+	} else if (args->dtype == NPU_F32 && rows > TILE_THIN && args->a_pitch % CACHE_WAY) {
+		block.rows = (float *)(args->a + m * args->a_pitch) + k;
+		block.pitch = args->a_pitch / sizeof(float);
+		return block;
+	}
+	pack_a(args, &block, m, rows, k, depth);
+	return block;
 }
 
-/* Rows m to m + rows of A, times the converted panel of B at column n. */
-static void multiply_panel(const struct tile_mmad *args, const struct a_block *a, unsigned int m,
-			   unsigned int rows, unsigned int n, unsigned int cols,
+/* Where the panel at column n, of rows k to k + depth, is in B's form. */
+static float *panel_of_form(const struct tile_mmad *args, unsigned int n, unsigned int k,
+			    unsigned int depth)
+{
+	const size_t width = (args->n + TILE_NR - 1) / TILE_NR * TILE_NR;
+
+	return args->b_form->data + steps_of(args, k) * width + steps_of(args, depth) * (size_t)n;
+}
+
+/* Rows k to k + depth of B to its form: row by row, as they may come from far away. */
+static void fill_form(const struct tile_mmad *args, unsigned int k, unsigned int depth)
+{
+	const unsigned int whole = args->dtype == NPU_S8 ? 0 : args->n / TILE_NR * TILE_NR;
+	const unsigned int size = tile_element_size(args->dtype);
+	const uint8_t *src = args->b + k * args->b_pitch;
+
+	for (unsigned int i = 0; i < depth; i++, src += args->b_pitch)
+		for (unsigned int n = 0; n < whole; n += TILE_NR)
+			tile_load_f32(panel_of_form(args, n, k, depth) + i * TILE_NR,
+				      src + n * size, TILE_NR, args->dtype);
+	for (unsigned int n = whole; n < args->n; n += TILE_NR)
+		pack_b(args, panel_of_form(args, n, k, depth), n,
+		       args->n - n < TILE_NR ? args->n - n : TILE_NR, k, depth);
+}
+
+/* The panel of B at column n, rows k to k + depth. */
+static const float *panel_of_b(const struct tile_mmad *args, unsigned int n, unsigned int cols,
+			       unsigned int k, unsigned int depth)
+{
+	if (args->b_form)
+		return panel_of_form(args, n, k, depth);
+	pack_b(args, args->scratch->b, n, cols, k, depth);
+	return args->scratch->b;
+}
+
+/* Rows m to m + rows of A, times the panel @b at column n. */
+static void multiply_panel(const struct tile_mmad *args, const struct a_block *a, const float *b,
+			   unsigned int m, unsigned int rows, unsigned int n, unsigned int cols,
 			   unsigned int depth, bool init)
 {
-	enum arithmetic arithmetic = arithmetic_of(args->dtype);
+	const unsigned int steps = steps_of(args, depth), lines = TILE_NR * TILE_MR / rows;
+	const enum arithmetic arithmetic = arithmetic_of(args->dtype);
 	struct kernel kernel = {
-		.b = args->scratch->b, .init = init, .a_pitch = a->pitch, .b_pitch = TILE_NR,
-		.c_pitch = args->c_pitch / sizeof(float),
-		.steps = arithmetic == INTEGER ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth,
+		.b = b, .init = init, .a_pitch = a->pitch, .b_pitch = TILE_NR,
+		.c_pitch = args->c_pitch / sizeof(float), .steps = steps,
+		.next_b = (const char *)(b + steps * TILE_NR),
+		.next_lines = args->b_form ? lines : 0,
 	};
 
 	for (unsigned int i = 0; i < rows; i += TILE_MR) {
+		const unsigned int some = rows - i < TILE_MR ? rows - i : TILE_MR;
+
 		kernel.a = a->rows + i * a->pitch;
-		kernel.bias = args->scratch->bias + i;
+		kernel.next_a = i + TILE_MR < rows ? a->rows + (i + TILE_MR) * a->pitch : NULL;
+		kernel.bias = a->bias + i;
 		kernel.c = args->c + (size_t)(m + i) * args->c_pitch + n * sizeof(float);
-		run_kernel(&kernel, rows - i < TILE_MR ? rows - i : TILE_MR, cols, arithmetic);
+		if (cols == TILE_NR)
+			kernels[some - 1][arithmetic](&kernel);
+		else
+			run_edge(&kernel, some, cols, arithmetic);
+		kernel.next_b += steps / STRIDE * kernel.next_lines * LINE;
 	}
 }
 
@@ -311,31 +417,38 @@ static void multiply_small(const struct tile_mmad *args)
 	}
 }
 
+/* Columns of C for rows m to m + rows of A. */
+static void multiply_rows(const struct tile_mmad *args, unsigned int m, unsigned int rows,
+			  unsigned int k, unsigned int depth)
+{
+	const struct a_block a = block_of_a(args, m, rows, k, depth);
+	unsigned int n = 0;
+
+	if (rows <= TILE_THIN && args->dtype != NPU_S8)
+		n = TILE_NAME(tile_isa_thin)(args, m, rows, k, depth);
+	for (; n < args->n; n += TILE_NR) {
+		unsigned int cols = args->n - n < TILE_NR ? args->n - n : TILE_NR;
+		const float *b = panel_of_b(args, n, cols, k, depth);
+
+		multiply_panel(args, &a, b, m, rows, n, cols, depth, args->init && !k);
+	}
+}
+
 void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 {
 	const unsigned int step = args->dtype == NPU_S8 ? TILE_S8_K * TILE_KC : TILE_KC;
 
-	if (is_small(args)) {
+	if (!args->a_form && !args->b_form && is_small(args)) {
 		multiply_small(args);
 		return;
 	}
 	for (unsigned int k = 0; k < args->k; k += step) {
 		unsigned int depth = args->k - k < step ? args->k - k : step;
 
-		for (unsigned int m = 0; m < args->m; m += TILE_MC) {
-			unsigned int rows = args->m - m < TILE_MC ? args->m - m : TILE_MC;
-			const struct a_block a = block_of_a(args, m, rows, k, depth);
-			unsigned int n = 0;
-
-			if (rows <= TILE_THIN && args->dtype != NPU_S8)
-				n = TILE_NAME(tile_isa_thin)(args, m, rows, k, depth);
-			for (; n < args->n; n += TILE_NR) {
-				unsigned int cols = args->n - n < TILE_NR ? args->n - n : TILE_NR;
-
-				pack_b(args, n, cols, k, depth);
-				multiply_panel(args, &a, m, rows, n, cols, depth,
-					       args->init && !k);
-			}
-		}
+		if (args->b_form && !args->b_form->full)
+			fill_form(args, k, depth);
+		for (unsigned int m = 0; m < args->m; m += TILE_MC)
+			multiply_rows(args, m, args->m - m < TILE_MC ? args->m - m : TILE_MC, k,
+				      depth);
 	}
 }

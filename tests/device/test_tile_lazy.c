@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Moves are carried out late or never, and nobody can tell: random instructions on two tiles, one of
- * which does all at once, leave the same in all memories.
+ * which does all at once, leave the same in all memories. So do operands of MMAD that are kept.
  */
 #include "tap.h"
+#include "tile_kept.h"
 #include "tile_ref.h"
 #include "tile_vm.h"
 
@@ -229,8 +230,101 @@ static void test_random(struct step (*next)(void), bool stores, const char *what
 	ok(!refused, "%u instructions of them have been carried out", ROUNDS * STEPS);
 }
 
+#define KEPT_M 48
+#define KEPT_N 96
+#define KEPT_K 160
+
+/* A product of matrices in global memory, to L0C. */
+static bool multiply(struct tile_vm *vm, uint64_t a, uint64_t b, unsigned int dtype)
+{
+	const unsigned int size = tile_dtype_size(dtype), k = KEPT_K * size, n = KEPT_N * size;
+	const struct step steps[] = {
+		{ MTE, NPU_MTE_COPY, NPU_L1_BASE, a,
+		  NPU_PREP(NPU_COPY_ROW_BYTES, k) | NPU_PREP(NPU_COPY_ROWS, KEPT_M),
+		  NPU_PREP(NPU_COPY_DST_PITCH, k) | NPU_PREP(NPU_COPY_SRC_PITCH, k) },
+		{ MTE, NPU_MTE_COPY, NPU_L1_BASE + 0x10000, b,
+		  NPU_PREP(NPU_COPY_ROW_BYTES, n) | NPU_PREP(NPU_COPY_ROWS, KEPT_K),
+		  NPU_PREP(NPU_COPY_DST_PITCH, n) | NPU_PREP(NPU_COPY_SRC_PITCH, n) },
+		{ MTE, NPU_MTE_LOAD0, NPU_L0A_BASE, NPU_L1_BASE,
+		  NPU_PREP(NPU_LOAD0_ROWS, KEPT_M) | NPU_PREP(NPU_LOAD0_COLS, KEPT_K) |
+			  NPU_PREP(NPU_LOAD0_SRC_PITCH, k),
+		  NPU_PREP(NPU_LOAD0_DST_PITCH, k) | NPU_PREP(NPU_LOAD0_DTYPE, dtype) },
+		{ MTE, NPU_MTE_LOAD0, NPU_L0B_BASE, NPU_L1_BASE + 0x10000,
+		  NPU_PREP(NPU_LOAD0_ROWS, KEPT_K) | NPU_PREP(NPU_LOAD0_COLS, KEPT_N) |
+			  NPU_PREP(NPU_LOAD0_SRC_PITCH, n),
+		  NPU_PREP(NPU_LOAD0_DST_PITCH, n) | NPU_PREP(NPU_LOAD0_DTYPE, dtype) },
+		{ CUBE, NPU_CUBE_MMAD, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE,
+		  mmad_config(KEPT_M, KEPT_N, KEPT_K, dtype, true) },
+	};
+	bool pass = true;
+
+	for (unsigned int i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		pass = run(vm, &steps[i]) == NPU_ST_OK && pass;
+	return pass;
+}
+
+static bool same_product(unsigned int a, unsigned int b, unsigned int dtype)
+{
+	const uint64_t at = GM_BASE + a * 0x20000, bt = GM_BASE + 0x80000 + b * 0x20000;
+
+	return multiply(&lazy, at, bt, dtype) && multiply(&eager, at, bt, dtype) &&
+	       !memcmp(lazy.tile.l0c, eager.tile.l0c, KEPT_M * KEPT_N * 4);
+}
+
+/* Matrices come again and again; now and then the program writes into one. */
+static void test_kept(const char *isa, unsigned int dtype, const char *name)
+{
+	const struct step write = {
+		MTE, NPU_MTE_COPY, 0, NPU_UB_BASE,
+		NPU_PREP(NPU_COPY_ROW_BYTES, 32) | NPU_PREP(NPU_COPY_ROWS, 1), 0,
+	};
+	struct tile_kept *kept = tile_kept_new();
+	unsigned int refused = 0;
+	struct step s = write;
+	bool pass = kept;
+
+	ref_fill_plain(lazy.gm, GM_SIZE, dtype);
+	memcpy(eager.gm, lazy.gm, GM_SIZE);
+	lazy.tile.aware = false;
+	lazy.tile.kept = kept;
+	for (unsigned int i = 0; i < 60 && pass; i++) {
+		pass = same_product(ref_below(3), ref_below(3), dtype);
+		s.rd = GM_BASE + ref_below(8) * 0x20000 + 32 * ref_below(200);
+		if (ref_below(4) == 0)
+			pass = pass && both(&s, &refused);
+	}
+	lazy.tile.kept = NULL;
+	tile_kept_free(kept);
+	ok(pass && !refused, "%s: operands of %s that are kept", isa, name);
+}
+
+/* Whoever may know of a change sees it. */
+static void test_aware(void)
+{
+	struct tile_kept *kept = tile_kept_new();
+	bool pass = kept;
+
+	ref_fill_plain(lazy.gm, GM_SIZE, NPU_F32);
+	memcpy(eager.gm, lazy.gm, GM_SIZE);
+	lazy.tile.kept = kept;
+	for (unsigned int i = 0; i < 4; i++)
+		pass = pass && same_product(0, 0, NPU_F32);
+	lazy.gm[2] ^= 0x40;
+	eager.gm[2] ^= 0x40;
+	npu_tile_share(&lazy.tile, GM_BASE, false);
+	ok(pass && same_product(0, 0, NPU_F32), "a core that loads by itself sees what has changed");
+	lazy.tile.aware = false;
+	lazy.tile.kept = NULL;
+	tile_kept_free(kept);
+}
+
 int main(void)
 {
+	static const struct {
+		unsigned int dtype;
+		const char *name;
+	} types[] = { { NPU_F32, "F32" }, { NPU_F16, "F16" }, { NPU_BF16, "BF16" }, { NPU_S8, "S8" } };
+
 	vm_init(&lazy);
 	vm_init(&eager);
 	eager.tile.eager = true;
@@ -238,6 +332,13 @@ int main(void)
 	memcpy(eager.gm, lazy.gm, GM_SIZE);
 	test_random(random_step, false, "loads");
 	test_random(random_vector_step, true, "operands of vectors");
+	for (unsigned int i = 0; i < sizeof(vm_isas) / sizeof(vm_isas[0]); i++) {
+		if (!vm_use_isa(&lazy, vm_isas[i]) || !vm_use_isa(&eager, vm_isas[i]))
+			continue;
+		for (unsigned int t = 0; t < sizeof(types) / sizeof(types[0]); t++)
+			test_kept(vm_isas[i], types[t].dtype, types[t].name);
+	}
+	test_aware();
 	vm_fini(&lazy);
 	vm_fini(&eager);
 	return tap_done();

@@ -11,6 +11,7 @@
 #include "rv64.h"
 #include "strict.h"
 #include "tile.h"
+#include "tile_kept.h"
 
 #define GM_BASE NPU_VA_START
 #define RUN_INSNS 1000000000ull /* longer than any kernel here */
@@ -156,6 +157,7 @@ struct core *core_new(size_t bytes, bool strict)
 		exit(1);
 	}
 	memset(core->gm, 0, core->size);
+	core->tile.kept = tile_kept_new();
 	core->strict = strict ? strict_new() : NULL;
 	core->strict_bytes = STRICT_BYTES;
 	return core;
@@ -164,6 +166,7 @@ struct core *core_new(size_t bytes, bool strict)
 void core_free(struct core *core)
 {
 	rv64_destroy(&core->cpu);
+	tile_kept_free(core->tile.kept);
 	npu_tile_fini(&core->tile);
 	strict_free(core->strict);
 	npu_pipes_free(core->pipes);
@@ -290,6 +293,7 @@ static void start_kernel(struct core *core, uint64_t args)
 	core->args = args;
 	core->tile.aware = core->strict;
 	core->tile.eager = core->strict;
+	tile_kept_drop(core->tile.kept);
 	rv64_tlb_flush(&core->cpu);
 }
 

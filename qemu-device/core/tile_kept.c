@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A ring of memory, and a table of what is in it. What comes for the first time is only noted,
+ * unless most of its kind have come again lately.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "tile_isa.h"
+#include "tile_kept.h"
+
+#define RING_BYTES ((uint64_t)48 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
+#define LINE 64 /* bytes */
+#define SETS 1024
+#define WAYS 4
+/* Written memory is looked up in a filter of granules: false hits cost no more than the ring. */
+#define GRANULE 16 /* bits of an address within */
+#define GRANULES (1u << 16)
+
+struct entry {
+	struct tile_kept_key key;
+	uint64_t epoch;
+	uint64_t at; /* in all that has been put into the ring in this epoch */
+	bool again; /* it has come more than once */
+	struct tile_form form;
+};
+
+/* How many of A or B have come, and come again; whether they are kept at first sight. */
+struct habit {
+	unsigned int noted, again;
+	bool keep;
+};
+
+struct tile_kept {
+	uint8_t *ring;
+	uint64_t epoch, head;
+	const uint8_t *first, *last; /* of what has been noted */
+	struct entry entries[SETS][WAYS];
+	unsigned int next_victim;
+	const struct entry *recent; /* found last */
+	struct habit habits[2];
+	uint64_t granules[GRANULES / 64];
+};
+
+struct tile_kept *tile_kept_new(void)
+{
+	struct tile_kept *kept = calloc(1, sizeof(*kept));
+
+	if (kept && posix_memalign((void **)&kept->ring, HUGE_PAGE, RING_BYTES)) {
+		free(kept);
+		return NULL;
+	}
+	if (!kept)
+		return NULL;
+	kept->epoch = 1;
+	/* Better than none, but no need. */
+	madvise(kept->ring, RING_BYTES, MADV_HUGEPAGE);
+	return kept;
+}
+
+void tile_kept_free(struct tile_kept *kept)
+{
+	if (kept)
+		free(kept->ring);
+	free(kept);
+}
+
+static bool comes_again(const struct habit *habit)
+{
+	return 2 * habit->again >= habit->noted;
+}
+
+void tile_kept_drop(struct tile_kept *kept)
+{
+	if (!kept->last)
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct habit *habit = &kept->habits[i];
+
+		if (habit->noted)
+			habit->keep = comes_again(habit);
+		habit->noted = 0;
+		habit->again = 0;
+	}
+	kept->epoch++;
+	kept->head = 0;
+	kept->first = NULL;
+	kept->last = NULL;
+	memset(kept->granules, 0, sizeof(kept->granules));
+}
+
+/* The word and bit of a granule. */
+static bool granule_of(struct tile_kept *kept, uintptr_t granule, bool set)
+{
+	uint64_t *word = &kept->granules[granule % GRANULES / 64], bit = 1ULL << granule % 64;
+
+	if (set)
+		*word |= bit;
+	return *word & bit;
+}
+
+void tile_kept_written(struct tile_kept *kept, const uint8_t *host, uint64_t span)
+{
+	const uintptr_t end = ((uintptr_t)host + span - 1) >> GRANULE;
+
+	if (!kept->last || host >= kept->last || host + span <= kept->first)
+		return;
+	for (uintptr_t i = (uintptr_t)host >> GRANULE; i <= end; i++) {
+		if (!granule_of(kept, i, false))
+			continue;
+		tile_kept_drop(kept);
+		return;
+	}
+}
+
+static void note(struct tile_kept *kept, const struct tile_kept_key *key)
+{
+	const uint8_t *last = key->src + (key->rows - 1) * key->pitch + key->row_bytes;
+
+	if (!kept->first || key->src < kept->first)
+		kept->first = key->src;
+	if (last > kept->last)
+		kept->last = last;
+	for (uintptr_t i = (uintptr_t)key->src >> GRANULE; i <= (uintptr_t)(last - 1) >> GRANULE;
+	     i++)
+		granule_of(kept, i, true);
+}
+
+static unsigned int set_of(const struct tile_kept_key *key)
+{
+	uint64_t hash = (uintptr_t)key->src ^ (uint64_t)key->rows << 40 ^
+			(uint64_t)key->row_bytes << 48 ^ (uint64_t)key->is_b << 63;
+
+	hash *= 0x9e3779b97f4a7c15ULL;
+	return hash >> 32 & (SETS - 1);
+}
+
+static bool same_key(const struct tile_kept_key *a, const struct tile_kept_key *b)
+{
+	return a->src == b->src && a->pitch == b->pitch && a->rows == b->rows &&
+	       a->row_bytes == b->row_bytes && a->dtype == b->dtype && a->is_b == b->is_b &&
+	       a->isa == b->isa;
+}
+
+/* Room in the ring, over what is oldest in it. */
+static void place(struct tile_kept *kept, struct entry *entry, size_t floats)
+{
+	const uint64_t bytes = (floats * sizeof(float) + LINE - 1) & ~(uint64_t)(LINE - 1);
+
+	if (kept->head % RING_BYTES + bytes > RING_BYTES)
+		kept->head += RING_BYTES - kept->head % RING_BYTES;
+	entry->at = kept->head;
+	entry->form = (struct tile_form){
+		.data = (float *)(kept->ring + kept->head % RING_BYTES),
+	};
+	kept->head += bytes;
+}
+
+/* Has it been overwritten since? */
+static bool is_lost(const struct tile_kept *kept, const struct entry *entry)
+{
+	return kept->head > entry->at + RING_BYTES;
+}
+
+static struct entry *choose_victim(struct tile_kept *kept, struct entry *set)
+{
+	for (unsigned int i = 0; i < WAYS; i++)
+		if (set[i].epoch != kept->epoch)
+			return &set[i];
+	if (&set[++kept->next_victim % WAYS] == kept->recent)
+		kept->next_victim++;
+	return &set[kept->next_victim % WAYS];
+}
+
+static struct tile_form *form_of(struct tile_kept *kept, struct entry *entry, size_t floats)
+{
+	if (!entry->form.data || is_lost(kept, entry))
+		place(kept, entry, floats);
+	kept->recent = entry;
+	return &entry->form;
+}
+
+struct tile_form *tile_kept_find(struct tile_kept *kept, const struct tile_kept_key *key,
+				 size_t floats)
+{
+	struct entry *set = kept->entries[set_of(key)], *entry;
+	struct habit *habit = &kept->habits[key->is_b];
+
+	for (entry = set; entry < set + WAYS; entry++) {
+		if (entry->epoch != kept->epoch || !same_key(&entry->key, key))
+			continue;
+		habit->again += !entry->again;
+		habit->keep |= comes_again(habit);
+		entry->again = true;
+		return form_of(kept, entry, floats);
+	}
+	entry = choose_victim(kept, set);
+	*entry = (struct entry){ .key = *key, .epoch = kept->epoch };
+	habit->noted++;
+	note(kept, key);
+	return habit->keep ? form_of(kept, entry, floats) : NULL;
+}
