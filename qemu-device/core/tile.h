@@ -107,7 +107,7 @@ struct npu_tile {
 	struct tile_move moves[TILE_MOVES];
 	unsigned int moves_pending; /* bits */
 	unsigned int next_move;
-	bool flags_used;
+	bool flags_used, waits;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];
 };
 

@@ -183,6 +183,8 @@ static enum npu_status tile_fixpipe(struct npu_tile *tile, const struct tile_ope
 enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,
 			  const struct tile_operands *op)
 {
+	if (tile->waits)
+		tile_defer_run(tile);
 	return funct3 == NPU_CUBE_MMAD ? tile_mmad(tile, op) : tile_fixpipe(tile, op);
 }
 

@@ -76,6 +76,27 @@ void tile_lazy_move(struct npu_tile *tile, const struct tile_move *move);
 const uint8_t *tile_lazy_find(struct npu_tile *tile, const uint8_t *host, size_t *pitch,
 			      uint64_t row_bytes, uint64_t rows, unsigned int align, bool *global);
 
+/* Rows of a vector operation that are dense are one long row; it saves the start of each. */
+void tile_join_rows(struct tile_vec *args, unsigned int operands);
+
+/*
+ * Would an element of rows at @src be written, by results that go to @dst at @host, before it is
+ * read? Not if each is in the place of its own result.
+ */
+bool tile_clashes(const uint8_t *src, size_t pitch, size_t row_bytes, const struct tile_rect *dst,
+		  const uint8_t *host);
+
+/*
+ * tile_defer.c: let an operation with this destination wait, if that is worth it; carry it out; a
+ * COPY to global memory of what has been checked, if that is what it waits for, which is *@stored
+ * then, else it has been carried out.
+ */
+bool tile_defer(struct npu_tile *tile, const struct tile_vec *args, unsigned int operands,
+		const struct tile_rect *dst);
+void tile_defer_run(struct npu_tile *tile);
+enum npu_status tile_defer_store(struct npu_tile *tile, const struct tile_rect *dst,
+				 const uint8_t *src, size_t src_pitch, bool *stored);
+
 enum npu_status tile_mte(struct npu_tile *tile, unsigned int funct3,
 			 const struct tile_operands *op);
 enum npu_status tile_cube(struct npu_tile *tile, unsigned int funct3,

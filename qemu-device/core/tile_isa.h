@@ -92,6 +92,14 @@ struct tile_vec {
 	float shift, factor;
 };
 
+/* A vector operation that waits, see tile_defer.c; @element is what src1 has for all rows. */
+struct tile_waiting {
+	struct tile_vec args;
+	unsigned int operands;
+	uint64_t row_bytes;
+	uint32_t element;
+};
+
 struct tile_scratch {
 	union {
 		struct {
@@ -101,6 +109,7 @@ struct tile_scratch {
 		};
 		uint8_t out[NPU_L0C_SIZE]; /* of FIXPIPE to global memory */
 	};
+	struct tile_waiting waiting;
 } __attribute__((aligned(64)));
 
 struct tile_isa {

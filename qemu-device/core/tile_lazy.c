@@ -30,6 +30,8 @@ static void settle(struct npu_tile *tile, unsigned int i)
 
 void npu_tile_settle(struct npu_tile *tile)
 {
+	if (tile->waits)
+		tile_defer_run(tile);
 	while (tile->moves_pending)
 		settle(tile, __builtin_ctz(tile->moves_pending));
 }
@@ -37,6 +39,7 @@ void npu_tile_settle(struct npu_tile *tile)
 void npu_tile_forget(struct npu_tile *tile)
 {
 	tile->moves_pending = 0;
+	tile->waits = false;
 }
 
 void npu_tile_share(struct npu_tile *tile, uint64_t address, bool write)

@@ -26,6 +26,7 @@ static enum npu_status tile_copy(struct npu_tile *tile, const struct tile_operan
 {
 	bool to_gm = tile_is_global(op->rd), from_gm = tile_is_global(op->rs1);
 	uint8_t *host_dst = NULL, *host_src = NULL;
+	bool stored;
 	struct tile_rect dst, src;
 	enum npu_status status;
 
@@ -54,6 +55,11 @@ static enum npu_status tile_copy(struct npu_tile *tile, const struct tile_operan
 	if (status)
 		return status;
 
+	if (tile->waits) {
+		status = tile_defer_store(tile, &dst, host_src, src.pitch, &stored);
+		if (status || stored)
+			return status;
+	}
 	if (to_gm)
 		return tile_gm_write(tile, &dst, host_src, src.pitch);
 	if (from_gm)
@@ -160,6 +166,8 @@ static enum npu_status tile_set(struct npu_tile *tile, const struct tile_operand
 enum npu_status tile_mte(struct npu_tile *tile, unsigned int funct3,
 			 const struct tile_operands *op)
 {
+	if (tile->waits && (funct3 != NPU_MTE_COPY || !tile_is_global(op->rd)))
+		tile_defer_run(tile);
 	switch (funct3) {
 	case NPU_MTE_COPY:
 		return tile_copy(tile, op);

@@ -184,7 +184,7 @@ static bool vec_loads_src1(const struct tile_operands *op, unsigned int operands
 }
 
 /* Dense rows are one long row; it saves the start of each. */
-static void vec_join_rows(struct tile_vec *args, unsigned int operands)
+void tile_join_rows(struct tile_vec *args, unsigned int operands)
 {
 	unsigned int size = tile_dtype_size(args->dtype);
 	uint64_t src_bytes = (uint64_t)args->count * size;
@@ -221,12 +221,8 @@ static enum npu_status vec_find_scale(struct npu_tile *tile, struct tile_vec *ar
 	return status;
 }
 
-/*
- * Would an element of rows at @src be written, by results that go to @dst at @host, before it is
- * read? Not if each is in the place of its own result.
- */
-static bool vec_clashes(const uint8_t *src, size_t pitch, size_t row_bytes,
-			const struct tile_rect *dst, const uint8_t *host)
+bool tile_clashes(const uint8_t *src, size_t pitch, size_t row_bytes, const struct tile_rect *dst,
+		  const uint8_t *host)
 {
 	if (!src || (src == host && row_bytes == dst->row_bytes && tile_rect_dense(dst) &&
 		     (dst->rows == 1 || pitch == dst->pitch)))
@@ -246,7 +242,7 @@ static void vec_find(struct npu_tile *tile, const struct tile_rect *src, unsigne
 
 	if (!*host)
 		return;
-	if (vec_clashes(*host, *pitch, src->row_bytes, dst, dst_host))
+	if (tile_clashes(*host, *pitch, src->row_bytes, dst, dst_host))
 		tile_lazy_touch(tile, *host, tile_rect_span(src), false);
 	else
 		*host = tile_lazy_find(tile, *host, pitch, src->row_bytes, src->rows, align,
@@ -284,6 +280,8 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 	struct tile_rect dst, rect;
 	uint64_t elements;
 
+	if (tile->waits)
+		tile_defer_run(tile);
 	if (!rule)
 		return tile_bad_shape(tile, NPU_UNIT_VECTOR, op->rs3);
 	if (__builtin_mul_overflow(tile->rows, args.count, &elements) ||
@@ -326,7 +324,10 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 		args.src1 = (const uint8_t *)&op->rs2;
 		args.src1_pitch = 0;
 	}
-	vec_join_rows(&args, rule->operands);
+	if (!(rule->operands & (BY_ROW | (FLOATS & TYPE(args.dtype) ? 0 : DST_IN))) &&
+	    tile_defer(tile, &args, rule->operands, &dst))
+		return NPU_ST_OK;
+	tile_join_rows(&args, rule->operands);
 	tile->isa->vector(&args);
 	return NPU_ST_OK;
 }

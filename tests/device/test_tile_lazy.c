@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Moves are carried out late or never, and nobody can tell: random instructions on two tiles, one of
- * which does all at once, leave the same in all memories. So do operands of MMAD that are kept.
+ * Moves and results are carried out late or never, and nobody can tell: random instructions on two
+ * tiles, one of which does all at once, leave the same in all memories. So do operands of MMAD that
+ * are kept.
  */
 #include "tap.h"
 #include "tile_kept.h"
@@ -331,7 +332,7 @@ int main(void)
 	ref_fill_plain(lazy.gm, GM_SIZE, NPU_F32);
 	memcpy(eager.gm, lazy.gm, GM_SIZE);
 	test_random(random_step, false, "loads");
-	test_random(random_vector_step, true, "operands of vectors");
+	test_random(random_vector_step, true, "operands and results of vectors");
 	for (unsigned int i = 0; i < sizeof(vm_isas) / sizeof(vm_isas[0]); i++) {
 		if (!vm_use_isa(&lazy, vm_isas[i]) || !vm_use_isa(&eager, vm_isas[i]))
 			continue;

@@ -76,6 +76,7 @@ static void run(unsigned int opcode)
 		printf("Bail out! refused\n");
 		exit(1);
 	}
+	npu_tile_settle(&vm.tile);
 }
 
 /* The next values of the sweep into UB; false at its end. */

@@ -315,9 +315,11 @@ static bool run(struct op *op)
 		scale_address(op->factors), op->scale_pitch);
 	memcpy(expected, vm.tile.ub, sizeof(expected));
 	reference(op);
-	return !vm_exec(&vm, VECTOR, NPU_VEC_OP, NPU_UB_BASE + op->dst, NPU_UB_BASE + op->src0,
-			op->scalar ? op->scalar_bits : NPU_UB_BASE + op->src1, config) &&
-	       !memcmp(expected, vm.tile.ub, sizeof(expected));
+	if (vm_exec(&vm, VECTOR, NPU_VEC_OP, NPU_UB_BASE + op->dst, NPU_UB_BASE + op->src0,
+		    op->scalar ? op->scalar_bits : NPU_UB_BASE + op->src1, config))
+		return false;
+	npu_tile_settle(&vm.tile);
+	return !memcmp(expected, vm.tile.ub, sizeof(expected));
 }
 
 static void report(const struct op *op)
