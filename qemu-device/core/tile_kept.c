@@ -15,6 +15,8 @@
 #define LINE 64 /* bytes */
 #define SETS 1024
 #define WAYS 4
+/* What has been found stays as it is while as much as this is put into the ring. */
+#define RING_SLACK ((uint64_t)4 << 20)
 /* Written memory is looked up in a filter of granules: false hits cost no more than the ring. */
 #define GRANULE 16 /* bits of an address within */
 #define GRANULES (1u << 16)
@@ -161,7 +163,7 @@ static void place(struct tile_kept *kept, struct entry *entry, size_t floats)
 /* Has it been overwritten since? */
 static bool is_lost(const struct tile_kept *kept, const struct entry *entry)
 {
-	return kept->head > entry->at + RING_BYTES;
+	return kept->head + RING_SLACK > entry->at + RING_BYTES;
 }
 
 static struct entry *choose_victim(struct tile_kept *kept, struct entry *set)

@@ -35,8 +35,8 @@ void tile_kept_drop(struct tile_kept *kept);
 void tile_kept_written(struct tile_kept *kept, const uint8_t *host, uint64_t span);
 
 /*
- * tile_kept_find() - the form of an operand that takes @floats; valid until the next call but one.
- * NULL if it is not kept: it has not come before.
+ * tile_kept_find() - the form of an operand that takes @floats, or NULL: it has not come before, and
+ * is not kept. It is valid until the next call but one.
  */
 struct tile_form *tile_kept_find(struct tile_kept *kept, const struct tile_kept_key *key,
 				 size_t floats);

@@ -5,6 +5,7 @@
  * are kept.
  */
 #include "tap.h"
+#include "tile_isa.h"
 #include "tile_kept.h"
 #include "tile_ref.h"
 #include "tile_vm.h"
@@ -232,30 +233,34 @@ static void test_random(struct step (*next)(void), bool stores, const char *what
 }
 
 #define KEPT_M 48
-#define KEPT_N 96
-#define KEPT_K 160
 
-/* A product of matrices in global memory, to L0C. */
-static bool multiply(struct tile_vm *vm, uint64_t a, uint64_t b, unsigned int dtype)
+static const struct shape {
+	unsigned int n, k;
+} shapes[] = { { 192, 64 }, { 192, 60 }, { 96, 160 } };
+
+/* A product of matrices in global memory is put or added to L0C. */
+static bool multiply(struct tile_vm *vm, uint64_t a, uint64_t b, const struct shape *shape,
+		     unsigned int dtype, bool init)
 {
-	const unsigned int size = tile_dtype_size(dtype), k = KEPT_K * size, n = KEPT_N * size;
+	const unsigned int size = tile_dtype_size(dtype), k = shape->k * size, n = shape->n * size;
+	const unsigned int k_pitch = (k + NPU_TILE_ALIGN - 1) & ~(NPU_TILE_ALIGN - 1);
 	const struct step steps[] = {
 		{ MTE, NPU_MTE_COPY, NPU_L1_BASE, a,
 		  NPU_PREP(NPU_COPY_ROW_BYTES, k) | NPU_PREP(NPU_COPY_ROWS, KEPT_M),
-		  NPU_PREP(NPU_COPY_DST_PITCH, k) | NPU_PREP(NPU_COPY_SRC_PITCH, k) },
+		  NPU_PREP(NPU_COPY_DST_PITCH, k_pitch) | NPU_PREP(NPU_COPY_SRC_PITCH, k) },
 		{ MTE, NPU_MTE_COPY, NPU_L1_BASE + 0x10000, b,
-		  NPU_PREP(NPU_COPY_ROW_BYTES, n) | NPU_PREP(NPU_COPY_ROWS, KEPT_K),
+		  NPU_PREP(NPU_COPY_ROW_BYTES, n) | NPU_PREP(NPU_COPY_ROWS, shape->k),
 		  NPU_PREP(NPU_COPY_DST_PITCH, n) | NPU_PREP(NPU_COPY_SRC_PITCH, n) },
 		{ MTE, NPU_MTE_LOAD0, NPU_L0A_BASE, NPU_L1_BASE,
-		  NPU_PREP(NPU_LOAD0_ROWS, KEPT_M) | NPU_PREP(NPU_LOAD0_COLS, KEPT_K) |
-			  NPU_PREP(NPU_LOAD0_SRC_PITCH, k),
-		  NPU_PREP(NPU_LOAD0_DST_PITCH, k) | NPU_PREP(NPU_LOAD0_DTYPE, dtype) },
+		  NPU_PREP(NPU_LOAD0_ROWS, KEPT_M) | NPU_PREP(NPU_LOAD0_COLS, shape->k) |
+			  NPU_PREP(NPU_LOAD0_SRC_PITCH, k_pitch),
+		  NPU_PREP(NPU_LOAD0_DST_PITCH, k_pitch) | NPU_PREP(NPU_LOAD0_DTYPE, dtype) },
 		{ MTE, NPU_MTE_LOAD0, NPU_L0B_BASE, NPU_L1_BASE + 0x10000,
-		  NPU_PREP(NPU_LOAD0_ROWS, KEPT_K) | NPU_PREP(NPU_LOAD0_COLS, KEPT_N) |
+		  NPU_PREP(NPU_LOAD0_ROWS, shape->k) | NPU_PREP(NPU_LOAD0_COLS, shape->n) |
 			  NPU_PREP(NPU_LOAD0_SRC_PITCH, n),
 		  NPU_PREP(NPU_LOAD0_DST_PITCH, n) | NPU_PREP(NPU_LOAD0_DTYPE, dtype) },
 		{ CUBE, NPU_CUBE_MMAD, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE,
-		  mmad_config(KEPT_M, KEPT_N, KEPT_K, dtype, true) },
+		  mmad_config(KEPT_M, shape->n, shape->k, dtype, init) },
 	};
 	bool pass = true;
 
@@ -264,39 +269,61 @@ static bool multiply(struct tile_vm *vm, uint64_t a, uint64_t b, unsigned int dt
 	return pass;
 }
 
-static bool same_product(unsigned int a, unsigned int b, unsigned int dtype)
+/* What else uses sums, or writes what they are of. */
+static struct step disturbance(const struct shape *shape, unsigned int dtype)
 {
-	const uint64_t at = GM_BASE + a * 0x20000, bt = GM_BASE + 0x80000 + b * 0x20000;
+	const struct step steps[] = {
+		{ MTE, NPU_MTE_SET, NPU_L0C_BASE, 0x3f800000, 32 * KEPT_M, 4 },
+		{ MTE, NPU_MTE_COPY, GM_BASE + ref_below(8) * 0x20000 + 32 * ref_below(200), NPU_UB_BASE,
+		  NPU_PREP(NPU_COPY_ROW_BYTES, 32) | NPU_PREP(NPU_COPY_ROWS, 1), 0 },
+		{ CUBE, NPU_CUBE_FIXPIPE, ref_below(2) ? NPU_UB_BASE : GM_BASE, NPU_L0C_BASE,
+		  NPU_PREP(NPU_FIXPIPE_ROWS, 8) | NPU_PREP(NPU_FIXPIPE_COLS, 8) |
+			  NPU_PREP(NPU_FIXPIPE_DST_PITCH, 32),
+		  dtype == NPU_S8 ? NPU_PREP(NPU_FIXPIPE_SRC_DTYPE, NPU_S32) |
+					    NPU_PREP(NPU_FIXPIPE_DST_DTYPE, NPU_S32) : 0 },
+		{ CUBE, NPU_CUBE_MMAD, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE,
+		  mmad_config(KEPT_M, shape->n, 0, dtype, true) },
+	};
 
-	return multiply(&lazy, at, bt, dtype) && multiply(&eager, at, bt, dtype) &&
-	       !memcmp(lazy.tile.l0c, eager.tile.l0c, KEPT_M * KEPT_N * 4);
+	return steps[ref_below(sizeof(steps) / sizeof(steps[0]))];
 }
 
-/* Matrices come again and again; now and then the program writes into one. */
+/* The sum of some products, of which now and then one is put over the others. */
+static bool same_products(const struct shape *shape, unsigned int count, unsigned int dtype)
+{
+	unsigned int refused = 0;
+	bool pass = true;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const uint64_t a = GM_BASE + ref_below(3) * 0x20000;
+		const uint64_t b = GM_BASE + 0x80000 + ref_below(3) * 0x20000;
+		const bool init = i == 0 || ref_below(8) == 0;
+
+		const struct step s = disturbance(shape, dtype);
+
+		pass = pass && multiply(&lazy, a, b, shape, dtype, init) &&
+		       multiply(&eager, a, b, shape, dtype, init);
+		if (ref_below(4) == 0)
+			pass = pass && both(&s, &refused) && !refused;
+	}
+	return pass && same();
+}
+
+/* Matrices come again and again, in part changed by the program. */
 static void test_kept(const char *isa, unsigned int dtype, const char *name)
 {
-	const struct step write = {
-		MTE, NPU_MTE_COPY, 0, NPU_UB_BASE,
-		NPU_PREP(NPU_COPY_ROW_BYTES, 32) | NPU_PREP(NPU_COPY_ROWS, 1), 0,
-	};
 	struct tile_kept *kept = tile_kept_new();
-	unsigned int refused = 0;
-	struct step s = write;
 	bool pass = kept;
 
 	ref_fill_plain(lazy.gm, GM_SIZE, dtype);
 	memcpy(eager.gm, lazy.gm, GM_SIZE);
 	lazy.tile.aware = false;
 	lazy.tile.kept = kept;
-	for (unsigned int i = 0; i < 60 && pass; i++) {
-		pass = same_product(ref_below(3), ref_below(3), dtype);
-		s.rd = GM_BASE + ref_below(8) * 0x20000 + 32 * ref_below(200);
-		if (ref_below(4) == 0)
-			pass = pass && both(&s, &refused);
-	}
+	for (unsigned int i = 0; i < 60 && pass; i++)
+		pass = same_products(&shapes[ref_below(3)], 1 + ref_below(5), dtype);
 	lazy.tile.kept = NULL;
 	tile_kept_free(kept);
-	ok(pass && !refused, "%s: operands of %s that are kept", isa, name);
+	ok(pass, "%s: operands of %s that are kept", isa, name);
 }
 
 /* Whoever may know of a change sees it. */
@@ -308,15 +335,56 @@ static void test_aware(void)
 	ref_fill_plain(lazy.gm, GM_SIZE, NPU_F32);
 	memcpy(eager.gm, lazy.gm, GM_SIZE);
 	lazy.tile.kept = kept;
-	for (unsigned int i = 0; i < 4; i++)
-		pass = pass && same_product(0, 0, NPU_F32);
-	lazy.gm[2] ^= 0x40;
-	eager.gm[2] ^= 0x40;
+	for (unsigned int i = 0; i < 20; i++)
+		pass = pass && same_products(&shapes[0], 2, NPU_F32);
+	for (unsigned int i = 0; i < 3; i++) {
+		lazy.gm[i * 0x20000 + 2] ^= 0x40;
+		eager.gm[i * 0x20000 + 2] ^= 0x40;
+	}
 	npu_tile_share(&lazy.tile, GM_BASE, false);
-	ok(pass && same_product(0, 0, NPU_F32), "a core that loads by itself sees what has changed");
+	ok(pass && same_products(&shapes[0], 1, NPU_F32),
+	   "a core that loads by itself sees what has changed");
 	lazy.tile.aware = false;
 	lazy.tile.kept = NULL;
 	tile_kept_free(kept);
+}
+
+#define FORM_FLOATS 70000
+#define FORMS 300 /* more than there is room for */
+
+/* Of what has been found last nothing is overwritten, and what is full is as it was filled. */
+static void test_ring(void)
+{
+	struct tile_kept *kept = tile_kept_new();
+	static uint8_t src[FORMS];
+	unsigned int full = 0;
+	bool pass = kept;
+
+	for (unsigned int i = 0; i < 4000 && pass; i++) {
+		struct tile_form *form[3];
+		unsigned int n[3];
+
+		for (unsigned int j = 0; j < 3; j++) {
+			struct tile_kept_key key = { .rows = 1, .row_bytes = 1 };
+
+			n[j] = ref_below(2) ? i % FORMS : ref_below(FORMS);
+			key.src = src + n[j];
+			form[j] = tile_kept_find(kept, &key, FORM_FLOATS);
+			if (!form[j])
+				continue;
+			full += form[j]->full;
+			for (unsigned int at = 0; at < FORM_FLOATS; at += FORM_FLOATS - 1) {
+				pass = pass && (!form[j]->full || form[j]->data[at] == n[j]);
+				form[j]->data[at] = n[j];
+			}
+			form[j]->full = true;
+		}
+		for (unsigned int j = 0; j < 3 && pass; j++)
+			pass = !form[j] || (form[j]->data[0] == n[j] &&
+					    form[j]->data[FORM_FLOATS - 1] == n[j]);
+	}
+	tile_kept_free(kept);
+	ok(pass && full, "what is kept stays as it is, or is gone");
 }
 
 int main(void)
@@ -340,6 +408,7 @@ int main(void)
 			test_kept(vm_isas[i], types[t].dtype, types[t].name);
 	}
 	test_aware();
+	test_ring();
 	vm_fini(&lazy);
 	vm_fini(&eager);
 	return tap_done();
