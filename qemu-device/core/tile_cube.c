@@ -47,6 +47,17 @@ static struct tile_form *find_form(struct npu_tile *tile, const struct tile_mmad
 						       tile_form_a(args->m, args->k));
 }
 
+static void fill_forms(struct npu_tile *tile, const struct tile_mmad *args)
+{
+	if ((!args->a_form || args->a_form->full) && (!args->b_form || args->b_form->full))
+		return;
+	tile->isa->form(args);
+	if (args->a_form)
+		args->a_form->full = true;
+	if (args->b_form)
+		args->b_form->full = true;
+}
+
 static void multiply(struct npu_tile *tile, struct tile_mmad *args, uint8_t *a, uint8_t *b)
 {
 	const unsigned int size = tile_dtype_size(args->dtype);
@@ -61,11 +72,8 @@ static void multiply(struct npu_tile *tile, struct tile_mmad *args, uint8_t *a, 
 		args->a_form = a_global ? find_form(tile, args, false) : NULL;
 		args->b_form = b_global ? find_form(tile, args, true) : NULL;
 	}
+	fill_forms(tile, args);
 	tile->isa->mmad(args);
-	if (args->a_form)
-		args->a_form->full = true;
-	if (args->b_form)
-		args->b_form->full = true;
 }
 
 static enum npu_status tile_mmad(struct npu_tile *tile, const struct tile_operands *op)

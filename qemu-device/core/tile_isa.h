@@ -26,8 +26,8 @@
 struct tile_scratch;
 
 /*
- * An operand in the form that the kernels of MMAD take, which is kept. It is written by the first
- * MMAD that uses it, @full from then on.
+ * An operand in the form that the kernels of MMAD take, which is kept. It is @full before it is
+ * used.
  */
 struct tile_form {
 	float *data;
@@ -114,6 +114,8 @@ struct tile_scratch {
 
 struct tile_isa {
 	const char *name;
+	/* Write forms that are not full. */
+	void (*form)(const struct tile_mmad *args);
 	void (*mmad)(const struct tile_mmad *args);
 	void (*fixpipe)(const struct tile_fixpipe *args);
 	void (*transpose)(const struct tile_transpose *args);
@@ -136,6 +138,7 @@ extern const struct tile_isa tile_isa_vnni;
 #define TILE_STRING(isa) TILE_STRING2(isa)
 #define TILE_ISA_STRING TILE_STRING(TILE_ISA)
 
+void TILE_NAME(tile_isa_form)(const struct tile_mmad *args);
 void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args);
 /*
  * The product of rows m to m + rows of A (at most TILE_THIN), of which @depth columns from k on

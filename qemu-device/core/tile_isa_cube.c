@@ -4,19 +4,21 @@
  * tile_vi_dot() takes) and multiplied by register-blocked kernels. Each element of C is one lane
  * that takes its products in k order, so how it is blocked does not show in the result.
  */
-#include "tile_convert.h"
-#include "tile_isa.h"
-#include "tile_simd.h"
+#include "tile_pack.h"
 
 _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch memory");
 
 #define SMALL_ROWS 16 /* fewer are for tile_isa_thin() */
 #define SMALL_BYTES 0x8000 /* of A, and of B with what is between the columns of a panel */
 
+#define LINE 64 /* bytes, of the host's cache */
+#define STRIDE (LINE / sizeof(float))
+/* Of the next panel come with STRIDE steps: all of it while TILE_MC rows are multiplied. */
+#define NEXT_LINES ((TILE_NR * TILE_MR + TILE_MC - 1) / TILE_MC)
+
 /*
  * Pitches in elements; bias is added to rows of S8, which is always packed. @next_a is where rows
- * are that will be multiplied next, @a_pitch apart, NULL: they are near enough; @next_b likewise,
- * of which @next_lines come with each STRIDE steps.
+ * are that will be multiplied next, @a_pitch apart, NULL: they are near enough; @next_b likewise.
  */
 struct kernel {
 	void *c;
@@ -25,12 +27,9 @@ struct kernel {
 	const float *next_a;
 	const char *next_b;
 	size_t a_pitch, b_pitch, c_pitch;
-	unsigned int steps, next_lines;
+	unsigned int steps;
 	bool init;
 };
-
-#define LINE 64 /* bytes, of the host's cache */
-#define STRIDE (LINE / sizeof(float))
 
 enum arithmetic {
 	FUSED,
@@ -44,14 +43,15 @@ enum arithmetic {
 /* Have what comes next on its way: of A to the first level of the cache, of B to the second. */
 TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int rows, unsigned int step)
 {
-	const char *b = args->next_b + step / STRIDE * args->next_lines * LINE;
+	const char *b = args->next_b + step / STRIDE * NEXT_LINES * LINE;
 
 	if (!args->next_a)
 		return;
 #pragma GCC unroll 12
 	for (unsigned int i = 0; i < rows; i++)
 		__builtin_prefetch(args->next_a + i * args->a_pitch + step, 0, 3);
-	for (unsigned int i = 0; i < args->next_lines; i++)
+#pragma GCC unroll 3
+	for (unsigned int i = 0; i < NEXT_LINES; i++)
 		__builtin_prefetch(b + i * LINE, 0, 2);
 }
 
@@ -61,12 +61,26 @@ TILE_INLINE unsigned int stride_at(const struct kernel *args, unsigned int k)
 	return args->steps - k < STRIDE ? args->steps - k : STRIDE;
 }
 
+/* NaNs are rare: to look for them takes half as long as to replace what may be one. */
+static __attribute__((noinline, cold)) void make_canonical(const struct kernel *args,
+							   unsigned int rows)
+{
+	float *c = args->c;
+
+	for (unsigned int i = 0; i < rows; i++, c += args->c_pitch)
+		for (unsigned int j = 0; j < TILE_NR; j += TILE_VL)
+			tile_vf_store(c + j, tile_vf_canonical(tile_vf_load(c + j)));
+}
+
+_Static_assert(TILE_NV == 2, "kernels look for NaNs in pairs of vectors");
+
 TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
 {
 	const float *a[A_POINTERS], *b = args->b;
 	const size_t pitch = args->a_pitch, b_pitch = args->b_pitch;
 	float *c = args->c;
 	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
+	unsigned int nans = 0;
 
 #pragma GCC unroll 4
 	for (unsigned int i = 0; 3 * i < rows; i++)
@@ -98,11 +112,14 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 		}
 	}
 #pragma GCC unroll 12
-	for (unsigned int i = 0; i < rows; i++)
+	for (unsigned int i = 0; i < rows; i++) {
+		nans |= tile_vf_nans(acc[i][0], acc[i][1]);
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
-			tile_vf_store(c + i * args->c_pitch + j * TILE_VL,
-				      tile_vf_canonical(acc[i][j]));
+			tile_vf_store(c + i * args->c_pitch + j * TILE_VL, acc[i][j]);
+	}
+	if (nans)
+		make_canonical(args, rows);
 }
 
 TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
@@ -204,68 +221,6 @@ static enum arithmetic arithmetic_of(unsigned int dtype)
 	}
 }
 
-/* A block of A as it is multiplied, @pitch elements from row to row; bias goes with S8. */
-struct a_block {
-	float *rows;
-	size_t pitch;
-	int32_t *bias;
-};
-
-/* Rows m to m + rows of A, columns k to k + depth. */
-static void pack_a(const struct tile_mmad *args, const struct a_block *to, unsigned int m,
-		   unsigned int rows, unsigned int k, unsigned int depth)
-{
-	const uint8_t *src = args->a + m * args->a_pitch +
-			     (size_t)k * tile_element_size(args->dtype);
-	float *dst = to->rows;
-
-	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += to->pitch) {
-		if (args->dtype != NPU_S8) {
-			tile_load_f32(dst, src, depth, args->dtype);
-			continue;
-		}
-		memset((uint32_t *)dst + (depth - 1) / TILE_S8_K, 0, sizeof(*dst));
-		to->bias[i] = tile_s8_pack_a(dst, (const int8_t *)src, depth);
-	}
-}
-
-static void pack_b_s8(const struct tile_mmad *args, uint32_t *dst, const uint8_t *src,
-		      unsigned int cols, unsigned int depth)
-{
-	int8_t rows[TILE_S8_K][TILE_NR] = { 0 };
-
-	for (unsigned int k = 0; k < depth; dst += TILE_NR) {
-		for (unsigned int i = 0; i < TILE_S8_K; i++, k++, src += args->b_pitch) {
-			if (k < depth && cols == TILE_NR)
-				memcpy(rows[i], src, TILE_NR);
-			else if (k < depth)
-				memcpy(rows[i], src, cols);
-		}
-		tile_s8_pack_b(dst, rows);
-	}
-}
-
-/* Columns n to n + cols of B, rows k to k + depth, in rows of TILE_NR padded with zeros. */
-static void pack_b(const struct tile_mmad *args, float *dst, unsigned int n, unsigned int cols,
-		   unsigned int k, unsigned int depth)
-{
-	const uint8_t *src = args->b + k * args->b_pitch +
-			     (size_t)n * tile_element_size(args->dtype);
-
-	if (args->dtype == NPU_S8) {
-		pack_b_s8(args, (uint32_t *)dst, src, cols, depth);
-		return;
-	}
-	if (cols == TILE_NR) {
-		for (; depth; depth--, src += args->b_pitch, dst += TILE_NR)
-			tile_load_f32(dst, src, TILE_NR, args->dtype);
-		return;
-	}
-	memset(dst, 0, depth * TILE_NR * sizeof(*dst));
-	for (; depth; depth--, src += args->b_pitch, dst += TILE_NR)
-		tile_load_f32(dst, src, cols, args->dtype);
-}
-
 /* The last columns go through a block of full width. */
 static void run_edge(const struct kernel *args, unsigned int rows, unsigned int cols,
 		     enum arithmetic arithmetic)
@@ -286,67 +241,21 @@ static void run_edge(const struct kernel *args, unsigned int rows, unsigned int 
 /* Rows this far apart would share a set of the host's L1 cache. */
 #define CACHE_WAY 4096
 
-/* Steps of the kernels in @depth elements of k. */
-static unsigned int steps_of(const struct tile_mmad *args, unsigned int depth)
-{
-	return args->dtype == NPU_S8 ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth;
-}
-
-/* Where rows m and on, columns k and on are in A's form: chunk of k by chunk, then S8's bias. */
-static struct a_block form_of_a(const struct tile_mmad *args, unsigned int m, unsigned int k)
-{
-	const size_t pitch = tile_form_pitch(steps_of(args, args->k));
-	const size_t chunks = (steps_of(args, args->k) + TILE_KC - 1) / TILE_KC;
-	const size_t row = steps_of(args, k) / TILE_KC * args->m + m;
-
-	return (struct a_block) {
-		args->a_form->data + row * pitch, pitch,
-		(int32_t *)args->a_form->data + chunks * args->m * pitch + row,
-	};
-}
-
 /* Rows m to m + rows of A, columns k to k + depth: converted, unless they can be used in place. */
 static struct a_block block_of_a(const struct tile_mmad *args, unsigned int m, unsigned int rows,
 				 unsigned int k, unsigned int depth)
 {
 	struct a_block block = { args->scratch->a, TILE_LDA, args->scratch->bias };
 
-	if (rows > TILE_THIN && args->a_form) {
-		block = form_of_a(args, m, k);
-		if (args->a_form->full)
-			return block;
-	} else if (args->dtype == NPU_F32 && rows > TILE_THIN && args->a_pitch % CACHE_WAY) {
+	if (rows > TILE_THIN && args->a_form)
+		return form_of_a(args, m, k);
+	if (args->dtype == NPU_F32 && rows > TILE_THIN && args->a_pitch % CACHE_WAY) {
 		block.rows = (float *)(args->a + m * args->a_pitch) + k;
 		block.pitch = args->a_pitch / sizeof(float);
 		return block;
 	}
 	pack_a(args, &block, m, rows, k, depth);
 	return block;
-}
-
-/* Where the panel at column n, of rows k to k + depth, is in B's form. */
-static float *panel_of_form(const struct tile_mmad *args, unsigned int n, unsigned int k,
-			    unsigned int depth)
-{
-	const size_t width = (args->n + TILE_NR - 1) / TILE_NR * TILE_NR;
-
-	return args->b_form->data + steps_of(args, k) * width + steps_of(args, depth) * (size_t)n;
-}
-
-/* Rows k to k + depth of B to its form: row by row, as they may come from far away. */
-static void fill_form(const struct tile_mmad *args, unsigned int k, unsigned int depth)
-{
-	const unsigned int whole = args->dtype == NPU_S8 ? 0 : args->n / TILE_NR * TILE_NR;
-	const unsigned int size = tile_element_size(args->dtype);
-	const uint8_t *src = args->b + k * args->b_pitch;
-
-	for (unsigned int i = 0; i < depth; i++, src += args->b_pitch)
-		for (unsigned int n = 0; n < whole; n += TILE_NR)
-			tile_load_f32(panel_of_form(args, n, k, depth) + i * TILE_NR,
-				      src + n * size, TILE_NR, args->dtype);
-	for (unsigned int n = whole; n < args->n; n += TILE_NR)
-		pack_b(args, panel_of_form(args, n, k, depth), n,
-		       args->n - n < TILE_NR ? args->n - n : TILE_NR, k, depth);
 }
 
 /* The panel of B at column n, rows k to k + depth. */
@@ -364,13 +273,12 @@ static void multiply_panel(const struct tile_mmad *args, const struct a_block *a
 			   unsigned int m, unsigned int rows, unsigned int n, unsigned int cols,
 			   unsigned int depth, bool init)
 {
-	const unsigned int steps = steps_of(args, depth), lines = TILE_NR * TILE_MR / rows;
+	const unsigned int steps = steps_of(args, depth);
 	const enum arithmetic arithmetic = arithmetic_of(args->dtype);
 	struct kernel kernel = {
 		.b = b, .init = init, .a_pitch = a->pitch, .b_pitch = TILE_NR,
 		.c_pitch = args->c_pitch / sizeof(float), .steps = steps,
 		.next_b = (const char *)(b + steps * TILE_NR),
-		.next_lines = args->b_form ? lines : 0,
 	};
 
 	for (unsigned int i = 0; i < rows; i += TILE_MR) {
@@ -384,7 +292,7 @@ static void multiply_panel(const struct tile_mmad *args, const struct a_block *a
 			kernels[some - 1][arithmetic](&kernel);
 		else
 			run_edge(&kernel, some, cols, arithmetic);
-		kernel.next_b += steps / STRIDE * kernel.next_lines * LINE;
+		kernel.next_b += steps / STRIDE * NEXT_LINES * LINE;
 	}
 }
 
@@ -445,8 +353,6 @@ void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args)
 	for (unsigned int k = 0; k < args->k; k += step) {
 		unsigned int depth = args->k - k < step ? args->k - k : step;
 
-		if (args->b_form && !args->b_form->full)
-			fill_form(args, k, depth);
 		for (unsigned int m = 0; m < args->m; m += TILE_MC)
 			multiply_rows(args, m, args->m - m < TILE_MC ? args->m - m : TILE_MC, k,
 				      depth);

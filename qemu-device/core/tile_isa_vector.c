@@ -269,6 +269,7 @@ void TILE_NAME(tile_isa_vector)(const struct tile_vec *args)
 
 const struct tile_isa TILE_NAME(tile_isa) = {
 	.name = TILE_ISA_STRING,
+	.form = TILE_NAME(tile_isa_form),
 	.mmad = TILE_NAME(tile_isa_mmad),
 	.fixpipe = TILE_NAME(tile_isa_fixpipe),
 	.transpose = TILE_NAME(tile_isa_transpose),

@@ -57,6 +57,12 @@ TILE_INLINE tile_vf tile_vf_canonical(tile_vf v)
 	return _mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), nan);
 }
 
+/* Not zero if there is a NaN in any lane. */
+TILE_INLINE unsigned int tile_vf_nans(tile_vf v, tile_vf w)
+{
+	return _mm512_cmp_ps_mask(v, w, _CMP_UNORD_Q);
+}
+
 TILE_INLINE tile_vi tile_vi_load(const void *p)
 {
 	return _mm512_loadu_si512(p);
@@ -127,6 +133,11 @@ TILE_INLINE tile_vf tile_vf_canonical(tile_vf v)
 	const tile_vf nan = _mm256_castsi256_ps(_mm256_set1_epi32(TILE_NAN_BITS));
 
 	return _mm256_blendv_ps(v, nan, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+}
+
+TILE_INLINE unsigned int tile_vf_nans(tile_vf v, tile_vf w)
+{
+	return _mm256_movemask_ps(_mm256_cmp_ps(v, w, _CMP_UNORD_Q));
 }
 
 TILE_INLINE tile_vi tile_vi_load(const void *p)
@@ -201,6 +212,13 @@ TILE_INLINE tile_vf tile_vf_canonical(tile_vf v)
 		tile_canonical(v[0]), tile_canonical(v[1]),
 		tile_canonical(v[2]), tile_canonical(v[3]),
 	};
+}
+
+TILE_INLINE unsigned int tile_vf_nans(tile_vf v, tile_vf w)
+{
+	const tile_vi nans = (v != v) | (w != w);
+
+	return nans[0] | nans[1] | nans[2] | nans[3];
 }
 
 TILE_INLINE tile_vi tile_vi_load(const void *p)
