@@ -218,16 +218,20 @@ static void look_at_clock(struct npu_aicore *ac, uint64_t ticks)
 		rv64_request_exit(&ac->cpu);
 }
 
-/* An instruction of an engine. Cube and vector are timed; what sets state takes none. */
+/*
+ * An instruction of an engine. Cube and vector are timed; what sets state takes none. A COPY may
+ * have to carry out what the vector engine has left for later, and takes long only then.
+ */
 static enum npu_status exec_engine(struct npu_aicore *ac, struct rv64_cpu *cpu,
 				   const struct rv64_custom *insn)
 {
+	const bool copies = insn->major == 0 && !npu_tile_waits(&ac->tile);
 	enum npu_status status;
 	uint64_t start, end;
 
 	if (ac->core->cfg.sync || (insn->major == 2 && insn->funct3 != NPU_VEC_OP))
 		return npu_tile_exec(&ac->tile, cpu, insn);
-	if (insn->major == 0) {
+	if (copies) {
 		status = npu_tile_exec(&ac->tile, cpu, insn);
 		look_at_clock(ac, npu_ticks());
 		return status;

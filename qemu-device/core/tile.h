@@ -141,6 +141,12 @@ void npu_tile_start(struct npu_tile *tile, uint32_t block, uint32_t blocks, uint
 /* npu_tile_clear() - zero all local memory, so that nothing passes from context to context. */
 void npu_tile_clear(struct npu_tile *tile);
 
+/* npu_tile_waits() - is a vector operation left for the next instruction to carry out? */
+static inline bool npu_tile_waits(const struct npu_tile *tile)
+{
+	return tile->waits;
+}
+
 /* npu_tile_settle() - move to local memory what is there for instructions only. */
 void npu_tile_settle(struct npu_tile *tile);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tile_internal.h"
+#include "tile_rows.h"
 
 #define DEFER_BYTES 2048 /* less is not worth it */
 
@@ -76,9 +77,15 @@ enum npu_status tile_defer_store(struct npu_tile *tile, const struct tile_rect *
 	*stored = false;
 	if (stores_all(w, dst, src, src_pitch))
 		status = tile_gm_target(tile, dst, sizeof(float), &host);
-	if (!host || any_clashes(&args, dst, host)) {
+	if (!host) {
 		tile_defer_run(tile);
 		return status;
+	}
+	*stored = true;
+	if (any_clashes(&args, dst, host)) {
+		tile_defer_run(tile);
+		tile_copy_rows(host, dst->pitch, src, src_pitch, dst->row_bytes, dst->rows);
+		return NPU_ST_OK;
 	}
 	args.dst = host;
 	args.dst_pitch = dst->pitch;
@@ -88,6 +95,5 @@ enum npu_status tile_defer_store(struct npu_tile *tile, const struct tile_rect *
 		.src_pitch = dst->pitch, .row_bytes = dst->row_bytes, .rows = dst->rows,
 		.global = true,
 	});
-	*stored = true;
 	return NPU_ST_OK;
 }
