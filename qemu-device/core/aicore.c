@@ -119,9 +119,8 @@ static int translate_sparse(struct npu_aicore *ac, enum npu_access access, void 
 static void share_page(struct npu_aicore *ac, uint64_t addr, enum npu_access access, bool code)
 {
 	uint64_t page = addr & ~(NPU_PAGE_SIZE - 1);
-	uint64_t args = ac->task->cmd.kernel.args & ~(NPU_PAGE_SIZE - 1);
 
-	if (access == NPU_ACCESS_READ && (code || page - args <= NPU_PAGE_SIZE))
+	if (access == NPU_ACCESS_READ && (code || page - ac->args <= NPU_PAGE_SIZE))
 		return;
 	if (access != NPU_ACCESS_EXEC)
 		npu_tile_share(&ac->tile, addr, access == NPU_ACCESS_WRITE);
@@ -190,7 +189,7 @@ static uint64_t core_time(void *opaque)
 	return npu_timestamp(ac->core);
 }
 
-/* Nobody waits for the end of a slice, neither for the worker nor for the blocks behind this one. */
+/* Nobody waits for the end of a slice: neither for the worker nor for blocks behind this one. */
 static bool slice_goes_on(const struct npu_aicore *ac, uint64_t now)
 {
 	return now < ac->slice_start + SLICE_MAX_NS &&
@@ -483,12 +482,18 @@ static bool stop_error(struct npu_aicore *ac, enum rv64_stop stop)
 	return true;
 }
 
-/* What blocks of the same kernel have left on this worker, as long as nothing else has been there. */
+/*
+ * What blocks of the same kernel have left on this worker, as long as nothing else has been there.
+ * A block that comes from another worker has written there, which nobody has told this one.
+ */
 static struct tile_kept *lend_kept(struct npu_worker *worker, struct npu_aicore *ac)
 {
+	const bool moved = ac->last_worker && ac->last_worker != worker;
+
+	ac->last_worker = worker;
 	if (npu_load(&worker->core->debug->attached))
 		return NULL;
-	if (worker->kept_for != ac->task->serial || worker->kept_tag != ac->view.tag)
+	if (moved || worker->kept_for != ac->task->serial || worker->kept_tag != ac->view.tag)
 		tile_kept_drop(worker->kept);
 	worker->kept_for = ac->task->serial;
 	worker->kept_tag = ac->view.tag;
@@ -726,13 +731,22 @@ void npu_aicore_interrupt(struct npu_aicore *ac)
 		rv64_request_exit(&ac->cpu);
 }
 
-/* The program of another kernel has seen nothing yet; strict mode looks at all that is moved. */
+/*
+ * The program of another kernel has seen nothing yet, and its arguments may be elsewhere; strict
+ * mode looks at all that is moved.
+ */
 static void begin_sharing(struct npu_aicore *ac)
 {
+	const uint64_t args = ac->task->cmd.kernel.args & ~(NPU_PAGE_SIZE - 1);
 	bool strict = ac->task->cmd.kernel.strict;
 
 	if (ac->tile.aware)
 		rv64_tlb_flush(&ac->cpu);
+	if (args != ac->args) {
+		rv64_tlb_forget(&ac->cpu, ac->args);
+		rv64_tlb_forget(&ac->cpu, ac->args + NPU_PAGE_SIZE);
+	}
+	ac->args = args;
 	ac->tile.aware = strict;
 	ac->tile.eager = strict;
 }
@@ -745,6 +759,7 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 	ac->first = block;
 	ac->end = block + count;
 	ac->shared = false;
+	ac->last_worker = NULL;
 	npu_store(&ac->lost, false);
 	ac->work.priority = ac->task->work.priority;
 	npu_store(&ac->block, block);

@@ -558,6 +558,8 @@ static void detach(void *target)
 	struct npu_core *core = target;
 	unsigned int i;
 
+	/* What workers keep of memory, the debugger may have written. */
+	npu_invalidate_all(core);
 	pthread_mutex_lock(&core->lock);
 	npu_store(&core->debug->attached, false);
 	npu_debug_remove_points(core->debug, NPU_DEBUG_CORES);

@@ -171,7 +171,7 @@ bool npu_translate(struct npu_worker *worker, const struct npu_view *view, uint6
 	}
 	leaf = e->leaf;
 	run->sparse = leaf & NPU_PTE_SPARSE;
-	run->code = leaf & NPU_PTE_EXEC;
+	run->code = (leaf & (NPU_PTE_EXEC | NPU_PTE_WRITE)) == NPU_PTE_EXEC;
 	run->phys = (leaf & NPU_PTE_ADDRESS) + (va - e->va);
 	run->host = leaf & (NPU_PTE_SYSTEM | NPU_PTE_SPARSE) ? NULL :
 		    worker->core->hbm + run->phys;

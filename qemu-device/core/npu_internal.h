@@ -160,7 +160,7 @@ struct npu_context {
  * @host: host pointer, NULL for system memory and sparse addresses
  * @len: bytes that are contiguous from there
  * @sparse: there is no memory: reads give zero, writes are dropped; @phys means nothing
- * @code: kernels can be run from it
+ * @code: kernels can be run from it, and cannot write it
  */
 struct npu_run {
 	uint64_t phys;
@@ -486,7 +486,9 @@ struct npu_vector {
  * @spare: on @task's list while it is @shared and has some
  * @ready: @tile and @cpu are set up (atomic)
  * @worker: who runs it, in a section (atomic)
+ * @last_worker: who has run it last, or NULL
  * @tag: context that the hart's translations are of
+ * @args: page of its kernel's arguments
  * @owner: serial of the context that the local buffers belong to
  * @code_epoch: core->code_epoch when the decoded code was last in doubt
  * @slice_start: host time at which the slice has begun, and ...
@@ -519,8 +521,10 @@ struct npu_aicore {
 	bool shared;
 	struct npu_list spare;
 	struct npu_worker *worker;
+	const struct npu_worker *last_worker;
 	struct npu_view view;
 	uint64_t tag;
+	uint64_t args;
 	uint64_t owner;
 	uint64_t code_epoch;
 	uint64_t slice_start;
