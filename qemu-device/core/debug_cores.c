@@ -312,7 +312,7 @@ static uint8_t *local_memory(const struct npu_tile *tile, uint64_t addr, size_t 
 	return NULL;
 }
 
-/* A core that has ended its block still has its results. */
+/* A core that has ended its block still has its results, if there was a debugger already. */
 static bool access_local(struct npu_core *core, unsigned int thread, uint64_t addr, void *buf,
 			 size_t len, bool write)
 {
@@ -322,10 +322,8 @@ static bool access_local(struct npu_core *core, unsigned int thread, uint64_t ad
 	if (!thread || thread > core->nr_aicores)
 		return false;
 	pthread_mutex_lock(&core->lock);
-	if (npu_load(&ac->ready) && (!ac->task || held_block(core, thread))) {
-		npu_tile_settle(&ac->tile);
+	if (npu_load(&ac->ready) && (!ac->task || held_block(core, thread)))
 		memory = local_memory(&ac->tile, addr, len);
-	}
 	if (memory && write)
 		memcpy(memory, buf, len);
 	else if (memory)

@@ -38,7 +38,7 @@ struct habit {
 struct tile_kept {
 	uint8_t *ring;
 	uint64_t epoch, head;
-	const uint8_t *first, *last; /* of what has been noted */
+	const uint8_t *first, *last; /* all that has been noted is from here to there */
 	struct entry entries[SETS][WAYS];
 	unsigned int next_victim;
 	const struct entry *recent; /* found last */
@@ -93,14 +93,14 @@ void tile_kept_drop(struct tile_kept *kept)
 	memset(kept->granules, 0, sizeof(kept->granules));
 }
 
-/* The word and bit of a granule. */
-static bool granule_of(struct tile_kept *kept, uintptr_t granule, bool set)
+static uint64_t *granule_word(struct tile_kept *kept, uintptr_t granule)
 {
-	uint64_t *word = &kept->granules[granule % GRANULES / 64], bit = 1ULL << granule % 64;
+	return &kept->granules[granule % GRANULES / 64];
+}
 
-	if (set)
-		*word |= bit;
-	return *word & bit;
+static uint64_t granule_bit(uintptr_t granule)
+{
+	return 1ULL << granule % 64;
 }
 
 void tile_kept_written(struct tile_kept *kept, const uint8_t *host, uint64_t span)
@@ -110,7 +110,7 @@ void tile_kept_written(struct tile_kept *kept, const uint8_t *host, uint64_t spa
 	if (!kept->last || host >= kept->last || host + span <= kept->first)
 		return;
 	for (uintptr_t i = (uintptr_t)host >> GRANULE; i <= end; i++) {
-		if (!granule_of(kept, i, false))
+		if (!(*granule_word(kept, i) & granule_bit(i)))
 			continue;
 		tile_kept_drop(kept);
 		return;
@@ -120,14 +120,14 @@ void tile_kept_written(struct tile_kept *kept, const uint8_t *host, uint64_t spa
 static void note(struct tile_kept *kept, const struct tile_kept_key *key)
 {
 	const uint8_t *last = key->src + (key->rows - 1) * key->pitch + key->row_bytes;
+	const uintptr_t end = (uintptr_t)(last - 1) >> GRANULE;
 
 	if (!kept->first || key->src < kept->first)
 		kept->first = key->src;
 	if (last > kept->last)
 		kept->last = last;
-	for (uintptr_t i = (uintptr_t)key->src >> GRANULE; i <= (uintptr_t)(last - 1) >> GRANULE;
-	     i++)
-		granule_of(kept, i, true);
+	for (uintptr_t i = (uintptr_t)key->src >> GRANULE; i <= end; i++)
+		*granule_word(kept, i) |= granule_bit(i);
 }
 
 static unsigned int set_of(const struct tile_kept_key *key)
@@ -160,7 +160,7 @@ static void place(struct tile_kept *kept, struct entry *entry, size_t floats)
 	kept->head += bytes;
 }
 
-/* Has it been overwritten since? */
+/* Has it been overwritten since, or may it be soon? */
 static bool is_lost(const struct tile_kept *kept, const struct entry *entry)
 {
 	return kept->head + RING_SLACK > entry->at + RING_BYTES;

@@ -249,7 +249,7 @@ static void vec_find(struct npu_tile *tile, const struct tile_rect *src, unsigne
 				       &global);
 }
 
-/* What is written is not moved there later. */
+/* Where all operands are read; moves to what is going to be written are done, or not needed. */
 static void vec_find_all(struct npu_tile *tile, const struct tile_operands *op,
 			 struct tile_vec *args, const struct tile_rect *dst,
 			 unsigned int operands)

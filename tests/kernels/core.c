@@ -152,12 +152,12 @@ struct core *core_new(size_t bytes, bool strict)
 	core->size = (bytes + RV64_PAGE_SIZE - 1) & RV64_PAGE_MASK;
 	core->gm = aligned_alloc(RV64_PAGE_SIZE, core->size);
 	if (!core->gm || rv64_init(&core->cpu, &config) ||
-	    npu_tile_init(&core->tile, &tile_ops, core)) {
+	    npu_tile_init(&core->tile, &tile_ops, core) ||
+	    !(core->tile.kept = tile_kept_new())) {
 		fprintf(stderr, "out of memory\n");
 		exit(1);
 	}
 	memset(core->gm, 0, core->size);
-	core->tile.kept = tile_kept_new();
 	core->strict = strict ? strict_new() : NULL;
 	core->strict_bytes = STRICT_BYTES;
 	return core;
