@@ -82,7 +82,8 @@ static void product(struct program *p, const struct matrices *x, unsigned int ti
 			     NPU_PREP(NPU_MMAD_K, (uint64_t)K) | NPU_MMAD_INIT);
 	tile(p, 1, NPU_CUBE_FIXPIPE, dst, NPU_L0C_BASE,
 	     NPU_PREP(NPU_FIXPIPE_ROWS, M) | NPU_PREP(NPU_FIXPIPE_COLS, N) |
-		     NPU_PREP(NPU_FIXPIPE_DST_PITCH, N * 4ULL), 0);
+		     NPU_PREP(NPU_FIXPIPE_DST_PITCH, N * 4ULL),
+	     0);
 }
 
 /* All behind the first instruction, which loads TURNS. */

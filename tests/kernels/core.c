@@ -148,16 +148,17 @@ struct core *core_new(size_t bytes, bool strict)
 	const struct rv64_config config = {
 		.ops = &cpu_ops, .opaque = core, .isa = RV64_ISA_FD,
 	};
+	struct tile_kept *kept = tile_kept_new();
 
 	core->size = (bytes + RV64_PAGE_SIZE - 1) & RV64_PAGE_MASK;
 	core->gm = aligned_alloc(RV64_PAGE_SIZE, core->size);
 	if (!core->gm || rv64_init(&core->cpu, &config) ||
-	    npu_tile_init(&core->tile, &tile_ops, core) ||
-	    !(core->tile.kept = tile_kept_new())) {
+	    npu_tile_init(&core->tile, &tile_ops, core) || !kept) {
 		fprintf(stderr, "out of memory\n");
 		exit(1);
 	}
 	memset(core->gm, 0, core->size);
+	core->tile.kept = kept;
 	core->strict = strict ? strict_new() : NULL;
 	core->strict_bytes = STRICT_BYTES;
 	return core;
