@@ -69,7 +69,7 @@ static void bench(const struct module_file *file, const struct npu_kernel_desc *
 		  unsigned int workers)
 {
 	struct device *d = device_new(workers, CORES);
-	const uint64_t entry = put(d, file->image, file->bytes) + kernel->entry;
+	const uint64_t entry = device_code(d, file->image, file->bytes) + kernel->entry;
 	struct npu_gemm_args args = {
 		.a = operand(d, 1), .b = operand(d, 2), .m = N, .n = N, .k = N,
 		.lda = N, .ldb = N, .ldc = N, .in = NPU_F32, .out = NPU_F32,

@@ -36,6 +36,18 @@ void *device_alloc(struct device *device, size_t bytes, uint64_t *address)
 	return host;
 }
 
+uint64_t device_code(struct device *device, const void *image, size_t bytes)
+{
+	const uint64_t pages = (bytes + NPU_PAGE_SIZE - 1) & ~(NPU_PAGE_SIZE - 1);
+	uint64_t address;
+	uint8_t *host = device_alloc(device, bytes, &address);
+
+	memcpy(host, image, bytes);
+	th_map(device->space, address, host - device->host->hbm, pages,
+	       NPU_PTE_READ | NPU_PTE_EXEC);
+	return address;
+}
+
 uint32_t device_run(struct device *device, uint64_t entry, uint64_t args, uint32_t blocks)
 {
 	const struct npu_cmd cmd = th_kernel(entry, args, blocks);

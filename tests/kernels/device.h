@@ -13,6 +13,8 @@ void device_free(struct device *device);
 
 /* device_alloc() - zeroed device memory; its device address in @address */
 void *device_alloc(struct device *device, size_t bytes, uint64_t *address);
+/* device_code() - the device address of a copy of @image, mapped as a driver does */
+uint64_t device_code(struct device *device, const void *image, size_t bytes);
 
 /* device_run() - run a kernel and wait for it; its enum npu_status */
 uint32_t device_run(struct device *device, uint64_t entry, uint64_t args, uint32_t blocks);
