@@ -310,6 +310,7 @@ static void multiply_small(const struct tile_mmad *args)
 	struct kernel kernel = {
 		.a_pitch = args->a_pitch / sizeof(float), .b_pitch = args->b_pitch / sizeof(float),
 		.c_pitch = args->c_pitch / sizeof(float), .steps = args->k, .init = args->init,
+		.next_b = (const char *)args->b + args->k * args->b_pitch,
 	};
 
 	for (unsigned int n = 0; n < args->n; n += TILE_NR) {
@@ -318,8 +319,10 @@ static void multiply_small(const struct tile_mmad *args)
 			const unsigned int end = args->m * (i + 1) / blocks;
 
 			kernel.a = args->a + m * args->a_pitch;
+			kernel.next_a = (const float *)(args->a + (args->m + m) * args->a_pitch);
 			kernel.c = args->c + m * args->c_pitch + n * sizeof(float);
 			kernels[end - m - 1][FUSED](&kernel);
+			kernel.next_b += args->k / STRIDE * NEXT_LINES * LINE;
 			m = end;
 		}
 	}
