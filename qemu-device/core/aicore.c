@@ -12,7 +12,7 @@
 
 #define SLICE_INSNS		100000
 #define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
-#define SLICE_MAX_NS		(5 * NPU_NS_PER_MS)	/* when nobody waits */
+#define SLICE_MAX_NS		(20 * NPU_NS_PER_MS)	/* when nobody waits */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
 #define RUN_LONG_NS		(48 * NPU_NS_PER_US)	/* for blocks taken as short ones */
 #define LOOK_TICKS		50000	/* between looks at the clock: 10 to 50 us */
