@@ -617,11 +617,11 @@ static void end_with(struct npu_worker *worker, struct npu_aicore *ac, enum npu_
 	fail_block(worker, ac);
 }
 
-/* The blocks behind that on @ac are not to wait for it. */
+/* The blocks behind that on @ac, and the rest of its task, are not to wait for it. */
 static void share_blocks(struct npu_aicore *ac)
 {
-	if (!ac->shared && ac->block + 1 < ac->end)
-		npu_task_spare(ac);
+	if (!ac->shared)
+		npu_task_is_long(ac);
 }
 
 /*

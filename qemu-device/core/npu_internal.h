@@ -945,7 +945,7 @@ void npu_tasks_stop(struct npu_queue *queue);
 void npu_tasks_forget(struct npu_queue *queue);
 void npu_tasks_kick(struct npu_queue *queue);
 void npu_task_unhold(struct npu_worker *worker, struct npu_queue *queue);
-void npu_task_spare(struct npu_aicore *aicore);
+void npu_task_is_long(struct npu_aicore *aicore);
 void npu_task_unit_end(struct npu_worker *worker, struct npu_task *task,
 		       struct npu_aicore *aicore, uint64_t ns, const struct npu_error *error);
 bool npu_task_timed_out(struct npu_core *core, const struct npu_task *task);

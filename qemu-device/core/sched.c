@@ -178,10 +178,11 @@ static bool is_short(const struct npu_task *task)
 	return task->units - task->next <= ALONE_NS / npu_max(task->unit_ns, 1);
 }
 
-/* Should somebody be woken for @task? */
+/* Should somebody be woken for @task? Blocks that others leave have turned out long. */
 bool npu_sched_wants_help(const struct npu_task *task)
 {
-	return task->units - task->next > WAKE_NS / npu_max(task->unit_ns, 1);
+	return !npu_list_empty(&task->spares) ||
+	       task->units - task->next > WAKE_NS / npu_max(task->unit_ns, 1);
 }
 
 /*

@@ -163,17 +163,25 @@ void npu_tasks_forget(struct npu_queue *queue)
 	}
 }
 
-/* The block on @aicore takes its time, or waits for one behind it: let others take those. */
-void npu_task_spare(struct npu_aicore *aicore)
+/*
+ * The block on @aicore takes its time, or waits for another one: let others take those behind it,
+ * and what nobody was woken for when the task looked short.
+ */
+void npu_task_is_long(struct npu_aicore *aicore)
 {
 	struct npu_core *core = aicore->core;
 	struct npu_task *task = aicore->task;
 
 	pthread_mutex_lock(&core->lock);
 	aicore->shared = true;
-	npu_list_add_tail(&task->spares, &aicore->spare);
-	if (npu_task_has_unit(task) && npu_list_empty(&task->work.node))
-		npu_sched_add(core, &task->work, 1);
+	if (aicore->block + 1 < aicore->end)
+		npu_list_add_tail(&task->spares, &aicore->spare);
+	task->unit_ns = npu_max(task->unit_ns, aicore->busy_ns);
+	if (npu_task_has_unit(task)) {
+		if (npu_list_empty(&task->work.node))
+			npu_sched_add(core, &task->work, 0);
+		npu_sched_wake(core, 1);
+	}
 	pthread_mutex_unlock(&core->lock);
 }
 

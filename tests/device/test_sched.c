@@ -452,6 +452,63 @@ static void test_once_short(unsigned int workers)
 	th_rig_free(&r);
 }
 
+static void wait_asleep(struct npu_core *core, unsigned int workers)
+{
+	unsigned int asleep;
+
+	do {
+		sched_yield();
+		pthread_mutex_lock(&core->lock);
+		asleep = core->sched.sleepers;
+		pthread_mutex_unlock(&core->lock);
+	} while (asleep < workers);
+}
+
+/*
+ * Blocks that were short, @loops each, and wait for each other now: idle workers come to them while
+ * the first still runs, and not only when it has to make room.
+ */
+static void test_no_longer_short(unsigned int workers, unsigned int loops)
+{
+	/*
+	 * for (t0 = a0[1]; --t0; )
+	 *	;
+	 * amoadd(a0, 1);
+	 * for (t0 = a0[2]; --t0; )
+	 *	if (*a0 == a0[3])
+	 *		return;
+	 * a0[4] = a0[3];
+	 */
+	static const uint32_t code[] = {
+		RV_LD(RV_T0, RV_A0, 8), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4),
+		RV_ADDI(RV_T0, 0, 1), RV_AMOADD_D(0, RV_T0, RV_A0), RV_LD(RV_T0, RV_A0, 16),
+		RV_LD(RV_T1, RV_A0, 24), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, 12),
+		RV_SD(RV_T1, RV_A0, 32), RV_ECALL, RV_LD(RV_A2, RV_A0, 0),
+		RV_BNE(RV_A2, RV_T1, -20), RV_ECALL,
+	};
+	struct th_rig r = rig_new(workers, 24);
+	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 14), r.va, workers);
+	unsigned int tries, i, wrong = 0;
+	bool met = false;
+
+	r.words[1] = loops;
+	for (tries = 0; tries < 100 && !met; tries++) {
+		r.words[2] = 1;
+		r.words[3] = 0;
+		for (i = 0; i < 4; i++)
+			wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
+		wait_asleep(r.h->core, workers);
+		r.words[0] = 0;
+		r.words[2] = 200000;
+		r.words[3] = workers;
+		r.words[4] = 0;
+		wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
+		met = !r.words[4];
+	}
+	ok(met && !wrong, "%u workers: all run blocks that were of %u loops", workers, loops);
+	th_rig_free(&r);
+}
+
 /* A queue is stopped, or destroyed, while its only block never ends; its list has more to do. */
 static void test_endless_block(unsigned int workers)
 {
@@ -767,6 +824,8 @@ int main(int argc, char **argv)
 		test_reset(workers, false);
 		test_reset(workers, true);
 	}
+	test_no_longer_short(2, 1000);
+	test_no_longer_short(3, 1);
 	test_engine_time();
 	test_timeout_source();
 	test_priority();
