@@ -167,8 +167,11 @@ void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const 
 		       (const float *)addend);
 		return;
 	}
-	if (args->src1_element)
-		b = float_source(b_buffer, src1, 1, dtype);
+	if (args->src1_element) {
+		/* Not where it is: that may be the first of dst. */
+		tile_load_f32(b_buffer, src1, 1, dtype);
+		b = b_buffer;
+	}
 	for (size_t i = 0; i < args->count; i += TILE_BLOCK) {
 		size_t n = tile_block(i, args->count);
 		uint8_t *to = dst + i * size;

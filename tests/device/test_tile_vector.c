@@ -256,6 +256,7 @@ static void reference_row(const struct op *op, unsigned int row)
 	const uint8_t *mask = expected + op->mask + row * op->mask_pitch;
 	const bool single = op->scalar || op->per_row;
 	const uint8_t *addend = op->opcode == NPU_VFMA ? mask : dst;
+	const uint32_t element = ref_raw(op->dtype, src1);
 	uint8_t bits[REGION / 8] = { 0 };
 
 	if (op->opcode >= NPU_VSUM) {
@@ -264,7 +265,7 @@ static void reference_row(const struct op *op, unsigned int row)
 	}
 	for (unsigned int i = 0; i < op->count; i++) {
 		uint32_t a = ref_raw(op->dtype, src0 + i * size), r;
-		uint32_t b = ref_raw(op->dtype, src1 + (single ? 0 : i * size));
+		uint32_t b = single ? element : ref_raw(op->dtype, src1 + i * size);
 
 		if (op->opcode >= NPU_VCMP_EQ && op->opcode <= NPU_VCMP_GE) {
 			r = compare_result(op->opcode, value(op->dtype, a), value(op->dtype, b));
@@ -327,7 +328,8 @@ static void report(const struct op *op)
 	printf("# count %u rows %u at 0x%x 0x%x 0x%x pitches %u %u %u%s%s%s%s to %s: status %d\n",
 	       op->count, op->rows, op->dst, op->src0, op->src1, op->dst_pitch, op->src0_pitch,
 	       op->src1_pitch, op->scalar ? " scalar" : "", op->per_row ? " per row" : "",
-	       op->trunc ? " trunc" : "", op->scaled ? " scaled" : "", ref_names[op->dst_dtype], vm.tile.error.status);
+	       op->trunc ? " trunc" : "", op->scaled ? " scaled" : "",
+	       ref_names[op->dst_dtype], vm.tile.error.status);
 	for (unsigned int i = 0; i < sizeof(expected); i++) {
 		if (expected[i] == vm.tile.ub[i])
 			continue;
@@ -398,10 +400,12 @@ static void random_op(struct op *op)
 	if (op->opcode < NPU_VCMP_EQ && !ref_below(3)) {
 		op->src0 = op->dst;
 		op->src0_pitch = op->dst_pitch;
-	} else if (op->opcode < NPU_VCMP_EQ && takes_src1(op->opcode) && !op->per_row &&
-		   !ref_below(3)) {
+	} else if (op->opcode < NPU_VCMP_EQ && takes_src1(op->opcode) && !ref_below(3)) {
 		op->src1 = op->dst;
 		op->src1_pitch = op->dst_pitch;
+	} else if (op->opcode == NPU_VFMA && !ref_below(3)) {
+		op->mask = op->dst;
+		op->mask_pitch = op->dst_pitch;
 	}
 }
 
