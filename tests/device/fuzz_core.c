@@ -41,11 +41,12 @@ static const uint8_t vector_opcodes[] = {
 	NPU_VMOV, NPU_VNEG, NPU_VABS, NPU_VRELU, NPU_VEXP, NPU_VLN, NPU_VSQRT, NPU_VRSQRT,
 	NPU_VRECIP, NPU_VTANH, NPU_VERF, NPU_VNOT, NPU_VDUP, NPU_VINDEX, NPU_VADD, NPU_VSUB,
 	NPU_VMUL, NPU_VDIV, NPU_VMAX, NPU_VMIN, NPU_VMLA, NPU_VAND, NPU_VOR, NPU_VXOR, NPU_VSHL,
-	NPU_VSHR, NPU_VMADD, NPU_VCMP_EQ, NPU_VCMP_NE, NPU_VCMP_LT, NPU_VCMP_LE, NPU_VCMP_GT,
-	NPU_VCMP_GE, NPU_VSELECT, NPU_VCAST, NPU_VSUM, NPU_VREDMAX, NPU_VREDMIN, NPU_VARGMAX,
-	NPU_VARGMIN, NPU_VDOT,
+	NPU_VSHR, NPU_VMADD, NPU_VFMA, NPU_VCMP_EQ, NPU_VCMP_NE, NPU_VCMP_LT, NPU_VCMP_LE,
+	NPU_VCMP_GT, NPU_VCMP_GE, NPU_VSELECT, NPU_VCAST, NPU_VSUM, NPU_VREDMAX, NPU_VREDMIN,
+	NPU_VARGMAX, NPU_VARGMIN, NPU_VDOT, NPU_VSUMSQ,
 };
 static unsigned int vector_runs[256];	/* how often each was carried out */
+static unsigned int scaled_runs;
 static struct tile_isa counting_isa;
 static void (*real_vector)(const struct tile_vec *args);
 
@@ -210,6 +211,8 @@ static uint64_t vector_config(struct input *in)
 		config |= NPU_VEC_SCALAR;
 	if (shape % 4 == 2)
 		config |= NPU_VEC_PER_ROW;
+	if (shape % 16 > 11)
+		config |= NPU_VEC_SCALED;
 	return shape > 250 ? config ^ 1ULL << take(in, 1) % 64 : config;
 }
 
@@ -281,6 +284,9 @@ static unsigned int fuzz_vector(struct rig *r, struct input *in, uint64_t *op)
 		op[1] /= NPU_TILE_ALIGN;
 	} else if (funct3 == NPU_VEC_MASK) {
 		op[2] = take(in, 1) % 4 * NPU_TILE_ALIGN;
+	} else if (funct3 == NPU_VEC_SCALE) {
+		op[1 + take(in, 1) % 2] *= take(in, 1) & 1;
+		op[3] = take(in, 1) % 4 * NPU_TILE_ALIGN;
 	} else {
 		funct3 = NPU_VEC_OP;
 	}
@@ -515,6 +521,7 @@ static void fuzz_host(struct rig *r, struct input *in)
 static void count_vector(const struct tile_vec *args)
 {
 	vector_runs[args->opcode]++;
+	scaled_runs += args->scaled;
 	real_vector(args);
 }
 
@@ -687,6 +694,7 @@ int main(int argc, char **argv)
 	i = rarest_vector();
 	ok(vector_runs[i], "each vector operation ran: 0x%02lx %u times, VMADD %u, VDOT %u", i,
 	   vector_runs[i], vector_runs[NPU_VMADD], vector_runs[NPU_VDOT]);
+	ok(scaled_runs, "scaled ones, too: %u", scaled_runs);
 	rig_setup(r);
 	th_sqe(r->q[0]);
 	th_ring(r->q[0]);
