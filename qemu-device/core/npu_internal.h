@@ -605,6 +605,7 @@ struct npu_pace {
  * @active: threads that do not stand still (atomic)
  * @searching: workers that look for work without sleeping, or have been woken to do so
  * @max_searching: how many may go without sleep when there is nothing to do
+ * @crowded: host time until which none does, as others want the CPUs
  * @dead_cores: cores that have stopped to answer
  * @sleepers: workers that sleep
  * @paces: of kernels, by a hash of their entry
@@ -621,6 +622,7 @@ struct npu_sched {
 	unsigned int quiesce;
 	unsigned int active;
 	unsigned int searching, max_searching;
+	uint64_t crowded;
 	unsigned int sleepers;
 	struct npu_pace paces[NPU_PACES];
 	bool exit;

@@ -13,6 +13,7 @@
 #define SPIN_NS		50000	/* without work, before a worker sleeps */
 #define SPIN_BUSY_NS	200000	/* while others work: much work follows on what they do */
 #define SPIN_LOOKS	256	/* before it lets others have the CPU */
+#define CROWDED_NS	(100 * NPU_NS_PER_MS) /* without spins, after one that had no CPU for long */
 #define IDLE_TICKS	32	/* polls without a waiter before the service thread sleeps */
 #define SEM_POLL_EACH_NS 2000	/* how long polls may take, as a multiple of their cost */
 #define WAIT_MAX_NS	(100 * NPU_NS_PER_MS)
@@ -56,9 +57,10 @@ static bool nothing_to_do(const struct npu_sched *s)
 
 /*
  * To be woken takes longer than many kernels do, and costs the one who wakes as much. Whoever else
- * wants the CPU, as that of the guest may, gets it meanwhile.
+ * wants the CPU, as that of the guest may, gets it meanwhile. False: that has taken it for long, and
+ * nobody was woken for what came in between; one who sleeps gets the CPU sooner.
  */
-static void spin(const struct npu_sched *s)
+static bool spin(const struct npu_sched *s)
 {
 	uint64_t start = npu_host_ns(), now = start, worked = start;
 	unsigned int i;
@@ -72,6 +74,7 @@ static void spin(const struct npu_sched *s)
 		if (npu_load(&s->active))
 			worked = now;
 	}
+	return now - start < 2 * SPIN_BUSY_NS;
 }
 
 /* With the lock, which is dropped meanwhile. Some look around for a little, the others sleep. */
@@ -79,13 +82,16 @@ static void idle(struct npu_worker *worker)
 {
 	struct npu_core *core = worker->core;
 	struct npu_sched *s = &core->sched;
+	bool had_cpu;
 
-	if (s->searching < s->max_searching && !s->quiesce) {
+	if (s->searching < s->max_searching && !s->quiesce && npu_host_ns() >= s->crowded) {
 		s->searching++;
 		pthread_mutex_unlock(&core->lock);
-		spin(s);
+		had_cpu = spin(s);
 		pthread_mutex_lock(&core->lock);
 		s->searching--;
+		if (!had_cpu)
+			s->crowded = npu_host_ns() + CROWDED_NS;
 		if (!nothing_to_do(s))
 			return;
 	}

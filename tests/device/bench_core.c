@@ -2,6 +2,9 @@
 /*
  * Speed of the device core: round trip of an empty job, empty jobs and kernels a second, copies.
  */
+#define _GNU_SOURCE /* CPUs of a thread */
+#include <sched.h>
+
 #include "testhost.h"
 
 #define ROUNDS 20000
@@ -25,7 +28,7 @@ static void spin_for(struct th_cq *cq, struct npu_cqe *cqe)
 	th_write(cq->host, NPU_DB_CQ_HEAD(cq->id), cq->head);
 }
 
-static void bench_round_trip(struct th_rig *r)
+static double polled_us(struct th_rig *r)
 {
 	uint64_t start = th_now_ns();
 	unsigned int i;
@@ -35,8 +38,15 @@ static void bench_round_trip(struct th_rig *r)
 		th_ring(r->q);
 		spin_for(r->cq, &r->q->cqe);
 	}
-	report("round trip, polled", (th_now_ns() - start) / 1e3 / ROUNDS, "us");
+	return (th_now_ns() - start) / 1e3 / ROUNDS;
+}
 
+static void bench_round_trip(struct th_rig *r)
+{
+	uint64_t start;
+	unsigned int i;
+
+	report("round trip, polled", polled_us(r), "us");
 	start = th_now_ns();
 	for (i = 0; i < ROUNDS / 10; i++) {
 		th_sqe(r->q);
@@ -44,6 +54,22 @@ static void bench_round_trip(struct th_rig *r)
 		th_wait(r->q);
 	}
 	report("round trip, with sleep", (th_now_ns() - start) / 1e3 / (ROUNDS / 10), "us");
+}
+
+/* Workers, and the host that polls, have one CPU between them. */
+static void bench_one_cpu(unsigned int workers)
+{
+	cpu_set_t all, one;
+	struct th_rig r;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	r = th_rig_new(th_new(workers, 24), 16);
+	report("  polled, on one CPU", polled_us(&r), "us");
+	th_rig_free(&r);
+	sched_setaffinity(0, sizeof(all), &all);
 }
 
 static void bench_rate(struct th_rig *r)
@@ -118,6 +144,7 @@ int main(int argc, char **argv)
 	memset(pr, 2, COPY_BYTES);
 
 	bench_round_trip(&r);
+	bench_one_cpu(workers);
 	bench_rate(&r);
 	copy = th_copy(hbm, hbm + 4096, 64);
 	small = th_kernel(entry, 0, 1);
