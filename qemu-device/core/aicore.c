@@ -189,11 +189,14 @@ static uint64_t core_time(void *opaque)
 	return npu_timestamp(ac->core);
 }
 
-/* Nobody waits for the end of a slice: neither for the worker nor for blocks behind this one. */
+/*
+ * Nobody waits for the end of a slice: neither for the worker nor for blocks behind this one, and if
+ * some of the task are left it is known to be long.
+ */
 static bool slice_goes_on(const struct npu_aicore *ac, uint64_t now)
 {
 	return now < ac->slice_start + SLICE_MAX_NS &&
-	       (ac->shared || ac->block + 1 >= ac->end) &&
+	       (ac->shared || (ac->block + 1 >= ac->end && !npu_load(&ac->task->ready))) &&
 	       !npu_sched_should_yield(ac->core, ac->work.priority, ac->task, 1);
 }
 
