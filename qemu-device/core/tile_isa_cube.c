@@ -47,10 +47,10 @@ TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int rows, unsigne
 
 	if (!args->next_a)
 		return;
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++)
 		__builtin_prefetch(args->next_a + i * args->a_pitch + step, 0, 3);
-#pragma GCC unroll 3
+#pragma GCC unroll 4
 	for (unsigned int i = 0; i < NEXT_LINES; i++)
 		__builtin_prefetch(b + i * LINE, 0, 2);
 }
@@ -82,10 +82,10 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 	unsigned int nans = 0;
 
-#pragma GCC unroll 4
+#pragma GCC unroll 5
 	for (unsigned int i = 0; 3 * i < rows; i++)
 		a[i] = (const float *)args->a + 3 * i * pitch;
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
@@ -97,7 +97,7 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 #pragma GCC unroll 2
 			for (unsigned int j = 0; j < TILE_NV; j++)
 				bv[j] = tile_vf_load(b + j * TILE_VL);
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 			for (unsigned int i = 0; i < rows; i++) {
 				av = tile_vf_set(a[i / 3][i % 3 * pitch]);
 #pragma GCC unroll 2
@@ -106,12 +106,12 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 						tile_vf_fma_exact(av, bv[j], acc[i][j]) :
 						tile_vf_fma(av, bv[j], acc[i][j]);
 			}
-#pragma GCC unroll 4
+#pragma GCC unroll 5
 			for (unsigned int i = 0; 3 * i < rows; i++)
 				a[i]++;
 		}
 	}
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++) {
 		nans |= tile_vf_nans(acc[i][0], acc[i][1]);
 #pragma GCC unroll 2
@@ -129,10 +129,10 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 	int32_t *c = args->c;
 	tile_vi acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
 
-#pragma GCC unroll 4
+#pragma GCC unroll 5
 	for (unsigned int i = 0; 3 * i < rows; i++)
 		a[i] = (const int32_t *)args->a + 3 * i * pitch;
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++) {
 		av = tile_vi_set(args->bias[i]);
 #pragma GCC unroll 2
@@ -147,19 +147,19 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 #pragma GCC unroll 2
 			for (unsigned int j = 0; j < TILE_NV; j++)
 				bv[j] = tile_vi_load(b + j * TILE_VL);
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 			for (unsigned int i = 0; i < rows; i++) {
 				av = tile_vi_set(a[i / 3][i % 3 * pitch]);
 #pragma GCC unroll 2
 				for (unsigned int j = 0; j < TILE_NV; j++)
 					acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
 			}
-#pragma GCC unroll 4
+#pragma GCC unroll 5
 			for (unsigned int i = 0; 3 * i < rows; i++)
 				a[i]++;
 		}
 	}
-#pragma GCC unroll 12
+#pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (unsigned int j = 0; j < TILE_NV; j++)
@@ -197,6 +197,7 @@ KERNELS(9)
 KERNELS(10)
 KERNELS(11)
 KERNELS(12)
+KERNELS(13)
 #endif
 
 static void (*const kernels[TILE_MR][3])(const struct kernel *args) = {
@@ -206,6 +207,7 @@ static void (*const kernels[TILE_MR][3])(const struct kernel *args) = {
 #endif
 #if TILE_MR > 6
 	INSTANCES(7), INSTANCES(8), INSTANCES(9), INSTANCES(10), INSTANCES(11), INSTANCES(12),
+	INSTANCES(13),
 #endif
 };
 

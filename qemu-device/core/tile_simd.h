@@ -19,7 +19,7 @@
 
 #define TILE_VL 16
 #define TILE_NV 2
-#define TILE_MR 12
+#define TILE_MR 13
 #define TILE_THIN 8
 
 typedef __m512 tile_vf;
