@@ -20,6 +20,8 @@
 /* Written memory is looked up in a filter of granules: false hits cost no more than the ring. */
 #define GRANULE 16 /* bits of an address within */
 #define GRANULES (1u << 16)
+/* What is wider is not kept, and not looked for: the filter takes a step for each granule. */
+#define SPAN_MAX ((uint64_t)64 << 20)
 
 struct entry {
 	struct tile_kept_key key;
@@ -106,20 +108,24 @@ static uint64_t granule_bit(uintptr_t granule)
 void tile_kept_written(struct tile_kept *kept, const uint8_t *host, uint64_t span)
 {
 	const uintptr_t end = ((uintptr_t)host + span - 1) >> GRANULE;
+	bool met = span > SPAN_MAX;
 
 	if (!kept->last || host >= kept->last || host + span <= kept->first)
 		return;
-	for (uintptr_t i = (uintptr_t)host >> GRANULE; i <= end; i++) {
-		if (!(*granule_word(kept, i) & granule_bit(i)))
-			continue;
+	for (uintptr_t i = (uintptr_t)host >> GRANULE; i <= end && !met; i++)
+		met = *granule_word(kept, i) & granule_bit(i);
+	if (met)
 		tile_kept_drop(kept);
-		return;
-	}
+}
+
+static uint64_t span_of(const struct tile_kept_key *key)
+{
+	return (key->rows - 1) * key->pitch + key->row_bytes;
 }
 
 static void note(struct tile_kept *kept, const struct tile_kept_key *key)
 {
-	const uint8_t *last = key->src + (key->rows - 1) * key->pitch + key->row_bytes;
+	const uint8_t *last = key->src + span_of(key);
 	const uintptr_t end = (uintptr_t)(last - 1) >> GRANULE;
 
 	if (!kept->first || key->src < kept->first)
@@ -198,6 +204,8 @@ struct tile_form *tile_kept_find(struct tile_kept *kept, const struct tile_kept_
 		entry->again = true;
 		return form_of(kept, entry, floats);
 	}
+	if (span_of(key) > SPAN_MAX)
+		return NULL;
 	entry = choose_victim(kept, set);
 	*entry = (struct entry){ .key = *key, .epoch = kept->epoch };
 	habit->noted++;
