@@ -105,7 +105,7 @@ struct npu_tile {
 	uint64_t mask, mask_pitch;
 	uint64_t scale_shift, scale_factor, scale_pitch;
 	struct tile_move moves[TILE_MOVES];
-	unsigned int moves_pending; /* bits */
+	unsigned int moves_pending, moves_to_ub; /* bits; the latter of those that are pending too */
 	unsigned int next_move;
 	bool flags_used, waits;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];

@@ -114,6 +114,10 @@ void tile_lazy_move(struct npu_tile *tile, const struct tile_move *move)
 		settle(tile, slot);
 	tile->moves[slot] = joined(move);
 	tile->moves_pending |= 1u << slot;
+	if ((size_t)(move->dst - tile->ub) < NPU_UB_SIZE)
+		tile->moves_to_ub |= 1u << slot;
+	else
+		tile->moves_to_ub &= ~(1u << slot);
 }
 
 /* Where rows at @host are that @move has moved; NULL if it has not moved all of them. */
