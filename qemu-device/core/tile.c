@@ -23,9 +23,8 @@ static const struct {
 };
 
 #define TILE_BUFFER_COUNT (sizeof(tile_buffers) / sizeof(tile_buffers[0]))
-#define TILE_MEMORY_SIZE (NPU_SMEM_SIZE + NPU_UB_SIZE + NPU_L1_SIZE + NPU_L0A_SIZE + \
-			  NPU_L0B_SIZE + NPU_L0C_SIZE)
 #define TILE_HOST_PAGE 4096
+#define LATE_BYTES 4096 /* to copy less is as fast as to note that it has not been done */
 
 #ifdef __x86_64__
 /* Not a feature that every compiler's __builtin_cpu_supports() knows. */
@@ -271,12 +270,12 @@ enum npu_status tile_gm_read(struct npu_tile *tile, const struct tile_rect *src,
 	status = tile_gm_piece(tile, src, &host);
 	if (status)
 		return status;
-	move.src = host;
-	if (host && !tile->eager) {
+	if (host && !tile->eager && src->rows * src->row_bytes >= LATE_BYTES) {
+		move.src = host;
 		tile_lazy_move(tile, &move);
 		return NPU_ST_OK;
 	}
-	tile_lazy_touch(tile, dst, (src->rows - 1) * dst_pitch + src->row_bytes, true);
+	tile_lazy_write(tile, &move);
 	if (host) {
 		tile_copy_rows(dst, dst_pitch, host, src->pitch, src->row_bytes, src->rows);
 		return NPU_ST_OK;

@@ -64,7 +64,19 @@ struct npu_tile_error {
 	uint64_t address;
 };
 
+/* All local buffers, in bytes. */
+#define TILE_MEMORY_SIZE (NPU_SMEM_SIZE + NPU_UB_SIZE + NPU_L1_SIZE + NPU_L0A_SIZE + \
+			  NPU_L0B_SIZE + NPU_L0C_SIZE)
 #define TILE_MOVES 16
+
+/* Where moves are from and to. */
+enum tile_place {
+	TILE_AT_GM,
+	TILE_AT_UB,
+	TILE_AT_L1,
+	TILE_AT_OTHERS,
+	TILE_PLACES
+};
 
 /* Rows that have been moved to local memory for the program, but not yet in fact. */
 struct tile_move {
@@ -105,7 +117,8 @@ struct npu_tile {
 	uint64_t mask, mask_pitch;
 	uint64_t scale_shift, scale_factor, scale_pitch;
 	struct tile_move moves[TILE_MOVES];
-	unsigned int moves_pending, moves_to_ub; /* bits; the latter of those that are pending too */
+	unsigned int moves_pending; /* bits */
+	unsigned int moves_at[TILE_PLACES]; /* of moves from or to there, pending or not */
 	unsigned int next_move;
 	bool flags_used, waits;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];

@@ -19,6 +19,22 @@ static uint64_t move_span(const struct tile_move *move, size_t pitch)
 	return (move->rows - 1) * pitch + move->row_bytes;
 }
 
+static enum tile_place place_of(const struct npu_tile *tile, const uint8_t *host)
+{
+	if ((size_t)(host - tile->ub) < NPU_UB_SIZE)
+		return TILE_AT_UB;
+	if ((size_t)(host - tile->l1) < NPU_L1_SIZE)
+		return TILE_AT_L1;
+	return (size_t)(host - tile->memory) < TILE_MEMORY_SIZE ? TILE_AT_OTHERS : TILE_AT_GM;
+}
+
+/* Moves that may have to do with @host; most instructions have to do with none. */
+static unsigned int moves_near(const struct npu_tile *tile, const uint8_t *host)
+{
+	return tile->moves_pending ?
+		       tile->moves_pending & tile->moves_at[place_of(tile, host)] : 0;
+}
+
 static void settle(struct npu_tile *tile, unsigned int i)
 {
 	const struct tile_move *move = &tile->moves[i];
@@ -57,7 +73,7 @@ void npu_tile_share(struct npu_tile *tile, uint64_t address, bool write)
 
 void tile_lazy_touch(struct npu_tile *tile, const uint8_t *host, uint64_t span, bool write)
 {
-	for (unsigned int left = tile->moves_pending; left; left &= left - 1) {
+	for (unsigned int left = moves_near(tile, host); left; left &= left - 1) {
 		const unsigned int i = __builtin_ctz(left);
 		const struct tile_move *move = &tile->moves[i];
 
@@ -94,7 +110,7 @@ void tile_lazy_write(struct npu_tile *tile, const struct tile_move *rows)
 {
 	const struct tile_move all = joined(rows);
 
-	for (unsigned int left = tile->moves_pending; left; left &= left - 1) {
+	for (unsigned int left = moves_near(tile, all.dst); left; left &= left - 1) {
 		const unsigned int i = __builtin_ctz(left);
 
 		if (covers(&all, &tile->moves[i]))
@@ -114,10 +130,10 @@ void tile_lazy_move(struct npu_tile *tile, const struct tile_move *move)
 		settle(tile, slot);
 	tile->moves[slot] = joined(move);
 	tile->moves_pending |= 1u << slot;
-	if ((size_t)(move->dst - tile->ub) < NPU_UB_SIZE)
-		tile->moves_to_ub |= 1u << slot;
-	else
-		tile->moves_to_ub &= ~(1u << slot);
+	for (unsigned int i = 0; i < TILE_PLACES; i++)
+		tile->moves_at[i] &= ~(1u << slot);
+	tile->moves_at[place_of(tile, move->dst)] |= 1u << slot;
+	tile->moves_at[place_of(tile, move->src)] |= 1u << slot;
 }
 
 /* Where rows at @host are that @move has moved; NULL if it has not moved all of them. */
@@ -148,7 +164,7 @@ const uint8_t *tile_lazy_find(struct npu_tile *tile, const uint8_t *host, size_t
 {
 	const uint64_t distinct = *pitch ? rows : 1;
 
-	for (unsigned int left = tile->moves_pending; left; left &= left - 1) {
+	for (unsigned int left = moves_near(tile, host); left; left &= left - 1) {
 		const struct tile_move *move = &tile->moves[__builtin_ctz(left)];
 		size_t found_pitch = *pitch;
 		const uint8_t *found = find_in(move, host, &found_pitch, row_bytes, distinct);

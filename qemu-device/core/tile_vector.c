@@ -315,7 +315,7 @@ static enum npu_status vec_exec(struct npu_tile *tile, const struct tile_operand
 	args.mask = mask;
 	args.src1_element = op->rs3 & (NPU_VEC_SCALAR | NPU_VEC_PER_ROW);
 	/* No move has its source in UB. */
-	if (tile->moves_pending & tile->moves_to_ub)
+	if (tile->moves_pending & tile->moves_at[TILE_AT_UB])
 		vec_find_all(tile, op, &args, &dst, rule->operands);
 	if (rule->operands & DST_IN) {
 		args.mask = args.dst;

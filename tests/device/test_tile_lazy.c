@@ -59,7 +59,7 @@ static struct step random_step(void)
 	case 1:
 		return (struct step) { MTE, NPU_MTE_COPY, l1, GM_BASE + 4 * ref_below(5000),
 				       NPU_PREP(NPU_COPY_ROW_BYTES, 1 + ref_below(pitch)) |
-					       NPU_PREP(NPU_COPY_ROWS, 1 + ref_below(9)),
+					       NPU_PREP(NPU_COPY_ROWS, 1 + ref_below(90)),
 				       NPU_PREP(NPU_COPY_DST_PITCH, pitch) |
 					       NPU_PREP(NPU_COPY_SRC_PITCH, 100) };
 	case 2:
@@ -95,7 +95,7 @@ static struct step copy(uint64_t dst, uint64_t src)
 
 	return (struct step) { MTE, NPU_MTE_COPY, dst, src,
 			       NPU_PREP(NPU_COPY_ROW_BYTES, row) |
-				       NPU_PREP(NPU_COPY_ROWS, 1 + ref_below(5)),
+				       NPU_PREP(NPU_COPY_ROWS, 1 + ref_below(12)),
 			       NPU_PREP(NPU_COPY_DST_PITCH, pitch) |
 				       NPU_PREP(NPU_COPY_SRC_PITCH, pitch) };
 }
@@ -151,7 +151,7 @@ static struct step random_vector_step(void)
 /* Rows come from global memory, something is computed of them, and mostly all of that is stored. */
 static void store_result(struct step *steps)
 {
-	const unsigned int row_bytes = 512u << ref_below(2), rows = 2 + ref_below(4);
+	const unsigned int row_bytes = 512u << ref_below(2), rows = 4 + ref_below(8);
 	const uint64_t from = gm(), to = ref_below(2) ? gm() : from + 32 * ref_below(3);
 	const uint64_t shape = NPU_PREP(NPU_COPY_ROW_BYTES, row_bytes);
 
@@ -223,6 +223,9 @@ static void test_random(struct step (*next)(void), bool stores, const char *what
 			if (ref_below(150) == 0)
 				npu_tile_share(&lazy.tile, ref_below(2) ? NPU_UB_BASE : GM_BASE, true);
 		}
+		/* Something may wait at the end. */
+		if (stores)
+			pass = pass && both_store(&refused);
 		pass = pass && same();
 		if (!pass)
 			printf("# differs in round %u\n", round);
