@@ -605,7 +605,7 @@ struct npu_pace {
  * @active: threads that do not stand still (atomic)
  * @searching: workers that look for work without sleeping, or have been woken to do so
  * @max_searching: how many may go without sleep when there is nothing to do
- * @crowded: host time until which none does, as others want the CPUs
+ * @crowded: host time until which none does, as others want the CPUs, for @crowded_ns
  * @dead_cores: cores that have stopped to answer
  * @sleepers: workers that sleep
  * @paces: of kernels, by a hash of their entry
@@ -622,7 +622,7 @@ struct npu_sched {
 	unsigned int quiesce;
 	unsigned int active;
 	unsigned int searching, max_searching;
-	uint64_t crowded;
+	uint64_t crowded, crowded_ns;
 	unsigned int sleepers;
 	struct npu_pace paces[NPU_PACES];
 	bool exit;

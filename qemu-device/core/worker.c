@@ -13,7 +13,8 @@
 #define SPIN_NS		50000	/* without work, before a worker sleeps */
 #define SPIN_BUSY_NS	200000	/* while others work: much work follows on what they do */
 #define SPIN_LOOKS	256	/* before it lets others have the CPU */
-#define CROWDED_NS	(100 * NPU_NS_PER_MS) /* without spins, after one that had no CPU for long */
+#define CROWDED_MIN_NS	(2 * NPU_NS_PER_MS) /* without spins, after one that had no CPU for long; */
+#define CROWDED_MAX_NS	(128 * NPU_NS_PER_MS) /* twice as long each time, at most */
 #define IDLE_TICKS	32	/* polls without a waiter before the service thread sleeps */
 #define SEM_POLL_EACH_NS 2000	/* how long polls may take, as a multiple of their cost */
 #define WAIT_MAX_NS	(100 * NPU_NS_PER_MS)
@@ -77,6 +78,17 @@ static bool spin(const struct npu_sched *s)
 	return now - start < 2 * SPIN_BUSY_NS;
 }
 
+/* With the lock: the CPUs may be crowded for a moment, or all the time. */
+static void set_crowded(struct npu_sched *s, bool had_cpu)
+{
+	if (had_cpu) {
+		s->crowded_ns = 0;
+		return;
+	}
+	s->crowded_ns = s->crowded_ns ? npu_min(2 * s->crowded_ns, CROWDED_MAX_NS) : CROWDED_MIN_NS;
+	s->crowded = npu_host_ns() + s->crowded_ns;
+}
+
 /* With the lock, which is dropped meanwhile. Some look around for a little, the others sleep. */
 static void idle(struct npu_worker *worker)
 {
@@ -90,8 +102,7 @@ static void idle(struct npu_worker *worker)
 		had_cpu = spin(s);
 		pthread_mutex_lock(&core->lock);
 		s->searching--;
-		if (!had_cpu)
-			s->crowded = npu_host_ns() + CROWDED_NS;
+		set_crowded(s, had_cpu);
 		if (!nothing_to_do(s))
 			return;
 	}
