@@ -499,7 +499,7 @@ static void test_no_longer_short(unsigned int workers, unsigned int loops)
 			wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
 		wait_asleep(r.h->core, workers);
 		r.words[0] = 0;
-		r.words[2] = 200000;
+		r.words[2] = 2000000;
 		r.words[3] = workers;
 		r.words[4] = 0;
 		wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
