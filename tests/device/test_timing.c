@@ -3,12 +3,10 @@
  * Modelled time: cases worked out by hand from docs/timing.md, peak rates, the roofline, and that
  * times depend on the program alone.
  */
-#include "testhost.h"
+#include "testprog.h"
 
 #define UB		NPU_UB_BASE
 #define UB_OTHER	(NPU_UB_BASE + 0x18000)
-#define CODE_MAX	512
-#define VALUES_MAX	250
 
 /* Of all profiles */
 #define COMMAND_NS	50
@@ -16,20 +14,7 @@
 #define SDMA_NS		1000
 #define BLOCK_CYCLES	200
 
-/* Registers of the program below */
-#define COUNTER 8
-#define OPERANDS 20
-
-/**
- * struct prog - a kernel by hand
- * @values: constants, from a table at a0
- * @used: how many there are
- */
-struct prog {
-	uint32_t code[CODE_MAX];
-	uint64_t values[VALUES_MAX];
-	unsigned int count, used;
-};
+#define COUNTER 8 /* a register */
 
 static struct th_rig rig_new(unsigned int workers, const char *profile)
 {
@@ -40,49 +25,6 @@ static struct th_rig rig_new(unsigned int workers, const char *profile)
 static uint64_t gm_new(struct th_rig *r)
 {
 	return th_alloc(r->s, 64 << 20, NULL);
-}
-
-static void emit(struct prog *p, uint32_t insn)
-{
-	if (p->count == CODE_MAX)
-		abort();
-	p->code[p->count++] = insn;
-}
-
-/* One instruction */
-static void load(struct prog *p, unsigned int reg, uint64_t value)
-{
-	if (p->used == VALUES_MAX)
-		abort();
-	emit(p, RV_LD(reg, RV_A0, 8 * p->used));
-	p->values[p->used++] = value;
-}
-
-/* Four instructions */
-static void operands(struct prog *p, uint64_t rd, uint64_t rs1, uint64_t rs2, uint64_t rs3)
-{
-	load(p, OPERANDS, rd);
-	load(p, OPERANDS + 1, rs1);
-	load(p, OPERANDS + 2, rs2);
-	load(p, OPERANDS + 3, rs3);
-}
-
-static void again(struct prog *p, unsigned int major, unsigned int funct3)
-{
-	emit(p, RV_CUSTOM(major, funct3, OPERANDS, OPERANDS + 1, OPERANDS + 2, OPERANDS + 3));
-}
-
-/* Five */
-static void tile(struct prog *p, unsigned int major, unsigned int funct3, uint64_t rd,
-		 uint64_t rs1, uint64_t rs2, uint64_t rs3)
-{
-	operands(p, rd, rs1, rs2, rs3);
-	again(p, major, funct3);
-}
-
-static void copy(struct prog *p, uint64_t dst, uint64_t src, uint32_t bytes)
-{
-	tile(p, 0, NPU_MTE_COPY, dst, src, 1ULL << 32 | bytes, 0);
 }
 
 static uint64_t mmad(unsigned int m, unsigned int n, unsigned int k, unsigned int dtype)
@@ -101,7 +43,7 @@ static uint64_t vector(unsigned int opcode, unsigned int dtype, uint32_t count)
 static void flag(struct prog *p, unsigned int funct3, unsigned int src, unsigned int dst,
 		 unsigned int id)
 {
-	load(p, OPERANDS + 1, src | dst << 4 | id << 8);
+	load(p, PROG_OPERANDS + 1, src | dst << 4 | id << 8);
 	again(p, 3, funct3);
 }
 
@@ -113,18 +55,6 @@ static void set(struct prog *p, unsigned int src, unsigned int dst, unsigned int
 static void wait(struct prog *p, unsigned int src, unsigned int dst, unsigned int id)
 {
 	flag(p, NPU_SYS_WAIT_FLAG, src, dst, id);
-}
-
-static struct npu_cmd kernel(struct th_rig *r, struct prog *p, uint32_t blocks)
-{
-	uint64_t code, values;
-	void *host;
-
-	emit(p, RV_ECALL);
-	code = th_code(r->s, p->code, p->count);
-	values = th_alloc(r->s, sizeof(p->values), &host);
-	memcpy(host, p->values, sizeof(p->values));
-	return th_kernel(code, values, blocks);
 }
 
 static struct npu_cmd stamp(struct th_rig *r, unsigned int index)
@@ -378,10 +308,10 @@ static void test_depth(void)
 	operands(&p, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE, mmad(128, 256, 128, NPU_F16));
 	for (i = 0; i < 40; i++)
 		again(&p, 1, NPU_CUBE_MMAD);
-	load(&p, OPERANDS + 1, NPU_INFO_TIME);
+	load(&p, PROG_OPERANDS + 1, NPU_INFO_TIME);
 	again(&p, 3, NPU_SYS_GETINFO);
 	load(&p, RV_T0, r.va + 8);
-	emit(&p, RV_SD(OPERANDS, RV_T0, 0));
+	emit(&p, RV_SD(PROG_OPERANDS, RV_T0, 0));
 	list[0] = stamp(&r, 0);
 	list[1] = kernel(&r, &p, 1);
 	th_run(r.q, list, 2);
@@ -566,16 +496,16 @@ static double copy_rate(struct th_rig *r)
 	unsigned int start;
 
 	load(&p, COUNTER, ROUNDS);
-	load(&p, OPERANDS, UB);
-	load(&p, OPERANDS + 2, 1ULL << 32 | 65536);
+	load(&p, PROG_OPERANDS, UB);
+	load(&p, PROG_OPERANDS + 2, 1ULL << 32 | 65536);
 	load(&p, RV_T1, 65536);
-	block_address(&p, OPERANDS + 1, gm);
-	block_address(&p, OPERANDS + 4, gm + (32 << 20));
+	block_address(&p, PROG_OPERANDS + 1, gm);
+	block_address(&p, PROG_OPERANDS + 4, gm + (32 << 20));
 	start = p.count;
-	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, OPERANDS, OPERANDS + 1, OPERANDS + 2, 0));
-	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, OPERANDS + 4, OPERANDS, OPERANDS + 2, 0));
-	emit(&p, RV_ADD(OPERANDS + 1, OPERANDS + 1, RV_T1));
-	emit(&p, RV_ADD(OPERANDS + 4, OPERANDS + 4, RV_T1));
+	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, PROG_OPERANDS, PROG_OPERANDS + 1, PROG_OPERANDS + 2, 0));
+	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, PROG_OPERANDS + 4, PROG_OPERANDS, PROG_OPERANDS + 2, 0));
+	emit(&p, RV_ADD(PROG_OPERANDS + 1, PROG_OPERANDS + 1, RV_T1));
+	emit(&p, RV_ADD(PROG_OPERANDS + 4, PROG_OPERANDS + 4, RV_T1));
 	loop(&p, start);
 	return rate(r, &p, 2.0 * 65536 * ROUNDS);
 }
@@ -613,19 +543,19 @@ static double intense_rate(struct th_rig *r, uint64_t gm, unsigned int products)
 	unsigned int start, i;
 
 	load(&p, COUNTER, ROUNDS);
-	load(&p, OPERANDS + 4, NPU_L1_BASE);
-	load(&p, OPERANDS + 5, 1ULL << 32 | 32768);
+	load(&p, PROG_OPERANDS + 4, NPU_L1_BASE);
+	load(&p, PROG_OPERANDS + 5, 1ULL << 32 | 32768);
 	load(&p, RV_T1, 32768);
 	load(&p, 9, NPU_PIPE_MTE2 | NPU_PIPE_M << 4);
-	block_address(&p, OPERANDS + 6, gm);
+	block_address(&p, PROG_OPERANDS + 6, gm);
 	operands(&p, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE, mmad(64, 64, 64, NPU_F16));
 	start = p.count;
-	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, OPERANDS + 4, OPERANDS + 6, OPERANDS + 5, 0));
+	emit(&p, RV_CUSTOM(0, NPU_MTE_COPY, PROG_OPERANDS + 4, PROG_OPERANDS + 6, PROG_OPERANDS + 5, 0));
 	emit(&p, RV_CUSTOM(3, NPU_SYS_SET_FLAG, 0, 9, 0, 0));
 	emit(&p, RV_CUSTOM(3, NPU_SYS_WAIT_FLAG, 0, 9, 0, 0));
 	for (i = 0; i < products; i++)
 		again(&p, 1, NPU_CUBE_MMAD);
-	emit(&p, RV_ADD(OPERANDS + 6, OPERANDS + 6, RV_T1));
+	emit(&p, RV_ADD(PROG_OPERANDS + 6, PROG_OPERANDS + 6, RV_T1));
 	loop(&p, start);
 	return rate(r, &p, 2.0 * 64 * 64 * 64 * products * ROUNDS);
 }

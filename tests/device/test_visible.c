@@ -3,7 +3,7 @@
  * What blocks see of memory that changes while they run, and what is counted of what they do: the
  * engines read memory late, and keep operands of MMAD, but no program can tell.
  */
-#include "testhost.h"
+#include "testprog.h"
 
 /* Of the product that the kernels here compute: operands of this size are kept. */
 #define M 64
@@ -13,55 +13,16 @@
 #define B_BYTES (K * N * 4)
 #define L1_B (NPU_L1_BASE + A_BYTES)
 
-#define OPERANDS 20 /* the first of four registers */
-#define TURNS 7 /* further ones */
+#define TURNS 7 /* registers */
 #define WORD 8
 #define AT 9
-
-/* Code, and values that it loads from its arguments. */
-struct program {
-	uint32_t code[256];
-	uint64_t values[128];
-	unsigned int count, used;
-};
 
 struct matrices {
 	uint64_t a_va, b_va;
 	float *a, *b;
 };
 
-static void emit(struct program *p, uint32_t insn)
-{
-	if (p->count == sizeof(p->code) / sizeof(p->code[0]))
-		abort();
-	p->code[p->count++] = insn;
-}
-
-static void load(struct program *p, unsigned int reg, uint64_t value)
-{
-	if (p->used == sizeof(p->values) / sizeof(p->values[0]))
-		abort();
-	emit(p, RV_LD(reg, RV_A0, 8 * p->used));
-	p->values[p->used++] = value;
-}
-
-static void tile(struct program *p, unsigned int major, unsigned int funct3, uint64_t rd,
-		 uint64_t rs1, uint64_t rs2, uint64_t rs3)
-{
-	const uint64_t values[4] = { rd, rs1, rs2, rs3 };
-
-	for (unsigned int i = 0; i < 4; i++)
-		load(p, OPERANDS + i, values[i]);
-	emit(p, RV_CUSTOM(major, funct3, OPERANDS, OPERANDS + 1, OPERANDS + 2, OPERANDS + 3));
-}
-
-static void copy(struct program *p, uint64_t dst, uint64_t src, uint32_t bytes)
-{
-	tile(p, 0, NPU_MTE_COPY, dst, src,
-	     NPU_PREP(NPU_COPY_ROW_BYTES, bytes) | NPU_PREP(NPU_COPY_ROWS, 1ULL), 0);
-}
-
-static void load0(struct program *p, uint64_t dst, uint64_t src, uint64_t rows, uint64_t cols)
+static void load0(struct prog *p, uint64_t dst, uint64_t src, uint64_t rows, uint64_t cols)
 {
 	tile(p, 0, NPU_MTE_LOAD0, dst, src,
 	     NPU_PREP(NPU_LOAD0_ROWS, rows) | NPU_PREP(NPU_LOAD0_COLS, cols) |
@@ -70,7 +31,7 @@ static void load0(struct program *p, uint64_t dst, uint64_t src, uint64_t rows, 
 }
 
 /* A B, of what is in memory now, @times over, to @dst. */
-static void product(struct program *p, const struct matrices *x, unsigned int times, uint64_t dst)
+static void product(struct prog *p, const struct matrices *x, unsigned int times, uint64_t dst)
 {
 	copy(p, NPU_L1_BASE, x->a_va, A_BYTES);
 	copy(p, L1_B, x->b_va, B_BYTES);
@@ -87,22 +48,10 @@ static void product(struct program *p, const struct matrices *x, unsigned int ti
 }
 
 /* All behind the first instruction, which loads TURNS. */
-static void repeat(struct program *p)
+static void repeat(struct prog *p)
 {
 	emit(p, RV_ADDI(TURNS, TURNS, -1));
 	emit(p, RV_BNE(TURNS, 0, -4 * (int)(p->count - 1)));
-}
-
-static struct npu_cmd kernel(struct th_rig *r, struct program *p)
-{
-	uint64_t code, args;
-	void *host;
-
-	emit(p, RV_ECALL);
-	code = th_code(r->s, p->code, p->count);
-	args = th_alloc(r->s, sizeof(p->values), &host);
-	memcpy(host, p->values, sizeof(p->values));
-	return th_kernel(code, args, 1);
 }
 
 /* Memory that is not code. */
@@ -142,14 +91,14 @@ static void test_workers(void)
 {
 	struct th_rig r = th_rig_pair(th_new(2, 1), 64);
 	struct matrices x = matrices_new(&r);
-	struct program p = { 0 };
+	struct prog p = { 0 };
 	unsigned int wrong = 0;
 	struct npu_cmd cmd;
 
 	load(&p, TURNS, MOVES);
 	product(&p, &x, 3, x.b_va);
 	repeat(&p);
-	cmd = kernel(&r, &p);
+	cmd = kernel(&r, &p, 1);
 	th_submit(r.q, &cmd, 1);
 	do {
 		npu_core_pause(r.h->core);
@@ -176,7 +125,7 @@ static void wait_for(const float *word, float value)
 static void told(struct th_rig *r, uint64_t word_va, uint64_t *word, const char *where)
 {
 	struct matrices x = matrices_new(r);
-	struct program p = { 0 };
+	struct prog p = { 0 };
 	unsigned int wrong;
 	struct npu_cmd cmd;
 	uint64_t out_va;
@@ -189,7 +138,7 @@ static void told(struct th_rig *r, uint64_t word_va, uint64_t *word, const char 
 	emit(&p, RV_BNE(WORD, 0, 8));
 	emit(&p, RV_BNE(AT, 0, -8)); /* always */
 	product(&p, &x, 1, out_va);
-	cmd = kernel(r, &p);
+	cmd = kernel(r, &p, 1);
 	th_submit(r->q, &cmd, 1);
 	wait_for(&out[M * N - 1], N - 1);
 	for (unsigned int i = 0; i < K * N; i++)
@@ -220,7 +169,7 @@ static void test_told(void)
 
 #define ROW 4096
 
-static void vector(struct program *p, unsigned int opcode, uint64_t dst, uint64_t src,
+static void vector(struct prog *p, unsigned int opcode, uint64_t dst, uint64_t src,
 		   uint32_t count)
 {
 	tile(p, 2, NPU_VEC_OP, dst, src, src,
@@ -231,7 +180,7 @@ static void vector(struct program *p, unsigned int opcode, uint64_t dst, uint64_
 static void test_bytes(void)
 {
 	struct th_rig r = th_rig_pair(th_new(0, 1), 64);
-	struct program p = { 0 };
+	struct prog p = { 0 };
 	struct npu_counters before, after;
 	struct npu_cmd cmd;
 	float *x = (float *)r.words;
@@ -242,7 +191,7 @@ static void test_bytes(void)
 	copy(&p, NPU_UB_BASE, r.va, ROW);
 	vector(&p, NPU_VADD, NPU_UB_BASE + ROW, NPU_UB_BASE, ROW / 4);
 	copy(&p, r.va + 64, NPU_UB_BASE + ROW, ROW);
-	cmd = kernel(&r, &p);
+	cmd = kernel(&r, &p, 1);
 	npu_counters_read(r.h->core, &before);
 	wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
 	npu_counters_read(r.h->core, &after);
@@ -268,7 +217,7 @@ static void test_vector_time(void)
 {
 	const uint32_t bytes = 0x10000;
 	struct th_rig r = th_rig_pair(th_new(1, 1), 64);
-	struct program p = { 0 };
+	struct prog p = { 0 };
 	struct npu_cmd cmd;
 	bool busy = false;
 
@@ -276,7 +225,7 @@ static void test_vector_time(void)
 	vector(&p, NPU_VTANH, NPU_UB_BASE + bytes, NPU_UB_BASE, bytes / 4);
 	copy(&p, r.va, NPU_UB_BASE + bytes, bytes);
 	repeat(&p);
-	cmd = kernel(&r, &p);
+	cmd = kernel(&r, &p, 1);
 	/* The worker may be kept from its CPU at any time. */
 	for (unsigned int i = 0; i < 10 && !busy; i++)
 		busy = vector_is_busy(&r, &cmd);
@@ -308,7 +257,7 @@ static void test_debugger(void)
 {
 	struct th_rig r = th_rig_pair(th_new(1, 1), 64);
 	struct matrices x = matrices_new(&r);
-	struct program p = { 0 };
+	struct prog p = { 0 };
 	struct npu_cmd cmd;
 	uint64_t out_va;
 	char write[64];
@@ -319,7 +268,7 @@ static void test_debugger(void)
 	load(&p, TURNS, ~0ULL);
 	product(&p, &x, 3, out_va);
 	repeat(&p);
-	cmd = kernel(&r, &p);
+	cmd = kernel(&r, &p, 1);
 	th_submit(r.q, &cmd, 1);
 	wait_for(&out[M * N - 1], N - 1);
 	npu_core_debug_open(r.h->core, NPU_DEBUG_CORES);
