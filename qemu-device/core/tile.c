@@ -249,8 +249,6 @@ static enum npu_status tile_gm_piece(struct npu_tile *tile, const struct tile_re
 	enum npu_status status;
 
 	*host = NULL;
-	if (!tile->ops->gm_piece)
-		return NPU_ST_OK;
 	status = tile->ops->gm_piece(tile->opaque, rect->access, rect->address, rect->pitch,
 				     rect->row_bytes, rect->rows, host, &fault);
 	return status ? tile_fail(tile, status, rect->unit, rect->access, fault) : NPU_ST_OK;

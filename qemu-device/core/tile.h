@@ -31,7 +31,7 @@ struct tile_scratch;
  * @timestamp: value of NPU_INFO_TIME
  * @gm_piece: host memory of rows that lie in one piece, for an @access that the caller carries out
  *	by itself, before npu_tile_settle() returns; *@host is NULL if it has to be gm_read() or
- *	gm_write() instead. NULL: always
+ *	gm_write() instead
  *
  * Rows are not empty, and from the first byte to the last a transfer does not wrap around 2^64;
  * nothing else is known of the addresses.

@@ -22,6 +22,7 @@
 /* Rows of converted A are at most this many floats apart. */
 #define TILE_LDA (TILE_KC + 16)
 #define TILE_NR_MAX 32
+#define TILE_LINE 64 /* bytes, of the host's cache */
 
 struct tile_scratch;
 

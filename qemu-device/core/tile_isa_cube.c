@@ -11,8 +11,7 @@ _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch me
 #define SMALL_ROWS 16 /* fewer are for tile_isa_thin() */
 #define SMALL_BYTES 0x8000 /* of A, and of B with what is between the columns of a panel */
 
-#define LINE 64 /* bytes, of the host's cache */
-#define STRIDE (LINE / sizeof(float))
+#define STRIDE (TILE_LINE / sizeof(float))
 /* Of the next panel come with STRIDE steps: all of it while TILE_MC rows are multiplied. */
 #define NEXT_LINES ((TILE_NR * TILE_MR + TILE_MC - 1) / TILE_MC)
 
@@ -43,7 +42,7 @@ enum arithmetic {
 /* Have what comes next on its way: of A to the first level of the cache, of B to the second. */
 TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int rows, unsigned int step)
 {
-	const char *b = args->next_b + step / STRIDE * NEXT_LINES * LINE;
+	const char *b = args->next_b + step / STRIDE * NEXT_LINES * TILE_LINE;
 
 	if (!args->next_a)
 		return;
@@ -52,7 +51,7 @@ TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int rows, unsigne
 		__builtin_prefetch(args->next_a + i * args->a_pitch + step, 0, 3);
 #pragma GCC unroll 4
 	for (unsigned int i = 0; i < NEXT_LINES; i++)
-		__builtin_prefetch(b + i * LINE, 0, 2);
+		__builtin_prefetch(b + i * TILE_LINE, 0, 2);
 }
 
 /* Steps from @k on until it is time to ask ahead again. */
@@ -294,7 +293,7 @@ static void multiply_panel(const struct tile_mmad *args, const struct a_block *a
 			kernels[some - 1][arithmetic](&kernel);
 		else
 			run_edge(&kernel, some, cols, arithmetic);
-		kernel.next_b += steps / STRIDE * NEXT_LINES * LINE;
+		kernel.next_b += steps / STRIDE * NEXT_LINES * TILE_LINE;
 	}
 }
 
@@ -324,7 +323,7 @@ static void multiply_small(const struct tile_mmad *args)
 			kernel.next_a = (const float *)(args->a + (args->m + m) * args->a_pitch);
 			kernel.c = args->c + m * args->c_pitch + n * sizeof(float);
 			kernels[end - m - 1][FUSED](&kernel);
-			kernel.next_b += args->k / STRIDE * NEXT_LINES * LINE;
+			kernel.next_b += args->k / STRIDE * NEXT_LINES * TILE_LINE;
 			m = end;
 		}
 	}

@@ -12,7 +12,6 @@
 
 #define RING_BYTES ((uint64_t)48 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
-#define LINE 64 /* bytes */
 #define SETS 1024
 #define WAYS 4
 /* What has been found stays as it is while as much as this is put into the ring. */
@@ -155,7 +154,7 @@ static bool same_key(const struct tile_kept_key *a, const struct tile_kept_key *
 /* Room in the ring, over what is oldest in it. */
 static void place(struct tile_kept *kept, struct entry *entry, size_t floats)
 {
-	const uint64_t bytes = (floats * sizeof(float) + LINE - 1) & ~(uint64_t)(LINE - 1);
+	const uint64_t bytes = (floats * sizeof(float) + TILE_LINE - 1) & ~(uint64_t)(TILE_LINE - 1);
 
 	if (kept->head % RING_BYTES + bytes > RING_BYTES)
 		kept->head += RING_BYTES - kept->head % RING_BYTES;
