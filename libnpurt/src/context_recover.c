@@ -75,6 +75,21 @@ void rt_streams_put(npurt_stream **streams, unsigned int count)
 	free(streams);
 }
 
+unsigned int rt_count_streams(const npurt_device *device)
+{
+	struct rt_list *node;
+	unsigned int count = 0;
+
+	rt_list_for_each(node, &device->context_list) {
+		npurt_context *context = rt_container(node, npurt_context, link);
+
+		pthread_mutex_lock(&context->lock);
+		count += context->num_streams;
+		pthread_mutex_unlock(&context->lock);
+	}
+	return count;
+}
+
 /* What became of the device. Gives 0, or says why it is lost in @why. */
 static int look_at_device(npurt_device *device, struct drm_npu_dev_resets *resets,
 			  char why[WHY_SIZE])

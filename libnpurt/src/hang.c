@@ -203,21 +203,6 @@ static void look_at(struct rt_look *look, npurt_stream *stream)
 
 /* The streams of a device. Its lock keeps contexts, references keep streams. */
 
-static size_t count_streams(const npurt_device *device)
-{
-	struct rt_list *node;
-	size_t count = 0;
-
-	rt_list_for_each(node, &device->context_list) {
-		npurt_context *context = rt_container(node, npurt_context, link);
-
-		pthread_mutex_lock(&context->lock);
-		count += context->num_streams;
-		pthread_mutex_unlock(&context->lock);
-	}
-	return count;
-}
-
 /* At most @room of them; gives their number. */
 static size_t get_streams(const npurt_device *device, struct rt_look *looks, size_t room)
 {
@@ -255,7 +240,7 @@ static int look_at_all(npurt_device *device, struct rt_look **looks, size_t *cou
 	size_t n;
 
 	pthread_mutex_lock(&device->lock);
-	n = count_streams(device);
+	n = rt_count_streams(device);
 	all = calloc(n ? n : 1, sizeof(*all));
 	if (all) {
 		n = get_streams(device, all, n);

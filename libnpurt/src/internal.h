@@ -641,6 +641,8 @@ int rt_context_refuse(npurt_context *context, struct rt_diag *diag);
 /* The streams there are, with a reference to each; NULL without memory. */
 npurt_stream **rt_streams_get(npurt_context *context, unsigned int *count);
 void rt_streams_put(npurt_stream **streams, unsigned int count);
+/* Those of all contexts; under the device's lock. */
+unsigned int rt_count_streams(const npurt_device *device);
 
 /* recover.c, under the lock but for the first two. */
 

@@ -236,16 +236,6 @@ void rt_trace_leave(const struct rt_call *call, int result)
 
 /* Of all streams of the device. */
 
-static unsigned int count_streams(npurt_device *device)
-{
-	struct rt_list *node;
-	unsigned int count = 0;
-
-	rt_list_for_each(node, &device->context_list)
-		count += rt_container(node, npurt_context, link)->num_streams;
-	return count;
-}
-
 static unsigned int take_streams(npurt_context *context, npurt_stream **streams, unsigned int max)
 {
 	struct rt_list *node;
@@ -269,7 +259,7 @@ static npurt_stream **get_streams(npurt_device *device, unsigned int *count)
 
 	*count = 0;
 	pthread_mutex_lock(&device->lock);
-	max = count_streams(device);
+	max = rt_count_streams(device);
 	streams = calloc(max + 1, sizeof(streams[0]));
 	for (node = device->context_list.next; streams && node != &device->context_list;
 	     node = node->next)
