@@ -579,7 +579,15 @@ static bool spin_until(npurt_stream *stream, uint64_t point)
 	return false;
 }
 
-/* 1 if the fence, which is @offset from the batch, signalled and the work is not done. */
+static int wait_failed(npurt_stream *stream, int err)
+{
+	return rt_fail_errno(&stream->diag, err, "wait for stream %u", stream->id);
+}
+
+/*
+ * 1 if the work is not done, and its fence, which is @offset from the batch, has signalled or is
+ * not there: who has the lock is about to hand the batch over again.
+ */
 static int sleep_until(npurt_stream *stream, uint64_t point, uint64_t offset, int64_t deadline)
 {
 	int err;
@@ -591,16 +599,21 @@ static int sleep_until(npurt_stream *stream, uint64_t point, uint64_t offset, in
 		return 0;
 	if (err == -ETIME)
 		return NPURT_ERROR_TIMED_OUT;
-	return err ? rt_fail_errno(&stream->diag, err, "wait for stream %u", stream->id) : 1;
+	return !err || err == -EINVAL ? 1 : wait_failed(stream, err);
 }
 
-/* 0 if it has ended, or was handed over again. */
+/* Under the lock: 0 if it has ended, or was handed over again. */
 static int explain_missing(npurt_stream *stream, uint64_t point, uint64_t offset)
 {
+	const int fence = kmd_syncobj_wait(stream->context->device->kmd, stream->syncobj,
+					   point + offset, 0);
 	int err = rt_stream_check(stream);
 
-	if (err || stream->fence_offset != offset || rt_slot_value(stream->progress) >= point)
+	if (err || stream->fence_offset != offset || rt_slot_value(stream->progress) >= point ||
+	    fence == -ETIME)
 		return err;
+	if (fence)
+		return wait_failed(stream, fence);
 	return rt_fail(&stream->diag, NPURT_ERROR_SYSTEM,
 		       "batch %" PRIu64 " of stream %u ended without its last command", point,
 		       stream->id);

@@ -166,41 +166,59 @@ static void test_gone(struct fixture *f)
 	GIVES(npurt_context_recover(f->context, NULL), NPURT_ERROR_DEVICE_LOST);
 }
 
+/* A stream that goes on after faults, and a thread that gives it such. */
 struct faulty {
+	npurt_range *range;
 	npurt_stream *stream;
-	npurt_memory *nothing;
+	unsigned int batches; /* until the thread looks what has become of them */
 	atomic_uint rounds;
 	atomic_bool stop;
+	pthread_t thread;
 };
 
-/* Batches that fault at once: the stream is always about to get another queue. */
+/* Each batch faults at once: the stream is always about to get another queue. */
 static void *fault_on(void *arg)
 {
 	struct faulty *f = arg;
 
 	while (!f->stop) {
-		npurt_fill_async(f->stream, f->nothing, 0, 0, 1, 1);
+		for (unsigned int i = 0; i < f->batches; i++) {
+			npurt_fill_async(f->stream, npurt_range_memory(f->range), 0, 0, 1, 1);
+			npurt_stream_flush(f->stream);
+		}
 		npurt_stream_query(f->stream);
 		f->rounds++;
 	}
 	return NULL;
 }
 
-/* An abort stops a stream that goes on after faults, whenever it comes. */
-static void test_abort(struct fixture *f)
+static void faulty_start(struct faulty *faulty, struct fixture *f, unsigned int batches)
 {
 	const npurt_stream_attr attr = {
 		.size = sizeof(attr), .failure_mode = NPURT_FAIL_CONTINUE,
 	};
-	struct faulty faulty = { 0 };
-	npurt_range *range;
-	unsigned int lost = 0;
-	pthread_t thread;
 
-	NEED(npurt_range_reserve(f->context, 4096, NULL, &range));
-	faulty.nothing = npurt_range_memory(range);
-	NEED(npurt_stream_create(f->context, &attr, &faulty.stream));
-	need(pthread_create(&thread, NULL, fault_on, &faulty), "pthread_create");
+	*faulty = (struct faulty){ .batches = batches };
+	NEED(npurt_range_reserve(f->context, 4096, NULL, &faulty->range));
+	NEED(npurt_stream_create(f->context, &attr, &faulty->stream));
+	need(pthread_create(&faulty->thread, NULL, fault_on, faulty), "pthread_create");
+}
+
+static void faulty_stop(struct faulty *faulty)
+{
+	faulty->stop = true;
+	pthread_join(faulty->thread, NULL);
+	NEED(npurt_stream_destroy(faulty->stream));
+	NEED(npurt_range_release(faulty->range));
+}
+
+/* An abort stops a stream that goes on after faults, whenever it comes. */
+static void test_abort(struct fixture *f)
+{
+	struct faulty faulty;
+	unsigned int lost = 0;
+
+	faulty_start(&faulty, f, 1);
 	for (unsigned int i = 0; i < 500; i++) {
 		const unsigned int from = faulty.rounds;
 
@@ -210,13 +228,32 @@ static void test_abort(struct fixture *f)
 		lost += npurt_stream_flush(faulty.stream) != NPURT_ERROR_CANCELED;
 		NEED(npurt_stream_reset(faulty.stream));
 	}
-	faulty.stop = true;
-	pthread_join(thread, NULL);
 	ok(!lost, "no abort is lost in a recovery");
 	if (lost)
 		printf("# %u were\n", lost);
-	NEED(npurt_stream_destroy(faulty.stream));
-	NEED(npurt_range_release(range));
+	faulty_stop(&faulty);
+}
+
+/* Batches that come after a fault are handed over again, which is nothing to those who wait. */
+static void test_wait(struct fixture *f)
+{
+	struct faulty faulty;
+	unsigned int wrong = 0;
+	char text[256] = "";
+
+	faulty_start(&faulty, f, 8);
+	for (unsigned int i = 0; i < 1000; i++) {
+		const int err = npurt_stream_synchronize(faulty.stream);
+
+		if (!err || err == NPURT_ERROR_STREAM_FAULT)
+			continue;
+		wrong++;
+		NEED(npurt_stream_error_message(faulty.stream, text, sizeof(text)));
+	}
+	ok(!wrong, "who waits for a stream that goes on is told of its faults alone");
+	if (wrong)
+		printf("# %u were told: %s\n", wrong, text);
+	faulty_stop(&faulty);
 }
 
 static void test_scopes(void)
@@ -254,6 +291,7 @@ int main(void)
 	test_lost_pool(&f, true);
 	test_reset(&f);
 	test_abort(&f);
+	test_wait(&f);
 	GIVES(npurt_context_recover(NULL, NULL), NPURT_ERROR_INVALID);
 	WORKS(npurt_context_recover(f.context, NULL));
 	test_gone(&f);
