@@ -108,6 +108,14 @@ __attribute__((unused)) static void fixture_close(struct fixture *f)
 #endif
 }
 
+/* Likewise in another process, which tells by its exit status alone how it went. */
+__attribute__((unused)) static void fixture_free(struct fixture *f)
+{
+	NEED(npurt_stream_destroy(f->stream));
+	NEED(npurt_context_destroy(f->context));
+	NEED(npurt_device_close(f->device));
+}
+
 /* One that starts nothing by itself: what is not flushed is in flight for sure. */
 __attribute__((unused)) static npurt_stream *rt_lazy_stream(npurt_context *context)
 {
@@ -143,6 +151,16 @@ __attribute__((unused)) static npurt_context_status status_of(npurt_context *con
 
 	NEED(npurt_context_get_status(context, &status));
 	return status;
+}
+
+/*
+ * Before a fork: lets the device's thread come to rest, which has the device's lock until then.
+ * The child would have the locks that it has taken, in an allocator for one, for ever.
+ */
+__attribute__((unused)) static void rt_settle(struct fixture *f)
+{
+	NEED(npurt_stream_synchronize(f->stream));
+	status_of(f->context);
 }
 
 /* A repeatable stream of numbers. */

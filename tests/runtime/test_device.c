@@ -192,6 +192,7 @@ static void test_fork(void)
 
 	NEED(npurt_event_create(f.context, NULL, &event));
 	NEED(npurt_event_record(event, f.stream));
+	rt_settle(&f);
 	fflush(stdout);
 	child = fork();
 	if (child == 0)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Events by file descriptor: other contexts, other open devices, other processes. */
 #include "rt_gate.h"
+#include "rt_process.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define BYTES 65536
 
@@ -398,72 +397,70 @@ static void test_capture(struct fixture *f)
 	NEED(npurt_event_destroy(e));
 }
 
-#ifndef __SANITIZE_THREAD__
 /* Another process: waits on its device for what the parent is still to do. */
-static int child(int memory_fd, int event_fd, int go)
+static int child(int memory_fd, int event_fd, int parent)
 {
-	struct side s;
-	npurt_device *device;
+	struct fixture f = fixture_open();
+	struct side s = { .context = f.context, .stream = f.stream };
 	char byte = 0;
+	bool good;
 
-	NEED(npurt_device_open(0, NULL, &device));
-	NEED(npurt_context_create(device, NULL, &s.context));
-	NEED(npurt_stream_create(s.context, NULL, &s.stream));
 	NEED(npurt_memory_import_fd(s.context, memory_fd, NULL, &s.shared));
 	NEED(npurt_event_import_fd(s.context, event_fd, NULL, &s.event));
 	NEED(npurt_event_wait_recorded(s.event, 1, NPURT_INFINITE));
 	NEED(npurt_stream_wait_event(s.stream, s.event));
-	if (npurt_event_query(s.event) != NPURT_ERROR_NOT_READY || write(go, &byte, 1) != 1)
+	if (npurt_event_query(s.event) != NPURT_ERROR_NOT_READY || write(parent, &byte, 1) != 1)
 		return 2;
-	return has(&s, 0x5a) ? 0 : 3;
+	good = has(&s, 0x5a);
+	side_free(&s);
+	fixture_free(&f);
+	return good ? 0 : 3;
 }
 
 static void test_process(struct fixture *f)
 {
 	struct side s = exporter(f);
 	struct gate g = gate_make(s.context);
-	int memory_fd, event_fd, go[2], status = -1;
+	int fds[3], ends[2], status;
 	char byte;
 	pid_t pid;
 
-	NEED(npurt_memory_export_fd(s.shared, &memory_fd));
-	NEED(npurt_event_export_fd(s.event, &event_fd));
-	need(pipe(go), "pipe");
-	pid = fork();
-	if (!pid)
-		_exit(child(memory_fd, event_fd, go[1]));
+	NEED(npurt_memory_export_fd(s.shared, &fds[0]));
+	NEED(npurt_event_export_fd(s.event, &fds[1]));
+	process_sockets(ends);
+	fds[2] = ends[1];
+	pid = process_start(fds, COUNT(fds));
 	NEED(npurt_graph_launch(g.exec, s.stream));
 	NEED(npurt_fill_async(s.stream, s.shared, 0, 0x5a, 1, BYTES));
 	NEED(npurt_event_record(s.event, s.stream));
-	close(go[1]);
-	ok(read(go[0], &byte, 1) == 1, "another process waits for the event");
+	close(ends[1]);
+	ok(read(ends[0], &byte, 1) == 1, "another process waits for the event");
 	gate_open(&g, true);
-	waitpid(pid, &status, 0);
-	ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-	   "its stream used the data after the event (%d)", status);
-	close(go[0]);
-	close(memory_fd);
-	close(event_fd);
+	status = process_wait(pid);
+	ok(!status, "its stream used the data after the event (%d)", status);
+	close(ends[0]);
+	close(fds[0]);
+	close(fds[1]);
 	NEED(npurt_stream_synchronize(s.stream));
 	gate_free(&g);
 	side_free(&s);
 }
-#endif
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct fixture f = fixture_open();
 	npurt_device *again;
 	npurt_context *context, *far;
 	unsigned int count;
+	struct fixture f;
 
+	if (argc > 3)
+		return child(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
+	f = fixture_open();
 	NEED(npurt_context_create(f.device, NULL, &context));
 	NEED(npurt_device_count(&count));
 	NEED(npurt_device_open(count - 1, NULL, &again));
 	NEED(npurt_context_create(again, NULL, &far));
-#ifndef __SANITIZE_THREAD__
 	test_process(&f);
-#endif
 	test_device_wait(&f, f.context, "one context");
 	test_device_wait(&f, context, "two contexts");
 	test_device_wait(&f, far, count > 1 ? "two NPUs" : "two open devices");

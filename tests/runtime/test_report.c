@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Who holds memory: the report by tag, and the texts of what fails for want of it. */
-#include "rt_test.h"
+#include "rt_process.h"
 
 #include <stddef.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define MIB (1ULL << 20)
 
@@ -125,43 +123,36 @@ static void test_message(struct fixture *f)
 	NEED(npurt_context_destroy(context));
 }
 
-#ifndef FAKE_KMD
-static void hold(int in, int out)
+/* Another process: has memory until the parent lets it go. */
+static int hold(int parent)
 {
-	npurt_device *device;
-	npurt_context *context;
+	struct fixture f = fixture_open();
+	npurt_memory *m = memory(f.context, NPURT_PLACE_HBM, 32 * MIB, "held by a child");
 	char byte = 0;
+	bool good = write(parent, &byte, 1) == 1 && read(parent, &byte, 1) == 0;
 
-	NEED(npurt_device_open(0, NULL, &device));
-	NEED(npurt_context_create(device, NULL, &context));
-	memory(context, NPURT_PLACE_HBM, 32 * MIB, "held by a child");
-	if (write(out, &byte, 1) == 1 && read(in, &byte, 1) >= 0)
-		_exit(0);
-	_exit(1);
+	NEED(npurt_memory_destroy(m));
+	fixture_free(&f);
+	return !good;
 }
 
+#ifndef FAKE_KMD
 static void test_processes(npurt_context *context)
 {
-	int to[2], from[2], status;
 	char text[1024], want[64], byte;
 	pid_t child;
+	int ends[2];
 
-	need(pipe(to) || pipe(from), "pipe");
-	child = fork();
-	if (!child) {
-		close(to[1]);
-		hold(to[0], from[1]);
-	}
-	close(from[1]);
-	need(read(from[0], &byte, 1) != 1, "wait for the child");
+	process_sockets(ends);
+	child = process_start(&ends[1], 1);
+	close(ends[1]);
+	need(read(ends[0], &byte, 1) != 1, "wait for the child");
 	too_much(context, text, sizeof(text));
 	snprintf(want, sizeof(want), "(%d) 32 MiB", child);
 	ok(strstr(text, "of others: ") != NULL, "another process is named: %s", text);
 	ok(strstr(text, want) != NULL, "with its number and what it has: %s", want);
-	close(to[1]);
-	waitpid(child, &status, 0);
-	close(from[0]);
-	close(to[0]);
+	close(ends[0]);
+	ok(process_wait(child) == 0, "it has it until it is let go");
 }
 #endif
 
@@ -187,10 +178,13 @@ static void test_limit(npurt_device *device)
 		NEED(npurt_context_destroy(contexts[--count]));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct fixture f = fixture_open();
+	struct fixture f;
 
+	if (argc > 1)
+		return hold(atoi(argv[1]));
+	f = fixture_open();
 	test_report(f.context);
 	test_attributes(f.context);
 	test_message(&f);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Memory by file descriptor, and copies between contexts. */
-#include "rt_test.h"
+#include "rt_process.h"
 
 #include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define BYTES 65536
 
@@ -87,45 +85,36 @@ static void test_arguments(npurt_context *context)
 	NEED(npurt_memory_destroy(m));
 }
 
-#ifndef __SANITIZE_THREAD__
 /* Another process that opens the device itself. */
 static int child(int fd)
 {
-	struct fixture f = { NULL, NULL, NULL };
+	struct fixture f = fixture_open();
 	npurt_memory *m;
 
-	NEED(npurt_device_open(0, NULL, &f.device));
-	NEED(npurt_context_create(f.device, NULL, &f.context));
-	NEED(npurt_stream_create(f.context, NULL, &f.stream));
 	NEED(npurt_memory_import_fd(f.context, fd, NULL, &m));
 	if (!is_filled(f.stream, m, 0x33))
 		return 2;
 	NEED(npurt_fill_async(f.stream, m, 0, 0x44, 1, BYTES));
 	NEED(npurt_stream_synchronize(f.stream));
 	NEED(npurt_memory_destroy(m));
+	fixture_free(&f);
 	return 0;
 }
 
 static void test_process(struct fixture *f)
 {
 	npurt_memory *m = exportable(f->context, NPURT_PLACE_HBM, "for a child");
-	int fd, status = -1;
-	pid_t pid;
+	int fd, status;
 
 	NEED(npurt_memory_export_fd(m, &fd));
 	NEED(npurt_fill_async(f->stream, m, 0, 0x33, 1, BYTES));
 	NEED(npurt_stream_synchronize(f->stream));
-	pid = fork();
-	if (!pid)
-		_exit(child(fd));
-	waitpid(pid, &status, 0);
-	ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "another process reads it (%d)", status);
+	status = process_wait(process_start(&fd, 1));
+	ok(!status, "another process reads it (%d)", status);
 	ok(is_filled(f->stream, m, 0x44), "and what it writes is seen here");
 	close(fd);
 	NEED(npurt_memory_destroy(m));
 }
-
-#endif
 
 static void test_peer(struct fixture *f, npurt_context *context)
 {
@@ -182,18 +171,19 @@ static void test_order(struct fixture *f)
 	WORKS(npurt_memory_destroy(there));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct fixture f = fixture_open();
 	npurt_context *other;
+	struct fixture f;
 
+	if (argc > 1)
+		return child(atoi(argv[1]));
+	f = fixture_open();
 	NEED(npurt_context_create(f.device, NULL, &other));
 	test_import(&f, f.context, "same context");
 	test_import(&f, other, "other context");
 	test_arguments(f.context);
-#ifndef __SANITIZE_THREAD__ /* cannot go on after a fork */
 	test_process(&f);
-#endif
 	test_peer(&f, other);
 	test_order(&f);
 	NEED(npurt_context_destroy(other));

@@ -87,6 +87,7 @@ static void test_fork(struct fixture *f)
 	int status = -1;
 	pid_t child;
 
+	rt_settle(f);
 	num_texts = 0;
 	child = fork();
 	if (!child)
@@ -140,6 +141,7 @@ static void test_fork_meanwhile(struct fixture *f)
 
 	sem_init(&r.inside, 0, 0);
 	sem_init(&r.go, 0, 0);
+	rt_settle(f);
 	NEED(npurt_device_open(0, &attr, &r.device));
 	need(pthread_create(&thread, NULL, report, &r), "pthread_create");
 	sem_wait(&r.inside);

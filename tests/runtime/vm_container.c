@@ -38,9 +38,7 @@ static int work_inside(int socket)
 	NEED(npurt_stream_synchronize(f.stream));
 	NEED(npurt_event_destroy(event));
 	NEED(npurt_memory_destroy(m));
-	NEED(npurt_stream_destroy(f.stream));
-	NEED(npurt_context_destroy(f.context));
-	NEED(npurt_device_close(f.device));
+	fixture_free(&f);
 	return 0;
 }
 

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* A process that waits for another one: both tell so, and npu-smi tells of both. */
-#include "rt_test.h"
+#include "rt_process.h"
 
 #include <stdatomic.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define SMI MODULES "/../../../bin/npu-smi hang"
-
-static const char *program;
 
 /* The other process: its stream waits for the event that it was given. */
 static int wait_for(int fd)
@@ -22,22 +18,8 @@ static int wait_for(int fd)
 	NEED(npurt_stream_wait_event(f.stream, event));
 	err = npurt_stream_synchronize(f.stream);
 	NEED(npurt_event_destroy(event));
-	NEED(npurt_stream_destroy(f.stream));
-	NEED(npurt_context_destroy(f.context));
-	NEED(npurt_device_close(f.device));
+	fixture_free(&f);
 	return err != 0;
-}
-
-static pid_t start(int fd)
-{
-	char number[16];
-	pid_t child = fork();
-
-	if (child)
-		return child;
-	snprintf(number, sizeof(number), "%d", dup(fd));
-	execl(program, program, number, NULL);
-	_exit(127);
 }
 
 /* A line with both words, in what npu-smi prints when the device has come that far. */
@@ -63,8 +45,8 @@ static void test_processes(struct fixture *f)
 	npurt_memory *word = memory(f->context, NPURT_PLACE_HOST, 4096, "word");
 	char own[32], other[32], line[256] = "";
 	npurt_event *event;
-	int fd, status;
 	pid_t child;
+	int fd;
 
 	NEED(npurt_event_create(f->context, NULL, &event));
 	NEED(npurt_event_export_fd(event, &fd));
@@ -72,7 +54,7 @@ static void test_processes(struct fixture *f)
 	NEED(npurt_wait_value_async(f->stream, word, 0, 1, NPURT_CONDITION_GE, 0));
 	NEED(npurt_event_record(event, f->stream));
 	NEED(npurt_stream_flush(f->stream));
-	child = start(fd);
+	child = process_start(&fd, 1);
 	snprintf(own, sizeof(own), "%d", getpid());
 	snprintf(other, sizeof(other), "[%d]", getpid());
 	ok(shows(own, "waiting", line, sizeof(line)), "npu-smi shows who waits: %s", line);
@@ -81,7 +63,7 @@ static void test_processes(struct fixture *f)
 	   "and who waits for that: %s", line);
 	atomic_store((_Atomic uint64_t *)mapped(word), 1);
 	WORKS(npurt_stream_synchronize(f->stream));
-	ok(waitpid(child, &status, 0) == child && status == 0, "then both go on");
+	ok(process_wait(child) == 0, "then both go on");
 	close(fd);
 	NEED(npurt_event_destroy(event));
 	NEED(npurt_memory_destroy(word));
@@ -91,7 +73,6 @@ int main(int argc, char **argv)
 {
 	struct fixture f;
 
-	program = argv[0];
 	if (argc > 1)
 		return wait_for(atoi(argv[1]));
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
