@@ -343,8 +343,12 @@ int kmd_null_enumerate(struct kmd_node *nodes, unsigned int max, unsigned int co
 
 void null_wedge(struct kmd_file *base)
 {
+	struct null_file *file = null_file(base);
+
+	pthread_mutex_lock(&file->lock);
+	file->wedged = true;
+	pthread_mutex_unlock(&file->lock);
 	null_reset(base);
-	null_file(base)->wedged = true;
 }
 
 void null_reset(struct kmd_file *base)
