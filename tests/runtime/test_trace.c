@@ -212,18 +212,28 @@ struct worker {
 	int err;
 };
 
+/* Some of the work, on a stream that comes and goes. */
+static int fill(npurt_context *context, npurt_memory *m)
+{
+	npurt_stream *stream = NULL;
+	int err = 0;
+
+	NEED(npurt_stream_create(context, NULL, &stream));
+	for (unsigned int i = 0; i < 25 && !err; i++)
+		err = npurt_fill_async(stream, m, 0, i, 8, 4096);
+	if (!err)
+		err = npurt_stream_synchronize(stream);
+	NEED(npurt_stream_destroy(stream));
+	return err;
+}
+
 static void *work(void *data)
 {
 	struct worker *w = data;
 	npurt_memory *m = memory(w->context, NPURT_PLACE_HOST, 4096, "worker");
-	npurt_stream *stream = NULL;
 
-	NEED(npurt_stream_create(w->context, NULL, &stream));
-	for (unsigned int i = 0; i < 500 && !w->err; i++)
-		w->err = npurt_fill_async(stream, m, 0, i, 8, 4096);
-	if (!w->err)
-		w->err = npurt_stream_synchronize(stream);
-	NEED(npurt_stream_destroy(stream));
+	for (unsigned int i = 0; i < 20 && !w->err; i++)
+		w->err = fill(w->context, m);
 	NEED(npurt_memory_destroy(m));
 	return NULL;
 }
