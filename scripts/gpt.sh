@@ -17,7 +17,7 @@ if [ "$1" != in-guest ]; then
 	# A verse a line, without the columns of a terminal.
 	[ -s "$text" ] || bible -f -l10000 'gen1:1-rev22:21' >"$text" </dev/null || exit
 	echo '  VM         booting'
-	exec tools/npu-vm --share "$dir" -- scripts/gpt.sh in-guest
+	exec tools/npu-vm --share "$dir" -- env STEPS="$STEPS" scripts/gpt.sh in-guest
 fi
 
 npu-gpt train --text "$text" --steps "$STEPS" --stop "$((STEPS / 2))" --save "$model" &&
