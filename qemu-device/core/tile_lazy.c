@@ -93,6 +93,19 @@ static bool covers(const struct tile_move *move, const struct tile_move *old)
 	       move->rows >= old->rows && move->row_bytes >= old->row_bytes;
 }
 
+/*
+ * A shorter @move to the place of @old leaves it the rest, as when the last group of rows is small.
+ * Only of rows without gaps, which are one.
+ */
+static void cut(const struct tile_move *move, struct tile_move *old)
+{
+	if (move->rows > 1 || old->rows > 1 || move->dst != old->dst)
+		return;
+	old->dst += move->row_bytes;
+	old->src += move->row_bytes;
+	old->row_bytes -= move->row_bytes;
+}
+
 /* Rows without gaps are one. */
 static struct tile_move joined(const struct tile_move *rows)
 {
@@ -115,6 +128,8 @@ void tile_lazy_write(struct npu_tile *tile, const struct tile_move *rows)
 
 		if (covers(&all, &tile->moves[i]))
 			tile->moves_pending &= ~(1u << i);
+		else
+			cut(&all, &tile->moves[i]);
 	}
 	tile_lazy_touch(tile, all.dst, move_span(&all, all.dst_pitch), true);
 }
