@@ -153,18 +153,12 @@ void TILE_NAME(tile_row_float)(const struct tile_vec *args, uint8_t *dst, const 
 {
 	const unsigned int dtype = args->dtype, size = tile_element_size(dtype);
 	const float_fn fn = float_fns[args->opcode][args->src1_element];
-	const scaled_fn scaled = args->scaled ? scaled_function(args) : NULL;
 	float a_buffer[TILE_BLOCK], b_buffer[TILE_BLOCK], d_buffer[TILE_BLOCK];
 	const float *a = a_buffer, *b = NULL, *c = NULL;
 
 	if (dtype == NPU_F32 && args->opcode != NPU_VINDEX && !args->scaled) {
 		fn((float *)dst, (const float *)src0, (const float *)src1, (const float *)addend,
 		   args->count);
-		return;
-	}
-	if (scaled) {
-		scaled(args, (float *)dst, (const float *)src0, (const float *)src1,
-		       (const float *)addend);
 		return;
 	}
 	if (args->src1_element) {
@@ -238,12 +232,17 @@ static float row_scale(const struct tile_vec *args, const uint8_t *of, unsigned 
 
 static void scaled_rows(const struct tile_vec *args, tile_row_fn row)
 {
+	const scaled_fn scaled = scaled_function(args);
 	struct tile_vec one = *args;
 
 	for (unsigned int r = 0; r < args->rows; r++) {
 		one.shift = row_scale(args, args->shifts, r, 0);
 		one.factor = row_scale(args, args->factors, r, 1);
-		row(&one, one.dst, one.src0, one.src1, one.mask);
+		if (scaled)
+			scaled(&one, (float *)one.dst, (const float *)one.src0,
+			       (const float *)one.src1, (const float *)one.mask);
+		else
+			row(&one, one.dst, one.src0, one.src1, one.mask);
 		one.dst += one.dst_pitch;
 		one.src0 += one.src0_pitch;
 		one.src1 = one.src1 ? one.src1 + one.src1_pitch : NULL;

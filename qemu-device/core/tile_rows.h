@@ -14,6 +14,12 @@ static inline void tile_copy_rows(uint8_t *dst, size_t dst_pitch, const uint8_t 
 		memcpy(dst, src, row_bytes * rows);
 		return;
 	}
+	/* An element of each row, mostly: a call for each would take longer than the copy. */
+	if (row_bytes == sizeof(uint32_t)) {
+		for (; rows; rows--, dst += dst_pitch, src += src_pitch)
+			memcpy(dst, src, sizeof(uint32_t));
+		return;
+	}
 	for (; rows; rows--, dst += dst_pitch, src += src_pitch)
 		memcpy(dst, src, row_bytes);
 }
