@@ -10,21 +10,23 @@
 
 /*
  * UB: two slots, each with one array, or two of the backward, a stage for each that is not of F32,
- * and a few elements for each row; and rows that all rows share. Groups of rows are large, as each
- * costs some microsecond, but fit the second cache of the device's host.
+ * and a few elements for each row; and rows that all rows share, with a stage if those are not of
+ * F32. Groups of rows are large, as each costs some microsecond, but fit the second cache of the
+ * device's host.
  */
-#define STATS 5
-#define SLOT_STATS(rows) (STATS * (rows) * NPU_TILE_ALIGN)
-#define SHARED_ROWS(arrays) ((arrays) + 2)
-#define ARRAY_BYTES(arrays, row_bytes, rows, staged)                                               \
-	((NPU_UB_SIZE - UB_SLOTS * SLOT_STATS(rows) - SHARED_ROWS(arrays) * (row_bytes)) /         \
-	 (((staged) ? 3 : 2) * (arrays)) / (2 * NPU_TILE_ALIGN) * (2 * NPU_TILE_ALIGN))
-
 #define FORWARD 1 /* arrays */
 #define BACKWARD 2
+#define STATS(arrays) ((arrays) == FORWARD ? 3 : 5)
+#define SLOT_STATS(arrays, rows) (STATS(arrays) * (rows)*NPU_TILE_ALIGN)
+#define SHARED_ROWS(arrays, staged) ((arrays) + ((staged) ? 2 : 1))
+#define ARRAY_BYTES(arrays, row_bytes, rows, staged, shared)                                       \
+	((NPU_UB_SIZE - UB_SLOTS * SLOT_STATS(arrays, rows) - (shared) * (row_bytes)) /            \
+	 (((staged) ? 3 : 2) * (arrays)) / (2 * NPU_TILE_ALIGN) * (2 * NPU_TILE_ALIGN))
+
 #define MOST_WIDTH(arrays) ((arrays) == FORWARD ? NPU_OP_NORM_WIDTH : 3872)
 #define ROW_FITS(arrays)                                                                           \
-	(ARRAY_BYTES(arrays, MOST_WIDTH(arrays) * 4, ROWS_MOST, 1) >= MOST_WIDTH(arrays) * 4)
+	(ARRAY_BYTES(arrays, MOST_WIDTH(arrays) * 4, ROWS_MOST, 1, SHARED_ROWS(arrays, 1)) >=      \
+	 MOST_WIDTH(arrays) * 4)
 _Static_assert(ROW_FITS(FORWARD) && ROW_FITS(BACKWARD), "a row does not fit");
 
 struct layout {
@@ -32,14 +34,16 @@ struct layout {
 	npu_addr gamma, beta, gamma_sum, beta_sum, stage; /* of one row */
 };
 
-static struct layout layout_of(uint32_t arrays, uint32_t cols, uint32_t dtype)
+static struct layout layout_of(uint32_t arrays, uint32_t cols, uint32_t dtype,
+			       uint32_t weight_dtype)
 {
+	const uint32_t shared = SHARED_ROWS(arrays, weight_dtype != NPU_F32);
 	const uint32_t row = npu_align(npu_min(cols, MOST_WIDTH(arrays)) * 4);
 	const uint32_t rows = npu_min(ROWS_MOST, NPU_UB_SIZE / UB_SLOTS / arrays / row);
 	const int stage = dtype != NPU_F32;
-	const uint32_t array = ARRAY_BYTES(arrays, row, rows, stage);
+	const uint32_t array = ARRAY_BYTES(arrays, row, rows, stage, shared);
 	const uint32_t staged = stage ? array / 2 : 0, stats = arrays * (array + staged);
-	const uint32_t slot = stats + SLOT_STATS(rows);
+	const uint32_t slot = stats + SLOT_STATS(arrays, rows);
 	const npu_addr gamma = NPU_UB_BASE + UB_SLOTS * slot;
 
 	return (struct layout){
@@ -51,7 +55,7 @@ static struct layout layout_of(uint32_t arrays, uint32_t cols, uint32_t dtype)
 		.beta = gamma + row,
 		.gamma_sum = gamma + row, /* there is no beta in the backward */
 		.beta_sum = gamma + 2 * row,
-		.stage = gamma + (SHARED_ROWS(arrays) - 1) * row,
+		.stage = gamma + (shared - 1) * row,
 	};
 }
 
@@ -61,20 +65,20 @@ struct norm {
 	struct rows_plan plan;
 	struct rows_group g;
 	npu_addr x, grad, x_stage, grad_stage;
-	npu_addr mean, rstd, a, b, part;
+	npu_addr mean, rstd, part, a, b;
 };
 
 static void norm_begin(struct norm *n, uint32_t arrays, const struct npu_op_outer *outer,
-		       uint32_t cols, uint32_t dtype)
+		       uint32_t cols, uint32_t dtype, uint32_t weight_dtype)
 {
 	const uint32_t most = MOST_WIDTH(arrays);
 
-	n->at = layout_of(arrays, cols, dtype);
+	n->at = layout_of(arrays, cols, dtype, weight_dtype);
 	n->plan = rows_plan(cols, cols > most ? most * 4 : n->at.array);
 	n->g.outer = outer;
 	n->g.slot = 0;
 	rows_piece(&n->g, &n->plan, 0);
-	rows_begin(n->at.slot, n->at.stats, STATS * n->plan.most * NPU_TILE_ALIGN);
+	rows_begin(n->at.slot, n->at.stats, SLOT_STATS(arrays, n->plan.most));
 }
 
 static int norm_stays(const struct norm *n)
@@ -98,29 +102,28 @@ static void norm_group(struct norm *n, uint64_t first, uint32_t rows)
 	n->grad_stage = n->grad + array;
 	n->mean = stats;
 	n->rstd = n->mean + stat;
-	n->a = n->rstd + stat;
+	n->part = n->rstd + stat;
+	n->a = n->part + stat; /* there are none in the forward */
 	n->b = n->a + stat;
-	n->part = n->b + stat;
 }
 
-/*
- * sum = sum of each row of @data, or of squares of what is scaled, added to what earlier pieces have
- * left there.
- */
-static void norm_sum(const struct norm *n, enum npu_vec_opcode op, npu_addr sum, npu_addr data,
-		     uint32_t piece)
+/* sum = sum of each row of @data, or of squares, added to what earlier pieces have left there. */
+static void norm_sum(const struct norm *n, enum npu_vec_opcode op, uint64_t flags, npu_addr sum,
+		     npu_addr data, uint32_t piece)
 {
 	rows_reduction(&n->g);
-	npu_vec(op, piece ? n->part : sum, data, 0, n->g.count, NPU_F32,
-		op == NPU_VSUMSQ ? NPU_VEC_SCALED : 0);
+	npu_vec(op, piece ? n->part : sum, data, 0, n->g.count, NPU_F32, flags);
 	if (piece)
 		npu_vadd(sum, sum, n->part, rows_stats(&n->g), NPU_F32);
 }
 
-/* A sum of each row becomes a mean. */
-static void norm_mean(const struct norm *n, npu_addr sum)
+/* A sum of each row becomes a mean; rows_stats() are returned, for operations that follow. */
+static uint32_t norm_mean(const struct norm *n, npu_addr sum)
 {
-	npu_vdivs(sum, sum, npu_f32_bits(n->plan.cols), rows_stats(&n->g), NPU_F32);
+	const uint32_t count = rows_stats(&n->g);
+
+	npu_vdivs(sum, sum, npu_f32_bits(n->plan.cols), count, NPU_F32);
+	return count;
 }
 
 /* What is scaled from here on: (x - mean) * rstd. */
@@ -150,23 +153,24 @@ static void forward_fetch(struct norm *n, const struct npu_op_norm_args *args, u
 static void forward_stats(struct norm *n, const struct npu_op_norm_args *args)
 {
 	const int rms = args->flags & NPU_OP_NORM_RMS;
-	uint32_t p;
+	uint32_t p, count;
 
 	for (p = 0; !rms && p < n->plan.pieces; p++) {
 		forward_fetch(n, args, p);
-		norm_sum(n, NPU_VSUM, n->mean, n->x, p);
+		norm_sum(n, NPU_VSUM, 0, n->mean, n->x, p);
 	}
-	if (!rms)
+	if (!rms) {
 		norm_mean(n, n->mean);
-	npu_vec_scale(rms ? 0 : n->mean, 0, NPU_TILE_ALIGN);
+		npu_vec_scale(n->mean, 0, NPU_TILE_ALIGN);
+	}
 	for (p = 0; p < n->plan.pieces; p++) {
 		if (rms || !norm_stays(n))
 			forward_fetch(n, args, p);
-		norm_sum(n, NPU_VSUMSQ, n->rstd, n->x, p);
+		norm_sum(n, NPU_VSUMSQ, rms ? 0 : NPU_VEC_SCALED, n->rstd, n->x, p);
 	}
-	norm_mean(n, n->rstd);
-	npu_vadds(n->rstd, n->rstd, npu_f32_bits(args->eps), rows_stats(&n->g), NPU_F32);
-	npu_vrsqrt(n->rstd, n->rstd, rows_stats(&n->g), NPU_F32);
+	count = norm_mean(n, n->rstd);
+	npu_vadds(n->rstd, n->rstd, npu_f32_bits(args->eps), count, NPU_F32);
+	npu_vrsqrt(n->rstd, n->rstd, count, NPU_F32);
 }
 
 /* gamma and beta, for the columns of the group; rows that stay have the same ones each time. */
@@ -221,7 +225,7 @@ NPU_KERNEL(op_norm, struct npu_op_norm_args)
 	const struct npu_span mine = npu_split(args->outer.rows, 1, block, blocks);
 	struct norm n;
 
-	norm_begin(&n, FORWARD, &args->outer, args->cols, args->dtype);
+	norm_begin(&n, FORWARD, &args->outer, args->cols, args->dtype, args->weight_dtype);
 	if (norm_stays(&n))
 		forward_weights(&n, args);
 	for (uint64_t r = mine.begin; r < mine.end; r += n.plan.most) {
@@ -323,7 +327,7 @@ static void backward_stats(struct norm *n, const struct npu_op_norm_backward_arg
 		backward_fetch(n, args, p);
 		backward_sums(n, args);
 		backward_gamma(n, args);
-		norm_sum(n, NPU_VSUM, n->a, n->grad, p);
+		norm_sum(n, NPU_VSUM, 0, n->a, n->grad, p);
 		rows_dot(&n->g, n->b, n->part, n->grad, n->x, p);
 	}
 	norm_mean(n, n->a);
@@ -362,7 +366,7 @@ NPU_KERNEL(op_norm_backward, struct npu_op_norm_backward_args)
 	uint32_t rows;
 	struct norm n;
 
-	norm_begin(&n, BACKWARD, &args->outer, args->cols, args->dtype);
+	norm_begin(&n, BACKWARD, &args->outer, args->cols, args->dtype, args->weight_dtype);
 	if (norm_stays(&n) && args->gamma)
 		rows_vector(&n.g, args->gamma, args->weight_dtype, n.at.gamma, n.at.stage);
 	for (uint64_t r = mine.begin; r < mine.end; r += rows) {
