@@ -241,6 +241,11 @@ struct npu_pick {
 	struct npu_worker *helper;
 };
 
+/* Units that follow on each other. */
+struct npu_part {
+	uint64_t next, end;
+};
+
 /**
  * struct npu_task - a command that is carried out in units: blocks or chunks
  * @work: on a ready list while a unit may be taken, or on that of waiters for a core
@@ -253,8 +258,7 @@ struct npu_pick {
  * @cores: cores that it uses
  * @command: its index in the list
  * @cmd: the command
- * @units: how many units there are
- * @next: first unit that nobody has taken
+ * @parts: units that nobody has taken
  * @spares: cores that have taken blocks and do not come to begin them
  * @running: takers of units that have not ended them
  * @unit_ns: what a unit takes on average; before the first has ended, what one of the last launch
@@ -282,8 +286,7 @@ struct npu_task {
 	uint64_t cores;
 	uint32_t command;
 	struct npu_cmd cmd;
-	uint64_t units;
-	uint64_t next;
+	struct npu_part parts[2];
 	struct npu_list spares;
 	unsigned int running;
 	unsigned int max_running;
@@ -555,6 +558,7 @@ struct npu_aicore {
  * @section: odd inside a section (atomic)
  * @sleeping: waits on @wake
  * @picks: how often it has taken work
+ * @last_core: bit of the core that it has taken last
  * @ran: it has run a kernel for the queue that it owns
  * @irq_vector: vector of completions that are not yet signalled
  * @irq_count: how many there are
@@ -570,6 +574,7 @@ struct npu_worker {
 	bool sleeping;
 	uint64_t section;
 	unsigned int picks;
+	uint64_t last_core;
 	bool ran;
 	unsigned int irq_vector;
 	unsigned int irq_count;
@@ -1058,10 +1063,12 @@ void npu_sched_wake(struct npu_core *core, unsigned int helpers);
 void npu_sched_add(struct npu_core *core, struct npu_work *work, unsigned int helpers);
 void npu_sched_remove(struct npu_core *core, struct npu_work *work);
 void npu_sched_release_core(struct npu_core *core, struct npu_aicore *aicore);
+uint64_t npu_task_left(const struct npu_task *task);
 bool npu_task_has_unit(const struct npu_task *task);
+void npu_task_share(const struct npu_core *core, struct npu_task *task, uint64_t units);
 void npu_sched_core_lost(struct npu_core *core, unsigned int id);
 bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick);
-bool npu_sched_pick_alone(struct npu_core *core, struct npu_task *task, struct npu_pick *pick);
+bool npu_sched_pick_alone(struct npu_worker *worker, struct npu_task *task, struct npu_pick *pick);
 bool npu_sched_wants_help(const struct npu_task *task);
 bool npu_sched_should_yield(struct npu_core *core, unsigned int priority,
 			    const struct npu_task *task, unsigned int slices);

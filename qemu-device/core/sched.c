@@ -134,14 +134,23 @@ void npu_sched_core_lost(struct npu_core *core, unsigned int id)
 	pthread_mutex_unlock(&core->lock);
 }
 
-/*
- * A free core for the next block of @task; the lowest, as its caches are the warmest. A dead one
- * only if all are, to fail there.
- */
-static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task)
+/* Can a worker take several of its blocks at once? */
+static bool goes_in_runs(const struct npu_core *core, const struct npu_task *task)
 {
+	return task->cmd.opcode == NPU_CMD_KERNEL && !task->cmd.kernel.strict &&
+	       !core->cfg.sync && !core->timing && !npu_load(&core->debug->attached);
+}
+
+/*
+ * A free core for the next block of @task: the one that @worker had, as the host's cache still holds
+ * its buffers, or the lowest, where who debugs looks first. A dead one only if all are, to fail there.
+ */
+static struct npu_aicore *take_core(struct npu_worker *worker, struct npu_task *task)
+{
+	struct npu_core *core = worker->core;
 	uint64_t alive = task->core_mask & ~core->sched.dead_cores;
 	uint64_t mask = alive ? alive : task->core_mask;
+	uint64_t last = goes_in_runs(core, task) ? worker->last_core : 0;
 	unsigned int layer, id;
 
 	for (layer = 0; layer < NPU_CORE_LAYERS; layer++) {
@@ -150,7 +159,8 @@ static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task
 
 		if (!cores)
 			continue;
-		id = __builtin_ctzll(cores);
+		id = __builtin_ctzll(cores & last ? last : cores);
+		worker->last_core = 1ULL << id;
 		*free &= ~(1ULL << id);
 		task->cores |= 1ULL << id;
 		return &core->aicores[layer * core->cfg.cores + id];
@@ -158,31 +168,29 @@ static struct npu_aicore *take_core(struct npu_core *core, struct npu_task *task
 	return NULL;
 }
 
+uint64_t npu_task_left(const struct npu_task *task)
+{
+	return task->parts[0].end - task->parts[0].next + task->parts[1].end - task->parts[1].next;
+}
+
 /* May another unit of @task be taken? */
 bool npu_task_has_unit(const struct npu_task *task)
 {
 	return !task->stop && task->running < task->max_running &&
-	       (task->next < task->units || !npu_list_empty(&task->spares));
-}
-
-/* Can a worker take several of its blocks at once? */
-static bool goes_in_runs(const struct npu_core *core, const struct npu_task *task)
-{
-	return task->cmd.opcode == NPU_CMD_KERNEL && !task->cmd.kernel.strict &&
-	       !core->cfg.sync && !core->timing && !npu_load(&core->debug->attached);
+	       (npu_task_left(task) || !npu_list_empty(&task->spares));
 }
 
 /* Is it, as far as one can tell, too short to be shared? */
 static bool is_short(const struct npu_task *task)
 {
-	return task->units - task->next <= ALONE_NS / npu_max(task->unit_ns, 1);
+	return npu_task_left(task) <= ALONE_NS / npu_max(task->unit_ns, 1);
 }
 
 /* Should somebody be woken for @task? Blocks that others leave have turned out long. */
 bool npu_sched_wants_help(const struct npu_task *task)
 {
 	return !npu_list_empty(&task->spares) ||
-	       task->units - task->next > WAKE_NS / npu_max(task->unit_ns, 1);
+	       npu_task_left(task) > WAKE_NS / npu_max(task->unit_ns, 1);
 }
 
 /*
@@ -191,7 +199,7 @@ bool npu_sched_wants_help(const struct npu_task *task)
  */
 static uint64_t run_length(const struct npu_core *core, const struct npu_task *task)
 {
-	uint64_t left = task->units - task->next;
+	uint64_t left = npu_task_left(task);
 	uint64_t fair = left / (2 * core->nr_workers);
 
 	if (!goes_in_runs(core, task))
@@ -201,9 +209,29 @@ static uint64_t run_length(const struct npu_core *core, const struct npu_task *t
 	return npu_max(npu_min(fair, RUN_NS / npu_max(task->unit_ns, 1)), 1);
 }
 
-/* The units of @task that are next. */
-static void take_units(const struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
+/*
+ * Half of the workers begin in the middle, so that each gets much the same blocks the next time, and
+ * finds in its cache what they work on. Blocks may wait for those before them, though, which then
+ * have to have cores.
+ */
+void npu_task_share(const struct npu_core *core, struct npu_task *task, uint64_t units)
 {
+	unsigned int cores = __builtin_popcountll(task->core_mask & ~core->sched.dead_cores);
+	struct npu_part *parts = task->parts;
+
+	parts[0] = (struct npu_part){ .end = units };
+	parts[1] = (struct npu_part){ .next = units, .end = units };
+	if (core->nr_workers > 1 && goes_in_runs(core, task) && !is_short(task) &&
+	    units <= npu_min(cores, task->max_running))
+		parts[0].end = parts[1].next = units / 2;
+}
+
+/* The units of @task that are next for @worker. */
+static void take_units(const struct npu_worker *worker, struct npu_task *task,
+		       struct npu_pick *pick)
+{
+	struct npu_part *part = &task->parts[(worker - worker->core->workers) % 2];
+
 	pick->units = 1;
 	if (!npu_list_empty(&task->spares)) {
 		struct npu_aicore *aicore = npu_container(task->spares.next, struct npu_aicore,
@@ -214,17 +242,21 @@ static void take_units(const struct npu_core *core, struct npu_task *task, struc
 			npu_list_del(&aicore->spare);
 		return;
 	}
-	pick->units = run_length(core, task);
-	pick->unit = task->next;
-	task->next += pick->units;
+	if (part->next == part->end)
+		part = part == task->parts ? part + 1 : part - 1;
+	pick->units = npu_min(run_length(worker->core, task), part->end - part->next);
+	pick->unit = part->next;
+	part->next += pick->units;
 }
 
 /* Take units of @task, which is on no list. False if that is to wait for a core. */
-static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
+static bool pick_unit(struct npu_worker *worker, struct npu_task *task, struct npu_pick *pick)
 {
+	struct npu_core *core = worker->core;
+
 	pick->aicore = NULL;
 	if (task->cmd.opcode == NPU_CMD_KERNEL) {
-		pick->aicore = take_core(core, task);
+		pick->aicore = take_core(worker, task);
 		if (!pick->aicore) {
 			task->waits_core = true;
 			npu_list_add_tail(&core->sched.core_waiters, &task->work.node);
@@ -234,7 +266,7 @@ static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_p
 	}
 	if (!task->started)
 		task->started = npu_max(npu_run_clock(core), 1);
-	take_units(core, task, pick);
+	take_units(worker, task, pick);
 	task->running++;
 	if (npu_task_has_unit(task))
 		npu_sched_add(core, &task->work, 0);
@@ -245,14 +277,17 @@ static bool pick_unit(struct npu_core *core, struct npu_task *task, struct npu_p
  * For the owner of a queue, which has to wait for @task: take all of it, if others would not be of
  * use, and there is no other work for the owner. False: it is to be shared.
  */
-bool npu_sched_pick_alone(struct npu_core *core, struct npu_task *task, struct npu_pick *pick)
+bool npu_sched_pick_alone(struct npu_worker *worker, struct npu_task *task, struct npu_pick *pick)
 {
-	return goes_in_runs(core, task) && (task->units == 1 || is_short(task)) &&
-	       !core->sched.ready_mask && pick_unit(core, task, pick);
+	const struct npu_core *core = worker->core;
+
+	return goes_in_runs(core, task) && (npu_task_left(task) == 1 || is_short(task)) &&
+	       !core->sched.ready_mask && pick_unit(worker, task, pick);
 }
 
-static bool pick_from(struct npu_core *core, unsigned int priority, struct npu_pick *pick)
+static bool pick_from(struct npu_worker *worker, unsigned int priority, struct npu_pick *pick)
 {
+	struct npu_core *core = worker->core;
 	struct npu_list *list = &core->sched.ready[priority];
 
 	while (!npu_list_empty(list)) {
@@ -267,7 +302,7 @@ static bool pick_from(struct npu_core *core, unsigned int priority, struct npu_p
 			return true;
 		case NPU_WORK_TASK:
 			pick->task = npu_container(work, struct npu_task, work);
-			if (pick_unit(core, pick->task, pick))
+			if (pick_unit(worker, pick->task, pick))
 				return true;
 			break;
 		case NPU_WORK_CORE:
@@ -286,7 +321,7 @@ static struct npu_worker *helper_for(struct npu_core *core, const struct npu_pic
 	uint64_t more = core->sched.ready_count;
 
 	if (task && !npu_list_empty(&task->work.node))
-		more += npu_sched_wants_help(task) ? task->units - task->next : -1ULL;
+		more += npu_sched_wants_help(task) ? npu_task_left(task) : -1ULL;
 	return more > core->sched.searching ? rouse(core) : NULL;
 }
 
@@ -299,7 +334,7 @@ bool npu_sched_pick(struct npu_worker *worker, struct npu_pick *pick)
 	if (!core->sched.ready_mask)
 		return false;
 	for (i = 0; i < NPU_PRIORITY_COUNT; i++)
-		if (pick_from(core, low_first ? i : NPU_PRIORITY_COUNT - 1 - i, pick)) {
+		if (pick_from(worker, low_first ? i : NPU_PRIORITY_COUNT - 1 - i, pick)) {
 			pick->helper = helper_for(core, pick);
 			return true;
 		}

@@ -81,12 +81,11 @@ bool npu_task_start(struct npu_queue *queue, const struct npu_cmd *cmd, uint64_t
 	task->serial = npu_new_tag(core);
 	task->command = queue->index;
 	task->cmd = *cmd;
-	task->units = units;
-	task->next = 0;
 	npu_list_init(&task->spares);
 	task->running = 0;
 	task->max_running = max_running;
 	task->unit_ns = last_unit_ns(core, task);
+	npu_task_share(core, task, units);
 	task->ended = 0;
 	task->ended_ns = 0;
 	task->started = 0;
@@ -210,7 +209,7 @@ void npu_task_unhold(struct npu_worker *worker, struct npu_queue *queue)
 	struct npu_pick pick;
 
 	queue->held = NULL;
-	if (npu_sched_pick_alone(core, task, &pick)) {
+	if (npu_sched_pick_alone(worker, task, &pick)) {
 		pthread_mutex_unlock(&core->lock);
 		worker->ran = true;
 		npu_aicore_start(worker, pick.aicore, pick.unit, pick.units);
@@ -229,7 +228,7 @@ static void after_unit(struct npu_worker *worker, struct npu_task *task)
 			npu_sched_add(core, &task->work, 0);
 		return;
 	}
-	if (task->running || (!task->stop && task->next != task->units))
+	if (task->running || (!task->stop && npu_task_left(task)))
 		return;
 	if (!task->stop) {
 		__atomic_fetch_add(&task->queue->done, 1, __ATOMIC_RELAXED);

@@ -452,6 +452,58 @@ static void test_once_short(unsigned int workers)
 	th_rig_free(&r);
 }
 
+/* Each block waits for the one before it, for which there has to be a core. */
+static void test_block_chain(unsigned int workers)
+{
+	/* while (*a0 != a1) ; for (t0 = 1000; --t0; ) ; amoadd(a0, 1); */
+	static const uint32_t code[] = {
+		RV_LD(RV_T0, RV_A0, 0), RV_BNE(RV_T0, RV_A1, -4), RV_ADDI(RV_T0, 0, 1000),
+		RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4), RV_ADDI(RV_T0, 0, 1),
+		RV_AMOADD_D(0, RV_T0, RV_A0), RV_ECALL,
+	};
+	struct th_rig r = rig_new(workers, 1);
+	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 8), r.va, 16);
+	unsigned int i, wrong = 0;
+
+	cmd.timeout_us = 10000000;
+	for (i = 0; i < 200 && !wrong; i++) {
+		r.words[0] = 0;
+		wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK || r.words[0] != 16;
+	}
+	ok(!wrong, "%u workers: blocks in a chain have one core", workers);
+	th_rig_free(&r);
+}
+
+/* How two workers share the blocks of a kernel: each has a core, and neighbours. */
+static void test_neighbours(void)
+{
+	/* a0[block] = getinfo(core); for (t0 = 4096; --t0; ) ; */
+	static const uint32_t code[] = {
+		RV_ADDI(RV_T0, 0, NPU_INFO_CORE), RV_CUSTOM(3, NPU_SYS_GETINFO, RV_T1, RV_T0, 0, 0),
+		RV_SLLI(RV_T0, RV_A1, 3), RV_ADD(RV_T0, RV_T0, RV_A0), RV_SD(RV_T1, RV_T0, 0),
+		RV_LUI(RV_T0, 1), RV_ADDI(RV_T0, RV_T0, -1), RV_BNE(RV_T0, 0, -4), RV_ECALL,
+	};
+	struct th_rig r = rig_new(2, 24);
+	struct npu_cmd cmd = th_kernel(th_code(r.s, code, 9), r.va, 24);
+	uint64_t end = th_now_ns() + 20 * 1000000000ULL;
+	unsigned int i, there, shared = 0, apart = 0, wrong = 0;
+
+	/* One may do most of them alone, and there may be no CPU for both. */
+	while (shared < 100 && th_now_ns() < end) {
+		wrong += th_run(r.q, &cmd, 1) != NPU_ST_OK;
+		for (i = 0, there = 0; i < 24; i++)
+			there += r.words[i] != r.words[0];
+		if (there < 8 || there > 16)
+			continue;
+		shared++;
+		for (i = 1; i < 8 && r.words[i] == r.words[0] && r.words[12 + i] == r.words[12];)
+			i++;
+		apart += i == 8 && r.words[0] != r.words[12];
+	}
+	ok(2 * apart >= shared && !wrong, "2 workers: each takes neighbours, on one core");
+	th_rig_free(&r);
+}
+
 static void wait_asleep(struct npu_core *core, unsigned int workers)
 {
 	unsigned int asleep;
@@ -810,6 +862,7 @@ int main(int argc, char **argv)
 		test_kernel_faults(workers);
 		test_cores(workers);
 		test_block_barrier(workers);
+		test_block_chain(workers);
 		test_short_blocks(workers);
 		test_once_short(workers);
 		test_suspend(workers);
@@ -824,6 +877,7 @@ int main(int argc, char **argv)
 		test_reset(workers, false);
 		test_reset(workers, true);
 	}
+	test_neighbours();
 	test_no_longer_short(2, 1000);
 	test_no_longer_short(3, 1);
 	test_engine_time();
