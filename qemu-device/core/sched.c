@@ -142,8 +142,9 @@ static bool goes_in_runs(const struct npu_core *core, const struct npu_task *tas
 }
 
 /*
- * A free core for the next block of @task: the one that @worker had, as the host's cache still holds
- * its buffers, or the lowest, where who debugs looks first. A dead one only if all are, to fail there.
+ * A free core for the next block of @task: the one that @worker had, as the host's cache still
+ * holds its buffers, or the lowest, where who debugs looks first. A dead one only if all are, to
+ * fail there.
  */
 static struct npu_aicore *take_core(struct npu_worker *worker, struct npu_task *task)
 {
@@ -210,9 +211,9 @@ static uint64_t run_length(const struct npu_core *core, const struct npu_task *t
 }
 
 /*
- * Half of the workers begin in the middle, so that each gets much the same blocks the next time, and
- * finds in its cache what they work on. Blocks may wait for those before them, though, which then
- * have to have cores.
+ * Half of the workers begin in the middle, so that each gets much the same blocks the next time,
+ * and finds in its cache what they work on. Blocks may wait for those before them, though, which
+ * then have to have cores.
  */
 void npu_task_share(const struct npu_core *core, struct npu_task *task, uint64_t units)
 {
