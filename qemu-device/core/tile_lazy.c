@@ -134,15 +134,27 @@ void tile_lazy_write(struct npu_tile *tile, const struct tile_move *rows)
 	tile_lazy_touch(tile, all.dst, move_span(&all, all.dst_pitch), true);
 }
 
+/* Room for a move: an operand that stays for long is not copied because others come and go. */
+static unsigned int free_slot(struct npu_tile *tile)
+{
+	const unsigned int free = ~tile->moves_pending & ((1u << TILE_MOVES) - 1);
+	unsigned int slot;
+
+	if (free)
+		return __builtin_ctz(free);
+	slot = tile->next_move++ % TILE_MOVES;
+	settle(tile, slot);
+	return slot;
+}
+
 void tile_lazy_move(struct npu_tile *tile, const struct tile_move *move)
 {
-	const unsigned int slot = tile->next_move++ % TILE_MOVES;
 	struct tile_move place = *move;
+	unsigned int slot;
 
 	place.src = NULL;
 	tile_lazy_write(tile, &place);
-	if (tile->moves_pending & 1u << slot)
-		settle(tile, slot);
+	slot = free_slot(tile);
 	tile->moves[slot] = joined(move);
 	tile->moves_pending |= 1u << slot;
 	for (unsigned int i = 0; i < TILE_PLACES; i++)
