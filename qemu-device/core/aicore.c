@@ -761,7 +761,6 @@ void npu_aicore_start(struct npu_worker *worker, struct npu_aicore *ac, uint32_t
 	ac->busy_ns = 0;
 	ac->first = block;
 	ac->end = block + count;
-	ac->shared = false;
 	ac->last_worker = NULL;
 	npu_store(&ac->lost, false);
 	ac->work.priority = ac->task->work.priority;

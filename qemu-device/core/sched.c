@@ -9,6 +9,7 @@
 #define RUN_NS			24000	/* blocks that are taken at once should take so long */
 #define ALONE_NS		4000	/* what takes less is done before others could help */
 #define WAKE_NS			20000	/* nor is it worth to wake one who sleeps for this */
+#define LONG_NS			500000	/* blocks that take more than a slice */
 
 void npu_sched_init(struct npu_core *core)
 {
@@ -268,6 +269,9 @@ static bool pick_unit(struct npu_worker *worker, struct npu_task *task, struct n
 	if (!task->started)
 		task->started = npu_max(npu_run_clock(core), 1);
 	take_units(worker, task, pick);
+	/* Others are woken for what is left: nobody has to be told that a block takes long. */
+	if (pick->aicore)
+		pick->aicore->shared = pick->units == 1 && task->unit_ns >= LONG_NS;
 	task->running++;
 	if (npu_task_has_unit(task))
 		npu_sched_add(core, &task->work, 0);
