@@ -11,7 +11,6 @@
 #include "tile_kept.h"
 
 #define SLICE_INSNS		100000
-#define QUANTUM_NS		(NPU_NS_PER_MS / 2)	/* when others wait */
 #define SLICE_MAX_NS		(20 * NPU_NS_PER_MS)	/* when nobody waits */
 #define OWN_QUANTUM_NS		(20 * NPU_NS_PER_MS)	/* when blocks of the same kernel do */
 #define RUN_LONG_NS		(48 * NPU_NS_PER_US)	/* for blocks taken as short ones */
@@ -190,8 +189,8 @@ static uint64_t core_time(void *opaque)
 }
 
 /*
- * Nobody waits for the end of a slice: neither for the worker nor for blocks behind this one, and if
- * some of the task are left it is known to be long.
+ * Nobody waits for the end of a slice: neither for the worker nor for blocks behind this one, and
+ * if some of the task are left it is known to be long.
  */
 static bool slice_goes_on(const struct npu_aicore *ac, uint64_t now)
 {
@@ -215,7 +214,7 @@ static void look_at_clock(struct npu_aicore *ac, uint64_t ticks)
 	if (now < ac->slice_end)
 		return;
 	if (slice_goes_on(ac, now))
-		ac->slice_end = now + QUANTUM_NS;
+		ac->slice_end = now + NPU_QUANTUM_NS;
 	else
 		rv64_request_exit(&ac->cpu);
 }
@@ -606,7 +605,7 @@ static bool quantum_over(struct npu_aicore *ac, uint64_t start, uint64_t now)
 	if (core->cfg.sync || npu_load(&core->sched.quiesce) || now >= start + OWN_QUANTUM_NS)
 		return npu_sched_should_yield(core, ac->work.priority, NULL, ++ac->slices);
 	if (now >= ac->slice_end) {
-		ac->slice_end = now + QUANTUM_NS;
+		ac->slice_end = now + NPU_QUANTUM_NS;
 		return npu_sched_should_yield(core, ac->work.priority, ac->task, ++ac->slices);
 	}
 	return false;
@@ -687,7 +686,7 @@ void npu_aicore_resume(struct npu_worker *worker, struct npu_aicore *ac)
 	uint64_t start = npu_host_ns(), now = start;
 	enum rv64_stop stop;
 
-	ac->slice_end = start + (ac->block + 1 < ac->end ? RUN_LONG_NS : QUANTUM_NS);
+	ac->slice_end = start + (ac->block + 1 < ac->end ? RUN_LONG_NS : NPU_QUANTUM_NS);
 	for (;;) {
 		if (core_hangs(ac))
 			return;

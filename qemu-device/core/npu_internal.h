@@ -59,6 +59,7 @@
 #define NPU_MAX_WORKERS		64
 #define NPU_CORE_CLOCK_MHZ	1800
 #define NPU_SEM_POLL_NS		NPU_NS_PER_MS
+#define NPU_QUANTUM_NS		(NPU_NS_PER_MS / 2) /* of a core that others wait for */
 
 /* The most that one call in sync mode lets a task run, in the time of npu_task::sync_ns. */
 #define NPU_SYNC_CAP_NS		1000000000ULL
@@ -485,7 +486,8 @@ struct npu_vector {
  * @block: of its kernel (atomic)
  * @first: the first that it has taken
  * @end: behind the last
- * @shared: others may take its blocks, from the last on: @block and @end change with core->lock
+ * @shared: others may take its blocks, from the last on: @block and @end change with core->lock.
+ *	From the start if it has taken one alone that is known to be long
  * @spare: on @task's list while it is @shared and has some
  * @ready: @tile and @cpu are set up (atomic)
  * @worker: who runs it, in a section (atomic)

@@ -9,7 +9,6 @@
 #define RUN_NS			24000	/* blocks that are taken at once should take so long */
 #define ALONE_NS		4000	/* what takes less is done before others could help */
 #define WAKE_NS			20000	/* nor is it worth to wake one who sleeps for this */
-#define LONG_NS			500000	/* blocks that take more than a slice */
 
 void npu_sched_init(struct npu_core *core)
 {
@@ -271,7 +270,7 @@ static bool pick_unit(struct npu_worker *worker, struct npu_task *task, struct n
 	take_units(worker, task, pick);
 	/* Others are woken for what is left: nobody has to be told that a block takes long. */
 	if (pick->aicore)
-		pick->aicore->shared = pick->units == 1 && task->unit_ns >= LONG_NS;
+		pick->aicore->shared = pick->units == 1 && task->unit_ns >= NPU_QUANTUM_NS;
 	task->running++;
 	if (npu_task_has_unit(task))
 		npu_sched_add(core, &task->work, 0);

@@ -119,7 +119,7 @@ struct npu_tile {
 	struct tile_move moves[TILE_MOVES];
 	unsigned int moves_pending; /* bits */
 	unsigned int moves_at[TILE_PLACES]; /* of moves from or to there, pending or not */
-	unsigned int next_move;
+	unsigned int next_move; /* that is carried out if there is no room for another */
 	bool flags_used, waits;
 	uint32_t flags[NPU_PIPE_COUNT][NPU_PIPE_COUNT][16];
 };
