@@ -11,20 +11,24 @@ _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch me
 #define SMALL_ROWS 16 /* fewer are for tile_isa_thin() */
 #define SMALL_BYTES 0x8000 /* of A, and of B with what is between the columns of a panel */
 
-#define STRIDE (TILE_LINE / sizeof(float))
-/* Of the next panel come with STRIDE steps: all of it while TILE_MC rows are multiplied. */
-#define NEXT_LINES ((TILE_NR * TILE_MR + TILE_MC - 1) / TILE_MC)
+#define UNROLL 4 /* steps */
+/*
+ * What a step asks for of what is next, in bytes: of a panel as much as has all of it come while
+ * TILE_MC rows are multiplied, of small operands while one of 64 rows and columns is.
+ */
+#define ASK(rows) (TILE_MR * TILE_NR * sizeof(float) / (rows))
+#define PANEL_ASK ASK(TILE_MC)
+#define SMALL_ASK ASK(64)
 
 /*
- * Pitches in elements; bias is added to rows of S8, which is always packed. @next_a is where rows
- * are that will be multiplied next, @a_pitch apart, NULL: they are near enough; @next_b likewise.
+ * Pitches in elements; bias is added to rows of S8, which is always packed. @next_b is a panel that
+ * will be multiplied next, or with @next_a a small operand.
  */
 struct kernel {
 	void *c;
 	const void *a, *b;
 	const int32_t *bias;
-	const float *next_a;
-	const char *next_b;
+	const char *next_a, *next_b;
 	size_t a_pitch, b_pitch, c_pitch;
 	unsigned int steps;
 	bool init;
@@ -39,25 +43,23 @@ enum arithmetic {
 /* Few pointers reach all rows of A, as an address adds once or twice the pitch. */
 #define A_POINTERS ((TILE_MR + 2) / 3)
 
-/* Have what comes next on its way: of A to the first level of the cache, of B to the second. */
-TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int rows, unsigned int step)
+/* Have lines on their way to the second level of the cache. */
+TILE_INLINE void ask(const char *next, unsigned int bytes)
 {
-	const char *b = args->next_b + step / STRIDE * NEXT_LINES * TILE_LINE;
-
-	if (!args->next_a)
-		return;
-#pragma GCC unroll 13
-	for (unsigned int i = 0; i < rows; i++)
-		__builtin_prefetch(args->next_a + i * args->a_pitch + step, 0, 3);
-#pragma GCC unroll 4
-	for (unsigned int i = 0; i < NEXT_LINES; i++)
-		__builtin_prefetch(b + i * TILE_LINE, 0, 2);
+#pragma GCC unroll 2
+	for (unsigned int i = 0; i < bytes; i += TILE_LINE)
+		__builtin_prefetch(next + i, 0, 2);
 }
 
-/* Steps from @k on until it is time to ask ahead again. */
-TILE_INLINE unsigned int stride_at(const struct kernel *args, unsigned int k)
+/* For UNROLL steps. The rows of A that follow are near, and the host finds them itself. */
+TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int step)
 {
-	return args->steps - k < STRIDE ? args->steps - k : STRIDE;
+	if (!args->next_a) {
+		ask(args->next_b + step * PANEL_ASK, UNROLL * PANEL_ASK);
+		return;
+	}
+	ask(args->next_a + step * SMALL_ASK, UNROLL * SMALL_ASK);
+	ask(args->next_b + step * SMALL_ASK, UNROLL * SMALL_ASK);
 }
 
 /* NaNs are rare: to look for them takes half as long as to replace what may be one. */
@@ -73,13 +75,34 @@ static __attribute__((noinline, cold)) void make_canonical(const struct kernel *
 
 _Static_assert(TILE_NV == 2, "kernels look for NaNs in pairs of vectors");
 
+TILE_INLINE void step_float(tile_vf acc[TILE_MR][TILE_NV], const float *a[A_POINTERS],
+			    const float *b, size_t pitch, unsigned int rows, bool exact)
+{
+	tile_vf bv[TILE_NV], av;
+
+#pragma GCC unroll 2
+	for (unsigned int j = 0; j < TILE_NV; j++)
+		bv[j] = tile_vf_load(b + j * TILE_VL);
+#pragma GCC unroll 13
+	for (unsigned int i = 0; i < rows; i++) {
+		av = tile_vf_set(a[i / 3][i % 3 * pitch]);
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			acc[i][j] = exact ? tile_vf_fma_exact(av, bv[j], acc[i][j]) :
+					    tile_vf_fma(av, bv[j], acc[i][j]);
+	}
+#pragma GCC unroll 5
+	for (unsigned int i = 0; 3 * i < rows; i++)
+		a[i]++;
+}
+
 TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool exact)
 {
 	const float *a[A_POINTERS], *b = args->b;
 	const size_t pitch = args->a_pitch, b_pitch = args->b_pitch;
 	float *c = args->c;
-	tile_vf acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
-	unsigned int nans = 0;
+	tile_vf acc[TILE_MR][TILE_NV];
+	unsigned int nans = 0, k = 0;
 
 #pragma GCC unroll 5
 	for (unsigned int i = 0; 3 * i < rows; i++)
@@ -90,26 +113,14 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			acc[i][j] = args->init ? tile_vf_set(0) :
 						 tile_vf_load(c + i * args->c_pitch + j * TILE_VL);
-	for (unsigned int k = 0; k < args->steps; k += STRIDE) {
-		ask_ahead(args, rows, k);
-		for (unsigned int left = stride_at(args, k); left; left--, b += b_pitch) {
-#pragma GCC unroll 2
-			for (unsigned int j = 0; j < TILE_NV; j++)
-				bv[j] = tile_vf_load(b + j * TILE_VL);
-#pragma GCC unroll 13
-			for (unsigned int i = 0; i < rows; i++) {
-				av = tile_vf_set(a[i / 3][i % 3 * pitch]);
-#pragma GCC unroll 2
-				for (unsigned int j = 0; j < TILE_NV; j++)
-					acc[i][j] = exact ?
-						tile_vf_fma_exact(av, bv[j], acc[i][j]) :
-						tile_vf_fma(av, bv[j], acc[i][j]);
-			}
-#pragma GCC unroll 5
-			for (unsigned int i = 0; 3 * i < rows; i++)
-				a[i]++;
-		}
+	for (; k + UNROLL <= args->steps; k += UNROLL) {
+		ask_ahead(args, k);
+#pragma GCC unroll 4
+		for (unsigned int i = 0; i < UNROLL; i++, b += b_pitch)
+			step_float(acc, a, b, pitch, rows, exact);
 	}
+	for (; k < args->steps; k++, b += b_pitch)
+		step_float(acc, a, b, pitch, rows, exact);
 #pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++) {
 		nans |= tile_vf_nans(acc[i][0], acc[i][1]);
@@ -121,12 +132,33 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 		make_canonical(args, rows);
 }
 
+TILE_INLINE void step_s8(tile_vi acc[TILE_MR][TILE_NV], const int32_t *a[A_POINTERS],
+			 const int32_t *b, size_t pitch, unsigned int rows)
+{
+	tile_vi bv[TILE_NV], av;
+
+#pragma GCC unroll 2
+	for (unsigned int j = 0; j < TILE_NV; j++)
+		bv[j] = tile_vi_load(b + j * TILE_VL);
+#pragma GCC unroll 13
+	for (unsigned int i = 0; i < rows; i++) {
+		av = tile_vi_set(a[i / 3][i % 3 * pitch]);
+#pragma GCC unroll 2
+		for (unsigned int j = 0; j < TILE_NV; j++)
+			acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
+	}
+#pragma GCC unroll 5
+	for (unsigned int i = 0; 3 * i < rows; i++)
+		a[i]++;
+}
+
 TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 {
 	const int32_t *a[A_POINTERS], *b = args->b;
 	const size_t pitch = args->a_pitch;
 	int32_t *c = args->c;
-	tile_vi acc[TILE_MR][TILE_NV], bv[TILE_NV], av;
+	tile_vi acc[TILE_MR][TILE_NV], av;
+	unsigned int k = 0;
 
 #pragma GCC unroll 5
 	for (unsigned int i = 0; 3 * i < rows; i++)
@@ -140,24 +172,14 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 						 tile_vi_add(av, tile_vi_load(c + i * args->c_pitch +
 									      j * TILE_VL));
 	}
-	for (unsigned int k = 0; k < args->steps; k += STRIDE) {
-		ask_ahead(args, rows, k);
-		for (unsigned int left = stride_at(args, k); left; left--, b += TILE_NR) {
-#pragma GCC unroll 2
-			for (unsigned int j = 0; j < TILE_NV; j++)
-				bv[j] = tile_vi_load(b + j * TILE_VL);
-#pragma GCC unroll 13
-			for (unsigned int i = 0; i < rows; i++) {
-				av = tile_vi_set(a[i / 3][i % 3 * pitch]);
-#pragma GCC unroll 2
-				for (unsigned int j = 0; j < TILE_NV; j++)
-					acc[i][j] = tile_vi_dot(av, bv[j], acc[i][j]);
-			}
-#pragma GCC unroll 5
-			for (unsigned int i = 0; 3 * i < rows; i++)
-				a[i]++;
-		}
+	for (; k + UNROLL <= args->steps; k += UNROLL) {
+		ask_ahead(args, k);
+#pragma GCC unroll 4
+		for (unsigned int i = 0; i < UNROLL; i++, b += TILE_NR)
+			step_s8(acc, a, b, pitch, rows);
 	}
+	for (; k < args->steps; k++, b += TILE_NR)
+		step_s8(acc, a, b, pitch, rows);
 #pragma GCC unroll 13
 	for (unsigned int i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -286,14 +308,13 @@ static void multiply_panel(const struct tile_mmad *args, const struct a_block *a
 		const unsigned int some = rows - i < TILE_MR ? rows - i : TILE_MR;
 
 		kernel.a = a->rows + i * a->pitch;
-		kernel.next_a = i + TILE_MR < rows ? a->rows + (i + TILE_MR) * a->pitch : NULL;
 		kernel.bias = a->bias + i;
 		kernel.c = args->c + (size_t)(m + i) * args->c_pitch + n * sizeof(float);
 		if (cols == TILE_NR)
 			kernels[some - 1][arithmetic](&kernel);
 		else
 			run_edge(&kernel, some, cols, arithmetic);
-		kernel.next_b += steps / STRIDE * NEXT_LINES * TILE_LINE;
+		kernel.next_b += steps * PANEL_ASK;
 	}
 }
 
@@ -304,13 +325,14 @@ static bool is_small(const struct tile_mmad *args)
 	       args->m * args->a_pitch <= SMALL_BYTES && args->k * args->b_pitch <= SMALL_BYTES;
 }
 
-/* Rows are shared evenly among as few blocks as there can be. */
+/* Rows are shared evenly among as few blocks as there can be. Products lie behind each other. */
 static void multiply_small(const struct tile_mmad *args)
 {
 	const unsigned int blocks = (args->m + TILE_MR - 1) / TILE_MR;
 	struct kernel kernel = {
 		.a_pitch = args->a_pitch / sizeof(float), .b_pitch = args->b_pitch / sizeof(float),
 		.c_pitch = args->c_pitch / sizeof(float), .steps = args->k, .init = args->init,
+		.next_a = (const char *)args->a + args->m * args->a_pitch,
 		.next_b = (const char *)args->b + args->k * args->b_pitch,
 	};
 
@@ -320,10 +342,10 @@ static void multiply_small(const struct tile_mmad *args)
 			const unsigned int end = args->m * (i + 1) / blocks;
 
 			kernel.a = args->a + m * args->a_pitch;
-			kernel.next_a = (const float *)(args->a + (args->m + m) * args->a_pitch);
 			kernel.c = args->c + m * args->c_pitch + n * sizeof(float);
 			kernels[end - m - 1][FUSED](&kernel);
-			kernel.next_b += args->k / STRIDE * NEXT_LINES * TILE_LINE;
+			kernel.next_a += args->k * SMALL_ASK;
+			kernel.next_b += args->k * SMALL_ASK;
 			m = end;
 		}
 	}
