@@ -139,6 +139,15 @@ extern const struct tile_isa tile_isa_vnni;
 #define TILE_STRING(isa) TILE_STRING2(isa)
 #define TILE_ISA_STRING TILE_STRING(TILE_ISA)
 
+/* What is written comes from memory first, unless it has been asked for so many rows before. */
+#define TILE_WRITE_AHEAD 4
+
+static inline void tile_ask_to_write(const void *dst, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += TILE_LINE)
+		__builtin_prefetch((const char *)dst + i, 1, 3);
+}
+
 void TILE_NAME(tile_isa_form)(const struct tile_mmad *args);
 void TILE_NAME(tile_isa_mmad)(const struct tile_mmad *args);
 /*

@@ -10,9 +10,13 @@ static void fill_b(const struct tile_mmad *args, unsigned int k, unsigned int de
 	const uint8_t *src = args->b + k * args->b_pitch;
 
 	for (unsigned int i = 0; i < depth; i++, src += args->b_pitch)
-		for (unsigned int n = 0; n < whole; n += TILE_NR)
-			tile_load_f32(panel_of_form(args, n, k, depth) + i * TILE_NR,
-				      src + n * size, TILE_NR, args->dtype);
+		for (unsigned int n = 0; n < whole; n += TILE_NR) {
+			float *dst = panel_of_form(args, n, k, depth) + i * TILE_NR;
+
+			tile_ask_to_write(dst + TILE_WRITE_AHEAD * TILE_NR,
+					  TILE_NR * sizeof(*dst));
+			tile_load_f32(dst, src + n * size, TILE_NR, args->dtype);
+		}
 	for (unsigned int n = whole; n < args->n; n += TILE_NR)
 		pack_b(args, panel_of_form(args, n, k, depth), n,
 		       args->n - n < TILE_NR ? args->n - n : TILE_NR, k, depth);

@@ -29,9 +29,11 @@ static inline void pack_a(const struct tile_mmad *args, const struct a_block *to
 {
 	const uint8_t *src = args->a + m * args->a_pitch +
 			     (size_t)k * tile_element_size(args->dtype);
+	const size_t steps = steps_of(args, depth);
 	float *dst = to->rows;
 
 	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += to->pitch) {
+		tile_ask_to_write(dst + TILE_WRITE_AHEAD * to->pitch, steps * sizeof(*dst));
 		if (args->dtype != NPU_S8) {
 			tile_load_f32(dst, src, depth, args->dtype);
 			continue;
