@@ -93,7 +93,7 @@ static void bench_gemm(const char *name, enum npuop_dtype dtype, struct batch ba
 	const double n = batch.size;
 	struct operator op = {
 		.launch = gemm,
-		.launches = batch.count > 1 ? LAUNCHES : 1,
+		.launches = batch.count > 1 ? LAUNCHES : LARGE_LAUNCHES,
 		.a = matrices(dtype, batch, 1),
 		.b = matrices(dtype, batch, 2),
 		.c = tensor_new(dtype == NPUOP_S8 ? NPUOP_S32 : NPUOP_F32,

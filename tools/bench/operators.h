@@ -6,8 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of a small operator, before the program waits for them: that is measured, the peer's too. */
-#define LAUNCHES 8
+/*
+ * So many of an operator come before the program waits for them, as in a stream that has work: the
+ * wait, in which the guest sleeps and wakes up, is measured with them. The peer does as many.
+ */
+#define LAUNCHES 32
+#define LARGE_LAUNCHES 4 /* of a product of 2048 */
 
 /* Products of a batch, by their size: 64, 128 and 256. */
 #define BATCHES                                                                                    \

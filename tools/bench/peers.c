@@ -90,7 +90,7 @@ static void bench_gemm(const char *name, int size, int count)
 	struct gemm g = {
 		.size = size,
 		.count = count,
-		.rounds = count > 1 ? LAUNCHES : 1,
+		.rounds = count > 1 ? LAUNCHES : LARGE_LAUNCHES,
 		.a = allocate(bytes),
 		.b = allocate(bytes),
 		.c = allocate(bytes),
