@@ -105,22 +105,39 @@ static const float *float_source(float *buffer, const uint8_t *src, size_t n, un
 	return buffer;
 }
 
+/* What is written is asked for so many elements before, by blocks. */
+#define SCALED_AHEAD 256
+#define SCALED_BLOCK 64
+
 /* A scaled operation without a buffer in between; @other is y, an element of b or the first one. */
 #define SCALED_FN(name, other, result)							\
-	static void name(const struct tile_vec *args, float *d, const float *a,		\
-			 const float *b, const float *c)				\
+	TILE_INLINE void name##_span(const struct tile_vec *args, float *d, const float *a, \
+				     const float *b, const float *c, float first,	\
+				     size_t begin, size_t end)				\
 	{										\
-		const float shift = args->shift, factor = args->factor, first = *b;	\
-		const size_t n = args->count;						\
+		const float shift = args->shift, factor = args->factor;			\
 											\
 		(void)first;								\
 		(void)c;								\
 		_Pragma("GCC ivdep")							\
-		for (size_t i = 0; i < n; i++) {					\
+		for (size_t i = begin; i < end; i++) {					\
 			const float x = (a[i] - shift) * factor, y = other;		\
 											\
 			d[i] = result;							\
 		}									\
+	}										\
+											\
+	static void name(const struct tile_vec *args, float *d, const float *a,		\
+			 const float *b, const float *c)				\
+	{										\
+		const float first = *b; /* which may be that of d */			\
+		size_t i = 0;								\
+											\
+		for (; i + SCALED_BLOCK <= args->count; i += SCALED_BLOCK) {		\
+			tile_ask_to_write(d + i + SCALED_AHEAD, SCALED_BLOCK * sizeof(*d)); \
+			name##_span(args, d, a, b, c, first, i, i + SCALED_BLOCK);	\
+		}									\
+		name##_span(args, d, a, b, c, first, i, args->count);			\
 	}
 
 SCALED_FN(scaled_mul, b[i], tile_canonical(x * y))
