@@ -214,18 +214,22 @@ static inline void npu_store_s32(npu_addr addr, int32_t value)
 	*(volatile int32_t *)addr = value;
 }
 
-/* Memory transfer engines. */
+/*
+ * Sizes are as wide as registers: to widen one of 32 bits takes two instructions.
+ *
+ * Memory transfer engines.
+ */
 
 /* npu_copy() - copy @bytes between global memory, L1 and UB. */
-static inline void npu_copy(npu_addr dst, npu_addr src, uint32_t bytes)
+static inline void npu_copy(npu_addr dst, npu_addr src, uint64_t bytes)
 {
 	NPU_INSN_MTE(NPU_MTE_COPY, dst, src,
 		     NPU_PREP(NPU_COPY_ROW_BYTES, bytes) | NPU_PREP(NPU_COPY_ROWS, 1), 0);
 }
 
 /* npu_copy_2d() - copy @rows of @row_bytes; pitches are bytes from row to row. */
-static inline void npu_copy_2d(npu_addr dst, npu_addr src, uint32_t row_bytes, uint32_t rows,
-			       uint32_t dst_pitch, uint32_t src_pitch)
+static inline void npu_copy_2d(npu_addr dst, npu_addr src, uint64_t row_bytes, uint64_t rows,
+			       uint64_t dst_pitch, uint64_t src_pitch)
 {
 	NPU_INSN_MTE(NPU_MTE_COPY, dst, src,
 		     NPU_PREP(NPU_COPY_ROW_BYTES, row_bytes) | NPU_PREP(NPU_COPY_ROWS, rows),
@@ -237,8 +241,8 @@ static inline void npu_copy_2d(npu_addr dst, npu_addr src, uint32_t row_bytes, u
  * npu_load0() - a matrix of @rows x @cols from L1 to L0A or L0B; with @transpose
  * row c of the destination holds column c of the source.
  */
-static inline void npu_load0(npu_addr dst, npu_addr src, uint32_t rows, uint32_t cols,
-			     uint32_t dst_pitch, uint32_t src_pitch, unsigned int dtype,
+static inline void npu_load0(npu_addr dst, npu_addr src, uint64_t rows, uint64_t cols,
+			     uint64_t dst_pitch, uint64_t src_pitch, unsigned int dtype,
 			     int transpose)
 {
 	NPU_INSN_MTE(NPU_MTE_LOAD0, dst, src,
@@ -250,8 +254,8 @@ static inline void npu_load0(npu_addr dst, npu_addr src, uint32_t rows, uint32_t
 }
 
 /* npu_fill() - fill @bytes of a local buffer with elements of @element_bytes. */
-static inline void npu_fill(npu_addr dst, uint64_t pattern, uint32_t bytes,
-			    uint32_t element_bytes)
+static inline void npu_fill(npu_addr dst, uint64_t pattern, uint64_t bytes,
+			    uint64_t element_bytes)
 {
 	NPU_INSN_MTE(NPU_MTE_SET, dst, pattern, bytes, element_bytes);
 }
@@ -259,8 +263,8 @@ static inline void npu_fill(npu_addr dst, uint64_t pattern, uint32_t bytes,
 /* Cube. */
 
 /* npu_mmad() - C (L0C) = A (L0A, @m x @k) * B (L0B, @k x @n), plus C unless @init. */
-static inline void npu_mmad(npu_addr c, npu_addr a, npu_addr b, uint32_t m, uint32_t n,
-			    uint32_t k, unsigned int dtype, int init)
+static inline void npu_mmad(npu_addr c, npu_addr a, npu_addr b, uint64_t m, uint64_t n,
+			    uint64_t k, unsigned int dtype, int init)
 {
 	NPU_INSN_CUBE(NPU_CUBE_MMAD, c, a, b,
 		      NPU_PREP(NPU_MMAD_M, m) | NPU_PREP(NPU_MMAD_N, n) |
@@ -274,8 +278,8 @@ static inline void npu_mmad(npu_addr c, npu_addr a, npu_addr b, uint32_t m, uint
  * npu_fixpipe() - convert @rows x @cols in L0C and store them to GM, L1 or UB. @scale is
  * for S32 sums that become another type, else zero.
  */
-static inline void npu_fixpipe(npu_addr dst, npu_addr src, uint32_t rows, uint32_t cols,
-			       uint32_t dst_pitch, unsigned int src_dtype,
+static inline void npu_fixpipe(npu_addr dst, npu_addr src, uint64_t rows, uint64_t cols,
+			       uint64_t dst_pitch, unsigned int src_dtype,
 			       unsigned int dst_dtype, unsigned int flags, float scale)
 {
 	NPU_INSN_CUBE(NPU_CUBE_FIXPIPE, dst, src,
@@ -291,7 +295,7 @@ static inline void npu_fixpipe(npu_addr dst, npu_addr src, uint32_t rows, uint32
 
 /* npu_vec() - any operation; what @src1 is depends on @flags: see NPU_VEC_OP. */
 static inline void npu_vec(enum npu_vec_opcode op, npu_addr dst, npu_addr src0, uint64_t src1,
-			   uint32_t count, unsigned int dtype, uint64_t flags)
+			   uint64_t count, unsigned int dtype, uint64_t flags)
 {
 	NPU_INSN_VEC(NPU_VEC_OP, dst, src0, src1,
 		     NPU_PREP(NPU_VEC_COUNT, count) | NPU_PREP(NPU_VEC_OPCODE, op) |
@@ -302,8 +306,8 @@ static inline void npu_vec(enum npu_vec_opcode op, npu_addr dst, npu_addr src0, 
  * npu_vec_rows() - the vector operations that follow run on @rows rows of their
  * count, that many bytes apart; a pitch of 0 repeats the row, or adds up in it.
  */
-static inline void npu_vec_rows(uint32_t rows, uint32_t dst_pitch, uint32_t src0_pitch,
-				uint32_t src1_pitch)
+static inline void npu_vec_rows(uint64_t rows, uint64_t dst_pitch, uint64_t src0_pitch,
+				uint64_t src1_pitch)
 {
 	NPU_INSN_VEC(NPU_VEC_REPEAT, dst_pitch, rows, src0_pitch, src1_pitch);
 }
@@ -315,13 +319,13 @@ static inline void npu_vec_one_row(void)
 }
 
 /* npu_vec_mask() - the bit mask of npu_vselect(), and its bytes from row to row. */
-static inline void npu_vec_mask(npu_addr mask, uint32_t pitch)
+static inline void npu_vec_mask(npu_addr mask, uint64_t pitch)
 {
 	NPU_INSN_VEC(NPU_VEC_MASK, 0, mask, pitch, 0);
 }
 
 /* npu_vec_addend() - what npu_vfma() adds, and its bytes from row to row; in the mask's place. */
-static inline void npu_vec_addend(npu_addr addend, uint32_t pitch)
+static inline void npu_vec_addend(npu_addr addend, uint64_t pitch)
 {
 	npu_vec_mask(addend, pitch);
 }
@@ -330,14 +334,14 @@ static inline void npu_vec_addend(npu_addr addend, uint32_t pitch)
  * npu_vec_scale() - what NPU_VEC_SCALED in the flags of npu_vec() does: an element x of src0 becomes
  * (x - shift) * factor; @shift and @factor are those of the first row, F32 in UB, or 0 for none.
  */
-static inline void npu_vec_scale(npu_addr shift, npu_addr factor, uint32_t pitch)
+static inline void npu_vec_scale(npu_addr shift, npu_addr factor, uint64_t pitch)
 {
 	NPU_INSN_VEC(NPU_VEC_SCALE, 0, shift, factor, pitch);
 }
 
 /* dst = f(src) */
 #define NPU_VEC_UNARY(name, op)                                                                   \
-	static inline void npu_##name(npu_addr dst, npu_addr src, uint32_t count,                 \
+	static inline void npu_##name(npu_addr dst, npu_addr src, uint64_t count,                 \
 				      unsigned int dtype)                                         \
 	{                                                                                         \
 		npu_vec(op, dst, src, 0, count, dtype, 0);                                        \
@@ -369,17 +373,17 @@ NPU_VEC_UNARY(vargmin, NPU_VARGMIN)
  */
 #define NPU_VEC_BINARY(name, op)                                                                  \
 	static inline void npu_##name(npu_addr dst, npu_addr src0, npu_addr src1,                 \
-				      uint32_t count, unsigned int dtype)                         \
+				      uint64_t count, unsigned int dtype)                         \
 	{                                                                                         \
 		npu_vec(op, dst, src0, src1, count, dtype, 0);                                    \
 	}                                                                                         \
 	static inline void npu_##name##s(npu_addr dst, npu_addr src0, uint32_t scalar,            \
-					 uint32_t count, unsigned int dtype)                      \
+					 uint64_t count, unsigned int dtype)                      \
 	{                                                                                         \
 		npu_vec(op, dst, src0, scalar, count, dtype, NPU_VEC_SCALAR);                     \
 	}                                                                                         \
 	static inline void npu_##name##r(npu_addr dst, npu_addr src0, npu_addr src1,              \
-					 uint32_t count, unsigned int dtype)                      \
+					 uint64_t count, unsigned int dtype)                      \
 	{                                                                                         \
 		npu_vec(op, dst, src0, src1, count, dtype, NPU_VEC_PER_ROW);                      \
 	}
@@ -409,19 +413,19 @@ NPU_VEC_BINARY(vcmp_ge, NPU_VCMP_GE)
 NPU_VEC_BINARY(vselect, NPU_VSELECT)
 
 /* npu_vdup() - fill with a scalar. */
-static inline void npu_vdup(npu_addr dst, uint32_t scalar, uint32_t count, unsigned int dtype)
+static inline void npu_vdup(npu_addr dst, uint32_t scalar, uint64_t count, unsigned int dtype)
 {
 	npu_vec(NPU_VDUP, dst, 0, scalar, count, dtype, NPU_VEC_SCALAR);
 }
 
 /* npu_vindex() - dst[i] = scalar + i. */
-static inline void npu_vindex(npu_addr dst, uint32_t scalar, uint32_t count, unsigned int dtype)
+static inline void npu_vindex(npu_addr dst, uint32_t scalar, uint64_t count, unsigned int dtype)
 {
 	npu_vec(NPU_VINDEX, dst, 0, scalar, count, dtype, NPU_VEC_SCALAR);
 }
 
 /* npu_vcast() - convert; @flags: NPU_VEC_TRUNC or 0. */
-static inline void npu_vcast(npu_addr dst, npu_addr src, uint32_t count, unsigned int src_dtype,
+static inline void npu_vcast(npu_addr dst, npu_addr src, uint64_t count, unsigned int src_dtype,
 			     unsigned int dst_dtype, uint64_t flags)
 {
 	npu_vec(NPU_VCAST, dst, src, 0, count, src_dtype,

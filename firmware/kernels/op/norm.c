@@ -30,20 +30,20 @@
 _Static_assert(ROW_FITS(FORWARD) && ROW_FITS(BACKWARD), "a row does not fit");
 
 struct layout {
-	uint32_t array, staged, stats, slot; /* bytes */
+	uint64_t array, staged, stats, slot; /* bytes */
 	npu_addr gamma, beta, gamma_sum, beta_sum, stage; /* of one row */
 };
 
-static struct layout layout_of(uint32_t arrays, uint32_t cols, uint32_t dtype,
+static struct layout layout_of(uint64_t arrays, uint64_t cols, uint32_t dtype,
 			       uint32_t weight_dtype)
 {
-	const uint32_t shared = SHARED_ROWS(arrays, weight_dtype != NPU_F32);
-	const uint32_t row = npu_align(npu_min(cols, MOST_WIDTH(arrays)) * 4);
-	const uint32_t rows = npu_min(ROWS_MOST, NPU_UB_SIZE / UB_SLOTS / arrays / row);
+	const uint64_t shared = SHARED_ROWS(arrays, weight_dtype != NPU_F32);
+	const uint64_t row = npu_align(npu_min(cols, MOST_WIDTH(arrays)) * 4);
+	const uint64_t rows = npu_min(ROWS_MOST, NPU_UB_SIZE / UB_SLOTS / arrays / row);
 	const int stage = dtype != NPU_F32;
-	const uint32_t array = ARRAY_BYTES(arrays, row, rows, stage, shared);
-	const uint32_t staged = stage ? array / 2 : 0, stats = arrays * (array + staged);
-	const uint32_t slot = stats + SLOT_STATS(arrays, rows);
+	const uint64_t array = ARRAY_BYTES(arrays, row, rows, stage, shared);
+	const uint64_t staged = stage ? array / 2 : 0, stats = arrays * (array + staged);
+	const uint64_t slot = stats + SLOT_STATS(arrays, rows);
 	const npu_addr gamma = NPU_UB_BASE + UB_SLOTS * slot;
 
 	return (struct layout){
@@ -68,10 +68,10 @@ struct norm {
 	npu_addr mean, rstd, part, a, b;
 };
 
-static void norm_begin(struct norm *n, uint32_t arrays, const struct npu_op_outer *outer,
-		       uint32_t cols, uint32_t dtype, uint32_t weight_dtype)
+static void norm_begin(struct norm *n, uint64_t arrays, const struct npu_op_outer *outer,
+		       uint64_t cols, uint32_t dtype, uint32_t weight_dtype)
 {
-	const uint32_t most = MOST_WIDTH(arrays);
+	const uint64_t most = MOST_WIDTH(arrays);
 
 	n->at = layout_of(arrays, cols, dtype, weight_dtype);
 	n->plan = rows_plan(cols, cols > most ? most * 4 : n->at.array);
@@ -87,9 +87,9 @@ static int norm_stays(const struct norm *n)
 }
 
 /* Turn to the next group, in the other slot. */
-static void norm_group(struct norm *n, uint64_t first, uint32_t rows)
+static void norm_group(struct norm *n, uint64_t first, uint64_t rows)
 {
-	const uint32_t array = n->at.array, stat = n->plan.most * NPU_TILE_ALIGN;
+	const uint64_t array = n->at.array, stat = n->plan.most * NPU_TILE_ALIGN;
 	const unsigned int slot = !n->g.slot;
 	const npu_addr data = NPU_UB_BASE + slot * n->at.slot, stats = data + n->at.stats;
 
@@ -109,7 +109,7 @@ static void norm_group(struct norm *n, uint64_t first, uint32_t rows)
 
 /* sum = sum of each row of @data, or of squares, added to what earlier pieces have left there. */
 static void norm_sum(const struct norm *n, enum npu_vec_opcode op, uint64_t flags, npu_addr sum,
-		     npu_addr data, uint32_t piece)
+		     npu_addr data, uint64_t piece)
 {
 	rows_reduction(&n->g);
 	npu_vec(op, piece ? n->part : sum, data, 0, n->g.count, NPU_F32, flags);
@@ -118,9 +118,9 @@ static void norm_sum(const struct norm *n, enum npu_vec_opcode op, uint64_t flag
 }
 
 /* A sum of each row becomes a mean; rows_stats() are returned, for operations that follow. */
-static uint32_t norm_mean(const struct norm *n, npu_addr sum)
+static uint64_t norm_mean(const struct norm *n, npu_addr sum)
 {
-	const uint32_t count = rows_stats(&n->g);
+	const uint64_t count = rows_stats(&n->g);
 
 	npu_vdivs(sum, sum, npu_f32_bits(n->plan.cols), count, NPU_F32);
 	return count;
@@ -139,7 +139,7 @@ static void norm_scale(const struct norm *n)
 		NPU_VEC_SCALAR | NPU_VEC_SCALED);
 }
 
-static void forward_fetch(struct norm *n, const struct npu_op_norm_args *args, uint32_t piece)
+static void forward_fetch(struct norm *n, const struct npu_op_norm_args *args, uint64_t piece)
 {
 	if (!norm_stays(n))
 		rows_reload();
@@ -153,7 +153,7 @@ static void forward_fetch(struct norm *n, const struct npu_op_norm_args *args, u
 static void forward_stats(struct norm *n, const struct npu_op_norm_args *args)
 {
 	const int rms = args->flags & NPU_OP_NORM_RMS;
-	uint32_t p, count;
+	uint64_t p, count;
 
 	for (p = 0; !rms && p < n->plan.pieces; p++) {
 		forward_fetch(n, args, p);
@@ -204,7 +204,7 @@ static void forward_affine(const struct norm *n, const struct npu_op_norm_args *
 static void forward_results(struct norm *n, const struct npu_op_norm_args *args)
 {
 	norm_scaled(n, args->flags);
-	for (uint32_t p = 0; p < n->plan.pieces; p++) {
+	for (uint64_t p = 0; p < n->plan.pieces; p++) {
 		if (!norm_stays(n)) {
 			forward_fetch(n, args, p);
 			forward_weights(n, args);
@@ -242,7 +242,7 @@ NPU_KERNEL(op_norm, struct npu_op_norm_args)
 
 /* x = (x - mean) * rstd, and grad, in fp32 */
 static void backward_fetch(struct norm *n, const struct npu_op_norm_backward_args *args,
-			   uint32_t piece)
+			   uint64_t piece)
 {
 	if (!norm_stays(n))
 		rows_reload();
@@ -271,7 +271,7 @@ static npu_addr partial_at(const struct norm *n, const struct npu_op_norm_backwa
 /* The sums as they are before the group: those of a chunk begin at zero. */
 static void sums_fetch(const struct norm *n, const struct npu_op_norm_backward_args *args)
 {
-	const uint32_t bytes = n->g.count * 4;
+	const uint64_t bytes = n->g.count * 4;
 
 	if (n->g.first % args->chunk) {
 		if (norm_stays(n))
@@ -323,7 +323,7 @@ static void backward_gamma(const struct norm *n, const struct npu_op_norm_backwa
 /* a = mean of grad gamma, b = mean of that times x */
 static void backward_stats(struct norm *n, const struct npu_op_norm_backward_args *args)
 {
-	for (uint32_t p = 0; p < n->plan.pieces; p++) {
+	for (uint64_t p = 0; p < n->plan.pieces; p++) {
 		backward_fetch(n, args, p);
 		backward_sums(n, args);
 		backward_gamma(n, args);
@@ -337,7 +337,7 @@ static void backward_stats(struct norm *n, const struct npu_op_norm_backward_arg
 /* grad_x = (grad gamma - a - x b) rstd */
 static void backward_results(struct norm *n, const struct npu_op_norm_backward_args *args)
 {
-	for (uint32_t p = 0; p < n->plan.pieces; p++) {
+	for (uint64_t p = 0; p < n->plan.pieces; p++) {
 		if (!norm_stays(n)) {
 			backward_fetch(n, args, p);
 			backward_gamma(n, args);
@@ -363,7 +363,7 @@ NPU_ARGS(op_norm_backward, struct npu_op_norm_backward_args, in(x.base), in(grad
 NPU_KERNEL(op_norm_backward, struct npu_op_norm_backward_args)
 {
 	const struct npu_span mine = npu_split(args->outer.rows, args->chunk, block, blocks);
-	uint32_t rows;
+	uint64_t rows;
 	struct norm n;
 
 	norm_begin(&n, BACKWARD, &args->outer, args->cols, args->dtype, args->weight_dtype);
@@ -388,18 +388,18 @@ NPU_KERNEL(op_norm_backward, struct npu_op_norm_backward_args)
 #define SUM_TOTAL (NPU_UB_BASE + UB_SLOTS * SUM_SLOT)
 _Static_assert(UB_SLOTS *SUM_SLOT + SUM_COLS * 4 <= NPU_UB_SIZE, "UB overflows");
 
-static void column_sum(const struct npu_op_column_sum_args *args, uint32_t col, uint32_t cols)
+static void column_sum(const struct npu_op_column_sum_args *args, uint64_t col, uint64_t cols)
 {
-	const uint32_t pitch = npu_align(cols * 4), most = UB_SLOTS * SUM_SLOT / 2 / pitch;
+	const uint64_t pitch = npu_align(cols * 4), most = UB_SLOTS * SUM_SLOT / 2 / pitch;
 	const uint64_t x_pitch = args->cols * 4ull;
 	unsigned int slot = 0;
 
 	npu_vec_one_row();
 	npu_vdup(SUM_TOTAL, 0, cols, NPU_F32);
 	ub_begin();
-	for (uint32_t r = 0; r < args->rows; r += most, slot = !slot) {
+	for (uint64_t r = 0; r < args->rows; r += most, slot = !slot) {
 		const npu_addr data = NPU_UB_BASE + slot * SUM_SLOT;
-		const uint32_t rows = npu_min(most, args->rows - r);
+		const uint64_t rows = npu_min(most, args->rows - r);
 
 		ub_acquire(slot);
 		npu_copy_2d(data, args->x + r * x_pitch + col * 4ull, cols * 4, rows, pitch,

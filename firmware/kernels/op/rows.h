@@ -16,16 +16,16 @@
 
 /* How rows are cut: groups of up to @most, columns in @pieces of up to @width. */
 struct rows_plan {
-	uint32_t cols, width, pieces, most;
+	uint64_t cols, width, pieces, most;
 };
 
 /* What is in UB: columns @begin to @begin + @count of rows @first to @first + @rows. */
 struct rows_group {
 	const struct npu_op_outer *outer;
 	uint64_t first;
-	uint32_t rows, begin, count;
-	uint32_t pitch; /* bytes from row to row, in fp32 */
-	unsigned int slot;
+	uint64_t rows, begin, count;
+	uint64_t pitch; /* bytes from row to row, in fp32 */
+	uint64_t slot;
 };
 
 /*
@@ -33,7 +33,7 @@ struct rows_group {
  * which are @slot_bytes apart, are zero, so that operations on them and on what is between elements
  * at once see numbers.
  */
-static inline void rows_begin(uint32_t slot_bytes, uint32_t stats, uint32_t bytes)
+static inline void rows_begin(uint64_t slot_bytes, uint64_t stats, uint64_t bytes)
 {
 	ub_begin();
 	for (unsigned int slot = 0; slot < UB_SLOTS; slot++)
@@ -42,10 +42,10 @@ static inline void rows_begin(uint32_t slot_bytes, uint32_t stats, uint32_t byte
 }
 
 /* rows_plan() - for fp32 arrays of @bytes each, and stages of half of that. */
-static inline struct rows_plan rows_plan(uint32_t cols, uint32_t bytes)
+static inline struct rows_plan rows_plan(uint64_t cols, uint64_t bytes)
 {
-	const uint32_t width = npu_min(cols, bytes / 4);
-	const uint32_t fit =
+	const uint64_t width = npu_min(cols, bytes / 4);
+	const uint64_t fit =
 		npu_min(bytes / npu_align(width * 4), bytes / 2 / npu_align(width * 2));
 
 	return (struct rows_plan){
@@ -57,7 +57,7 @@ static inline struct rows_plan rows_plan(uint32_t cols, uint32_t bytes)
 }
 
 /* rows_piece() - turn to a piece of the group's rows. */
-static inline void rows_piece(struct rows_group *g, const struct rows_plan *plan, uint32_t piece)
+static inline void rows_piece(struct rows_group *g, const struct rows_plan *plan, uint64_t piece)
 {
 	g->begin = piece * plan->width;
 	g->count = npu_min(plan->width, plan->cols - g->begin);
@@ -92,13 +92,12 @@ static inline npu_addr rows_at(const struct npu_op_outer *outer, const struct np
 
 /* Columns begin to begin + count of the group's rows, between memory and UB. */
 static inline void rows_move(const struct rows_group *g, const struct npu_op_rows *view,
-			     uint32_t bytes, npu_addr local, uint32_t pitch, int store)
+			     uint64_t bytes, npu_addr local, uint64_t pitch, int store)
 {
 	uint64_t run, n;
 
-	for (uint32_t r = 0; r < g->rows; r += n, local += n * pitch) {
-		const npu_addr at =
-			rows_at(g->outer, view, g->first + r, &run) + (uint64_t)g->begin * bytes;
+	for (uint64_t r = 0; r < g->rows; r += n, local += n * pitch) {
+		const npu_addr at = rows_at(g->outer, view, g->first + r, &run) + g->begin * bytes;
 
 		n = npu_min(run, g->rows - r);
 		if (store)
@@ -191,10 +190,9 @@ static inline void rows_restage(void)
 static inline void rows_vector(const struct rows_group *g, npu_addr vector, uint32_t dtype,
 			       npu_addr data, npu_addr stage)
 {
-	const uint32_t bytes = npu_dtype_bytes(dtype);
+	const uint64_t bytes = npu_dtype_bytes(dtype);
 
-	npu_copy(dtype == NPU_F32 ? data : stage, vector + (uint64_t)g->begin * bytes,
-		 g->count * bytes);
+	npu_copy(dtype == NPU_F32 ? data : stage, vector + g->begin * bytes, g->count * bytes);
 	ub_sync(NPU_PIPE_MTE2, NPU_PIPE_V);
 	if (dtype != NPU_F32) {
 		npu_vec_one_row();
@@ -227,7 +225,7 @@ static inline void rows_reduction(const struct rows_group *g)
 }
 
 /* The elements of each row, and those between them, are one array of this many. */
-static inline uint32_t rows_stats(const struct rows_group *g)
+static inline uint64_t rows_stats(const struct rows_group *g)
 {
 	npu_vec_one_row();
 	return g->rows * (NPU_TILE_ALIGN / 4);
@@ -238,7 +236,7 @@ static inline uint32_t rows_stats(const struct rows_group *g)
  * left in @sum; @part is for the sum of a piece
  */
 static inline void rows_dot(const struct rows_group *g, npu_addr sum, npu_addr part, npu_addr a,
-			    npu_addr b, uint32_t piece)
+			    npu_addr b, uint64_t piece)
 {
 	npu_vec_rows(g->rows, NPU_TILE_ALIGN, g->pitch, g->pitch);
 	npu_vdot(piece ? part : sum, a, b, g->count, NPU_F32);
