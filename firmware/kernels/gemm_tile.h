@@ -23,7 +23,7 @@
 
 /* A part of an operand: @extent of its m or n from @at on, and @kt of its k from @k0 on. */
 struct gemm_part {
-	uint32_t at, extent, k0, kt;
+	uint64_t at, extent, k0, kt;
 };
 
 /*
@@ -48,13 +48,15 @@ struct gemm_operand {
 	const void *source;
 
 	npu_addr l1;
-	uint32_t l1_pitch, chunk_bytes;
-	uint32_t stay, stream, slots, turn;
-	uint32_t flag; /* of the first slot */
+	uint64_t l1_pitch, chunk_bytes;
+	uint64_t extent, kt; /* of the last part, see gemm_fit() */
+	uint64_t copy[2], load0[2]; /* the last operands of COPY and LOAD0, for such a part */
+	uint64_t stay, stream, slots, turn;
+	uint64_t flag; /* of the first slot */
 };
 
 struct gemm_tile {
-	uint32_t m0, n0, mt, nt;
+	uint64_t m0, n0, mt, nt;
 	int first, last; /* of those that have the staying operand in common */
 };
 
@@ -71,20 +73,20 @@ struct gemm_tile {
 struct gemm {
 	struct gemm_operand a, b;
 	uint64_t batches;
-	uint32_t m, n, k;
-	uint32_t tile_m, tile_n;
+	uint64_t m, n, k;
+	uint64_t tile_m, tile_n;
 	uint32_t in;
 	int b_stays;
 	void (*enter)(struct gemm *g, uint64_t batch);
 	void (*store)(const struct gemm *g, const struct gemm_tile *t, npu_addr l0c);
 	void *context;
 
-	uint32_t shift; /* log2 of the bytes of an input element */
-	uint32_t step; /* of k */
-	uint32_t tiles_m, tiles_n;
-	uint32_t part_n, parts; /* columns of a tile that an MMAD takes, and how often */
-	uint32_t a_halves, b_halves, c_halves; /* whether L0A, L0B and L0C have two */
-	uint32_t a_half, b_half, c_half; /* that are next */
+	uint64_t shift; /* log2 of the bytes of an input element */
+	uint64_t step; /* of k */
+	uint64_t tiles_m, tiles_n;
+	uint64_t part_n, parts; /* columns of a tile that an MMAD takes, and how often */
+	uint64_t a_halves, b_halves, c_halves; /* whether L0A, L0B and L0C have two */
+	uint64_t a_half, b_half, c_half; /* that are next */
 };
 
 /* gemm_sum_dtype() - of L0C */
@@ -94,21 +96,21 @@ static inline uint32_t gemm_sum_dtype(const struct gemm *g)
 }
 
 /* How many chunks can stay in @room, with slots for those that do not. */
-static inline uint32_t gemm_stay(const struct gemm_operand *op, uint32_t chunks, uint32_t room,
-				 uint32_t others)
+static inline uint64_t gemm_stay(const struct gemm_operand *op, uint64_t chunks, uint64_t room,
+				 uint64_t others)
 {
-	const uint32_t slots = npu_min(room / op->chunk_bytes, GEMM_FLAGS - others);
+	const uint64_t slots = npu_min(room / op->chunk_bytes, GEMM_FLAGS - others);
 
 	return chunks <= slots ? chunks : slots - op->stream;
 }
 
 /* Bytes of L0C for a part of a tile. */
-static inline uint32_t gemm_part_c(const struct gemm *g)
+static inline uint64_t gemm_part_c(const struct gemm *g)
 {
 	return g->tile_m * npu_align(g->part_n * 4);
 }
 
-static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm *g, uint32_t tile)
+static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm *g, uint64_t tile)
 {
 	op->l1_pitch = npu_align((op->k_rows ? tile : g->step) << g->shift);
 	op->chunk_bytes = op->l1_pitch * (op->k_rows ? g->step : tile);
@@ -120,12 +122,12 @@ static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm 
  */
 static inline void gemm_plan_l1(struct gemm *g, uint64_t tiles)
 {
-	const uint32_t chunks = npu_max(npu_ceil_div(g->k, g->step), 1);
-	const uint32_t b_chunks = chunks * g->parts;
-	const uint32_t a = g->a.chunk_bytes, b = g->b.chunk_bytes;
-	const uint32_t a_stream = g->a.stream, b_stream = g->b.stream;
-	const uint32_t a_stay = gemm_stay(&g->a, chunks, NPU_L1_SIZE - b_stream * b, b_stream);
-	const uint32_t b_stay = gemm_stay(&g->b, b_chunks, NPU_L1_SIZE - a_stream * a, a_stream);
+	const uint64_t chunks = npu_max(npu_ceil_div(g->k, g->step), 1);
+	const uint64_t b_chunks = chunks * g->parts;
+	const uint64_t a = g->a.chunk_bytes, b = g->b.chunk_bytes;
+	const uint64_t a_stream = g->a.stream, b_stream = g->b.stream;
+	const uint64_t a_stay = gemm_stay(&g->a, chunks, NPU_L1_SIZE - b_stream * b, b_stream);
+	const uint64_t b_stay = gemm_stay(&g->b, b_chunks, NPU_L1_SIZE - a_stream * a, a_stream);
 
 	if (g->tiles_m == 1)
 		g->b_stays = 0;
@@ -142,7 +144,7 @@ static inline void gemm_plan_l1(struct gemm *g, uint64_t tiles)
 }
 
 /* Elements of k that fit L0B beside each other, of rows of @cols. */
-static inline uint32_t gemm_fits_l0b(const struct gemm *g, uint32_t cols)
+static inline uint64_t gemm_fits_l0b(const struct gemm *g, uint64_t cols)
 {
 	return NPU_L0B_SIZE / npu_align(cols << g->shift);
 }
@@ -153,10 +155,10 @@ static inline uint32_t gemm_fits_l0b(const struct gemm *g, uint32_t cols)
  */
 static inline void gemm_plan_step(struct gemm *g)
 {
-	const uint32_t unit = NPU_TILE_ALIGN >> g->shift, k = npu_max(g->k, 1);
-	const uint32_t half = NPU_L0A_SIZE / 2 / g->tile_m >> g->shift;
-	const uint32_t enough = npu_min(k, GEMM_STEP_LONG);
-	uint32_t fits;
+	const uint64_t unit = NPU_TILE_ALIGN >> g->shift, k = npu_max(g->k, 1);
+	const uint64_t half = NPU_L0A_SIZE / 2 / g->tile_m >> g->shift;
+	const uint64_t enough = npu_min(k, GEMM_STEP_LONG);
+	uint64_t fits;
 
 	g->a_halves = half >= enough;
 	g->part_n = g->tile_n;
@@ -187,35 +189,69 @@ static inline uint64_t gemm_tiles(const struct gemm *g)
 	return g->batches * g->tiles_m * g->tiles_n;
 }
 
-/* Bring rows x cols = extent x kt (or the other way round) of an operand from memory to L1. */
-static inline void gemm_load(const struct gemm_operand *op, npu_addr dst,
-			     const struct gemm_part *part, uint32_t shift)
+/*
+ * What instructions take for rows x cols = extent x kt (or the other way round) of an operand. L0A
+ * takes rows of m, L0B rows of k: what is stored the other way is transposed.
+ */
+static __attribute__((noinline)) void gemm_operands(struct gemm_operand *op, const struct gemm *g)
 {
-	const uint32_t row = op->k_rows ? part->k0 : part->at;
-	const uint32_t col = op->k_rows ? part->at : part->k0;
-	const uint32_t rows = op->k_rows ? part->kt : part->extent;
-	const uint32_t cols = op->k_rows ? part->extent : part->kt;
-	const uint32_t row_bytes = cols << shift;
-	const npu_addr src = op->base + row * op->pitch + ((uint64_t)col << shift);
+	const uint64_t rows = op->k_rows ? op->kt : op->extent;
+	const uint64_t cols = op->k_rows ? op->extent : op->kt;
+	const uint64_t row_bytes = cols << g->shift;
+	const int transpose = !op->k_rows != (op == &g->a);
 
 	/* Rows without gaps are one long row, which takes less to bring. */
-	if (op->pitch == row_bytes && op->l1_pitch == row_bytes)
-		npu_copy(dst, src, rows * row_bytes);
-	else
-		npu_copy_2d(dst, src, row_bytes, rows, op->l1_pitch, op->pitch);
+	if (op->pitch == row_bytes && op->l1_pitch == row_bytes) {
+		op->copy[0] =
+			NPU_PREP(NPU_COPY_ROW_BYTES, rows * row_bytes) | NPU_PREP(NPU_COPY_ROWS, 1);
+		op->copy[1] = 0;
+	} else {
+		op->copy[0] =
+			NPU_PREP(NPU_COPY_ROW_BYTES, row_bytes) | NPU_PREP(NPU_COPY_ROWS, rows);
+		op->copy[1] = NPU_PREP(NPU_COPY_DST_PITCH, op->l1_pitch) |
+			      NPU_PREP(NPU_COPY_SRC_PITCH, op->pitch);
+	}
+	op->load0[0] = NPU_PREP(NPU_LOAD0_ROWS, rows) | NPU_PREP(NPU_LOAD0_COLS, cols) |
+		       NPU_PREP(NPU_LOAD0_SRC_PITCH, op->l1_pitch);
+	op->load0[1] =
+		NPU_PREP(NPU_LOAD0_DST_PITCH, npu_align((transpose ? rows : cols) << g->shift)) |
+		NPU_PREP(NPU_LOAD0_DTYPE, g->in) | (transpose ? NPU_LOAD0_TRANSPOSE : 0);
+}
+
+/* Most parts are as large as the one before, and then their operands are the same. */
+static inline void gemm_fit(struct gemm_operand *op, const struct gemm *g,
+			    const struct gemm_part *part)
+{
+	if (op->extent == part->extent && op->kt == part->kt)
+		return;
+	op->extent = part->extent;
+	op->kt = part->kt;
+	gemm_operands(op, g);
+}
+
+/* Bring a part of an operand from memory to L1. */
+static inline void gemm_load(const struct gemm_operand *op, npu_addr dst,
+			     const struct gemm_part *part, uint64_t shift)
+{
+	const uint64_t row = op->k_rows ? part->k0 : part->at;
+	const uint64_t col = op->k_rows ? part->at : part->k0;
+
+	NPU_INSN_MTE(NPU_MTE_COPY, dst, op->base + row * op->pitch + (col << shift), op->copy[0],
+		     op->copy[1]);
 }
 
 /*
  * A chunk's slot of L1, with the chunk in it: chunk @i of the tile. What stays is there already
  * but for the first tile.
  */
-static inline uint32_t gemm_bring(struct gemm_operand *op, const struct gemm *g,
-				  const struct gemm_tile *t, uint32_t i,
+static inline uint64_t gemm_bring(struct gemm_operand *op, const struct gemm *g,
+				  const struct gemm_tile *t, uint64_t i,
 				  const struct gemm_part *part)
 {
 	const int stays = i < op->stay;
-	uint32_t slot = i;
+	uint64_t slot = i;
 
+	gemm_fit(op, g, part);
 	if (!stays) {
 		slot = op->stay + op->turn;
 		if (++op->turn == op->stream)
@@ -235,30 +271,23 @@ static inline uint32_t gemm_bring(struct gemm_operand *op, const struct gemm *g,
 
 /* The chunk is in L0: its slot is free, unless it stays for the next tile. */
 static inline void gemm_leave(const struct gemm_operand *op, const struct gemm_tile *t,
-			      uint32_t slot)
+			      uint64_t slot)
 {
 	if (slot >= op->stay || t->last)
 		npu_set_flag(NPU_PIPE_MTE1, op->pipe, op->flag + slot);
 }
 
-/* L0A takes rows of m, L0B rows of k: what is stored the other way is transposed. */
-static inline void gemm_load_l0(const struct gemm_operand *op, const struct gemm *g, npu_addr l0,
-				uint32_t slot, const struct gemm_part *part, int k_rows)
+static inline void gemm_load_l0(const struct gemm_operand *op, npu_addr l0, uint64_t slot)
 {
-	const npu_addr l1 = op->l1 + slot * op->chunk_bytes;
-	const uint32_t rows = op->k_rows ? part->kt : part->extent;
-	const uint32_t cols = op->k_rows ? part->extent : part->kt;
-	const int transpose = !op->k_rows != !k_rows;
-
-	npu_load0(l0, l1, rows, cols, npu_align((transpose ? rows : cols) << g->shift),
-		  op->l1_pitch, g->in, transpose);
+	NPU_INSN_MTE(NPU_MTE_LOAD0, l0, op->l1 + slot * op->chunk_bytes, op->load0[0],
+		     op->load0[1]);
 }
 
 /* The columns of @t that are part @i of it; false: there are none. */
-static inline int gemm_part_of(const struct gemm *g, const struct gemm_tile *t, uint32_t i,
+static inline int gemm_part_of(const struct gemm *g, const struct gemm_tile *t, uint64_t i,
 			       struct gemm_tile *part)
 {
-	const uint32_t at = i * g->part_n;
+	const uint64_t at = i * g->part_n;
 
 	*part = *t;
 	if (at >= t->nt)
@@ -269,14 +298,14 @@ static inline int gemm_part_of(const struct gemm *g, const struct gemm_tile *t, 
 }
 
 /* The product of the chunk of A in L0A and one of B, chunk @i of the tile. */
-static inline void gemm_multiply_part(struct gemm *g, const struct gemm_tile *t, uint32_t i,
+static inline void gemm_multiply_part(struct gemm *g, const struct gemm_tile *t, uint64_t i,
 				      const struct gemm_part *b, npu_addr l0c, npu_addr l0a)
 {
-	const uint32_t half = g->b_half, slot = gemm_bring(&g->b, g, t, i, b);
+	const uint64_t half = g->b_half, slot = gemm_bring(&g->b, g, t, i, b);
 	const npu_addr l0b = NPU_L0B_BASE + half * (NPU_L0B_SIZE / 2);
 
 	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + half);
-	gemm_load_l0(&g->b, g, l0b, slot, b, 1);
+	gemm_load_l0(&g->b, l0b, slot);
 	gemm_leave(&g->b, t, slot);
 	npu_set_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
 	npu_wait_flag(NPU_PIPE_MTE1, NPU_PIPE_M, half);
@@ -286,19 +315,19 @@ static inline void gemm_multiply_part(struct gemm *g, const struct gemm_tile *t,
 }
 
 /* Add the product of chunk @i of k to the tile at @l0c. */
-static inline void gemm_multiply(struct gemm *g, const struct gemm_tile *t, uint32_t i,
+static inline void gemm_multiply(struct gemm *g, const struct gemm_tile *t, uint64_t i,
 				 npu_addr l0c)
 {
-	const uint32_t k0 = i * g->step, kt = npu_min(g->step, g->k - k0), half = g->a_half;
+	const uint64_t k0 = i * g->step, kt = npu_min(g->step, g->k - k0), half = g->a_half;
 	const npu_addr l0a = NPU_L0A_BASE + half * (NPU_L0A_SIZE / 2);
 	const struct gemm_part a = { t->m0, t->mt, k0, kt };
-	const uint32_t slot = gemm_bring(&g->a, g, t, i, &a);
+	const uint64_t slot = gemm_bring(&g->a, g, t, i, &a);
 	struct gemm_tile part;
 
 	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, half);
-	gemm_load_l0(&g->a, g, l0a, slot, &a, 0);
+	gemm_load_l0(&g->a, l0a, slot);
 	gemm_leave(&g->a, t, slot);
-	for (uint32_t p = 0; gemm_part_of(g, t, p, &part); p++) {
+	for (uint64_t p = 0; gemm_part_of(g, t, p, &part); p++) {
 		const struct gemm_part b = { part.n0, part.nt, k0, kt };
 
 		gemm_multiply_part(g, t, i * g->parts + p, &b, l0c + p * gemm_part_c(g), l0a);
@@ -310,18 +339,18 @@ static inline void gemm_multiply(struct gemm *g, const struct gemm_tile *t, uint
 static inline void gemm_compute(struct gemm *g, const struct gemm_tile *t)
 {
 	const npu_addr l0c = NPU_L0C_BASE + g->c_half * (NPU_L0C_SIZE / 2);
-	const uint32_t chunks = npu_ceil_div(g->k, g->step);
+	const uint64_t chunks = npu_ceil_div(g->k, g->step);
 	struct gemm_tile part;
 
 	npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, g->c_half);
-	for (uint32_t i = 0; i < chunks; i++)
+	for (uint64_t i = 0; i < chunks; i++)
 		gemm_multiply(g, t, i, l0c);
-	for (uint32_t p = 0; !g->k && gemm_part_of(g, t, p, &part); p++)
+	for (uint64_t p = 0; !g->k && gemm_part_of(g, t, p, &part); p++)
 		npu_mmad(l0c + p * gemm_part_c(g), NPU_L0A_BASE, NPU_L0B_BASE, t->mt, part.nt, 0,
 			 g->in, 1);
 	npu_set_flag(NPU_PIPE_M, NPU_PIPE_FIX, g->c_half);
 	npu_wait_flag(NPU_PIPE_M, NPU_PIPE_FIX, g->c_half);
-	for (uint32_t p = 0; gemm_part_of(g, t, p, &part); p++)
+	for (uint64_t p = 0; gemm_part_of(g, t, p, &part); p++)
 		g->store(g, &part, l0c + p * gemm_part_c(g));
 	npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, g->c_half);
 	g->c_half = g->c_halves && !g->c_half;
@@ -330,36 +359,36 @@ static inline void gemm_compute(struct gemm *g, const struct gemm_tile *t)
 /* All buffers are free at first: the flags that say so are set here, and taken at the end. */
 static inline void gemm_begin(const struct gemm *g)
 {
-	for (uint32_t i = 0; i < g->a.slots; i++)
+	for (uint64_t i = 0; i < g->a.slots; i++)
 		npu_set_flag(NPU_PIPE_MTE1, g->a.pipe, g->a.flag + i);
-	for (uint32_t i = 0; i < g->b.slots; i++)
+	for (uint64_t i = 0; i < g->b.slots; i++)
 		npu_set_flag(NPU_PIPE_MTE1, g->b.pipe, g->b.flag + i);
-	for (uint32_t i = 0; i < 1 + g->a_halves; i++)
+	for (uint64_t i = 0; i < 1 + g->a_halves; i++)
 		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
-	for (uint32_t i = 0; i < 1 + g->b_halves; i++)
+	for (uint64_t i = 0; i < 1 + g->b_halves; i++)
 		npu_set_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + i);
-	for (uint32_t i = 0; i < 1 + g->c_halves; i++)
+	for (uint64_t i = 0; i < 1 + g->c_halves; i++)
 		npu_set_flag(NPU_PIPE_FIX, NPU_PIPE_M, i);
 }
 
 static inline void gemm_end(const struct gemm *g)
 {
-	for (uint32_t i = 0; i < g->a.slots; i++)
+	for (uint64_t i = 0; i < g->a.slots; i++)
 		npu_wait_flag(NPU_PIPE_MTE1, g->a.pipe, g->a.flag + i);
-	for (uint32_t i = 0; i < g->b.slots; i++)
+	for (uint64_t i = 0; i < g->b.slots; i++)
 		npu_wait_flag(NPU_PIPE_MTE1, g->b.pipe, g->b.flag + i);
-	for (uint32_t i = 0; i < 1 + g->a_halves; i++)
+	for (uint64_t i = 0; i < 1 + g->a_halves; i++)
 		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, i);
-	for (uint32_t i = 0; i < 1 + g->b_halves; i++)
+	for (uint64_t i = 0; i < 1 + g->b_halves; i++)
 		npu_wait_flag(NPU_PIPE_M, NPU_PIPE_MTE1, 2 + i);
-	for (uint32_t i = 0; i < 1 + g->c_halves; i++)
+	for (uint64_t i = 0; i < 1 + g->c_halves; i++)
 		npu_wait_flag(NPU_PIPE_FIX, NPU_PIPE_M, i);
 }
 
 /* gemm_run() - compute the tiles of @span, of all products of the batch one after the other. */
 static inline void gemm_run(struct gemm *g, struct npu_span span)
 {
-	uint32_t inner, outer, inner_tiles, outer_tiles;
+	uint64_t inner, outer, inner_tiles, outer_tiles;
 	uint64_t batch, rest;
 
 	if (span.begin == span.end)
@@ -375,7 +404,7 @@ static inline void gemm_run(struct gemm *g, struct npu_span span)
 	if (g->enter)
 		g->enter(g, batch);
 	for (uint64_t i = span.begin; i < span.end; i++) {
-		const uint32_t tm = g->b_stays ? inner : outer, tn = g->b_stays ? outer : inner;
+		const uint64_t tm = g->b_stays ? inner : outer, tn = g->b_stays ? outer : inner;
 		const struct gemm_tile t = {
 			.m0 = tm * g->tile_m,
 			.n0 = tn * g->tile_n,
