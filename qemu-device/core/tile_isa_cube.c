@@ -174,7 +174,8 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 	}
 	for (; k + UNROLL <= args->steps; k += UNROLL) {
 		ask_ahead(args, k);
-#pragma GCC unroll 4
+		/* Four would spill where a dot product takes two instructions. */
+#pragma GCC unroll 2
 		for (unsigned int i = 0; i < UNROLL; i++, b += TILE_NR)
 			step_s8(acc, a, b, pitch, rows);
 	}
