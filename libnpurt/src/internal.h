@@ -562,7 +562,7 @@ struct npurt_stream {
 	npurt_fault fault; /* the first one, once there is an error */
 	uint64_t faults; /* that it has gone on after */
 	struct rt_slot *progress; /* the last batch that ended */
-	uint64_t submitted; /* the last batch that was handed over */
+	_Atomic uint64_t submitted; /* the last batch that was handed over; pools read it, too */
 	uint64_t reset_point; /* that at the last reset */
 	_Atomic uint64_t fence_offset; /* from a batch to its point of the syncobj */
 	uint64_t sequence; /* of the device's commands */
