@@ -179,6 +179,7 @@ static enum npu_status tile_fixpipe(struct npu_tile *tile, const struct tile_ope
 	if (status)
 		return status;
 	if (args.dst) {
+		args.far = to_gm;
 		tile->isa->fixpipe(&args);
 		return NPU_ST_OK;
 	}

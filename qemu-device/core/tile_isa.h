@@ -68,7 +68,7 @@ struct tile_fixpipe {
 	const uint8_t *src;
 	size_t dst_pitch, src_pitch;
 	unsigned int rows, cols, src_dtype, dst_dtype;
-	bool relu;
+	bool relu, far; /* far: dst is in memory, not in a buffer of the core's */
 	float scale;
 };
 
@@ -139,13 +139,16 @@ extern const struct tile_isa tile_isa_vnni;
 #define TILE_STRING(isa) TILE_STRING2(isa)
 #define TILE_ISA_STRING TILE_STRING(TILE_ISA)
 
-/* What is written comes from memory first, unless it has been asked for so many rows before. */
+/*
+ * What is written comes from memory first, unless it has been asked for so many rows before; to
+ * ask for it to write (PREFETCHW) gains no more.
+ */
 #define TILE_WRITE_AHEAD 4
 
-static inline void tile_ask_to_write(const void *dst, size_t bytes)
+static inline void tile_ask_ahead(const void *dst, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i += TILE_LINE)
-		__builtin_prefetch((const char *)dst + i, 1, 3);
+		__builtin_prefetch((const char *)dst + i, 0, 3);
 }
 
 void TILE_NAME(tile_isa_form)(const struct tile_mmad *args);

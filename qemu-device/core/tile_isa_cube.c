@@ -11,7 +11,7 @@ _Static_assert(TILE_NR <= TILE_NR_MAX, "a panel of B does not fit the scratch me
 #define SMALL_ROWS 16 /* fewer are for tile_isa_thin() */
 #define SMALL_BYTES 0x8000 /* of A, and of B with what is between the columns of a panel */
 
-#define UNROLL 4 /* steps */
+#define ASK_STEPS 4 /* that lines are asked for at a time */
 /*
  * What a step asks for of what is next, in bytes: of a panel as much as has all of it come while
  * TILE_MC rows are multiplied, of small operands while one of 64 rows and columns is.
@@ -51,15 +51,18 @@ TILE_INLINE void ask(const char *next, unsigned int bytes)
 		__builtin_prefetch(next + i, 0, 2);
 }
 
-/* For UNROLL steps. The rows of A that follow are near, and the host finds them itself. */
+/*
+ * For ASK_STEPS steps. The rows of A that follow are near, and the host finds them itself. With
+ * short vectors these steps are less than a line, which is asked for again.
+ */
 TILE_INLINE void ask_ahead(const struct kernel *args, unsigned int step)
 {
 	if (!args->next_a) {
-		ask(args->next_b + step * PANEL_ASK, UNROLL * PANEL_ASK);
+		ask(args->next_b + step * PANEL_ASK, ASK_STEPS * PANEL_ASK);
 		return;
 	}
-	ask(args->next_a + step * SMALL_ASK, UNROLL * SMALL_ASK);
-	ask(args->next_b + step * SMALL_ASK, UNROLL * SMALL_ASK);
+	ask(args->next_a + step * SMALL_ASK, ASK_STEPS * SMALL_ASK);
+	ask(args->next_b + step * SMALL_ASK, ASK_STEPS * SMALL_ASK);
 }
 
 /* NaNs are rare: to look for them takes half as long as to replace what may be one. */
@@ -113,10 +116,10 @@ TILE_INLINE void kernel_float(const struct kernel *args, unsigned int rows, bool
 		for (unsigned int j = 0; j < TILE_NV; j++)
 			acc[i][j] = args->init ? tile_vf_set(0) :
 						 tile_vf_load(c + i * args->c_pitch + j * TILE_VL);
-	for (; k + UNROLL <= args->steps; k += UNROLL) {
+	for (; k + ASK_STEPS <= args->steps; k += ASK_STEPS) {
 		ask_ahead(args, k);
 #pragma GCC unroll 4
-		for (unsigned int i = 0; i < UNROLL; i++, b += b_pitch)
+		for (unsigned int i = 0; i < ASK_STEPS; i++, b += b_pitch)
 			step_float(acc, a, b, pitch, rows, exact);
 	}
 	for (; k < args->steps; k++, b += b_pitch)
@@ -172,11 +175,11 @@ TILE_INLINE void kernel_s8(const struct kernel *args, unsigned int rows)
 						 tile_vi_add(av, tile_vi_load(c + i * args->c_pitch +
 									      j * TILE_VL));
 	}
-	for (; k + UNROLL <= args->steps; k += UNROLL) {
+	for (; k + ASK_STEPS <= args->steps; k += ASK_STEPS) {
 		ask_ahead(args, k);
 		/* Four would spill where a dot product takes two instructions. */
 #pragma GCC unroll 2
-		for (unsigned int i = 0; i < UNROLL; i++, b += TILE_NR)
+		for (unsigned int i = 0; i < ASK_STEPS; i++, b += TILE_NR)
 			step_s8(acc, a, b, pitch, rows);
 	}
 	for (; k < args->steps; k++, b += TILE_NR)
@@ -269,7 +272,9 @@ static void run_edge(const struct kernel *args, unsigned int rows, unsigned int 
 static struct a_block block_of_a(const struct tile_mmad *args, unsigned int m, unsigned int rows,
 				 unsigned int k, unsigned int depth)
 {
-	struct a_block block = { args->scratch->a, TILE_LDA, args->scratch->bias };
+	struct a_block block = {
+		.rows = args->scratch->a, .pitch = TILE_LDA, .bias = args->scratch->bias,
+	};
 
 	if (rows > TILE_THIN && args->a_form)
 		return form_of_a(args, m, k);

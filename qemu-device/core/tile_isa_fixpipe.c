@@ -69,7 +69,9 @@ void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args)
 		const uint8_t *src = args->src + r * args->src_pitch;
 		uint8_t *dst = args->dst + r * args->dst_pitch;
 
-		tile_ask_to_write(dst + TILE_WRITE_AHEAD * args->dst_pitch, args->cols * size);
+		if (args->far && r + TILE_WRITE_AHEAD < args->rows)
+			tile_ask_ahead(dst + TILE_WRITE_AHEAD * args->dst_pitch,
+					  args->cols * size);
 		for (size_t i = 0; i < args->cols; i += TILE_BLOCK) {
 			size_t n = tile_block(i, args->cols);
 			const void *from = src + i * 4;

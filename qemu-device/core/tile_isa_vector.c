@@ -134,7 +134,7 @@ static const float *float_source(float *buffer, const uint8_t *src, size_t n, un
 		size_t i = 0;								\
 											\
 		for (; i + SCALED_BLOCK <= args->count; i += SCALED_BLOCK) {		\
-			tile_ask_to_write(d + i + SCALED_AHEAD, SCALED_BLOCK * sizeof(*d)); \
+			tile_ask_ahead(d + i + SCALED_AHEAD, SCALED_BLOCK * sizeof(*d)); \
 			name##_span(args, d, a, b, c, first, i, i + SCALED_BLOCK);	\
 		}									\
 		name##_span(args, d, a, b, c, first, i, args->count);			\

@@ -16,11 +16,15 @@ static inline unsigned int steps_of(const struct tile_mmad *args, unsigned int d
 	return args->dtype == NPU_S8 ? (depth + TILE_S8_K - 1) / TILE_S8_K : depth;
 }
 
-/* A block of A as it is multiplied, @pitch elements from row to row; bias goes with S8. */
+/*
+ * A block of A as it is multiplied, @pitch elements from row to row; bias goes with S8. Scratch
+ * memory is near, a form that is kept may be far.
+ */
 struct a_block {
 	float *rows;
 	size_t pitch;
 	int32_t *bias;
+	bool far;
 };
 
 /* Rows m to m + rows of A, columns k to k + depth. */
@@ -33,7 +37,9 @@ static inline void pack_a(const struct tile_mmad *args, const struct a_block *to
 	float *dst = to->rows;
 
 	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += to->pitch) {
-		tile_ask_to_write(dst + TILE_WRITE_AHEAD * to->pitch, steps * sizeof(*dst));
+		if (to->far && i + TILE_WRITE_AHEAD < rows)
+			tile_ask_ahead(dst + TILE_WRITE_AHEAD * to->pitch,
+					  steps * sizeof(*dst));
 		if (args->dtype != NPU_S8) {
 			tile_load_f32(dst, src, depth, args->dtype);
 			continue;
@@ -89,8 +95,10 @@ static inline struct a_block form_of_a(const struct tile_mmad *args, unsigned in
 	const size_t row = steps_of(args, k) / TILE_KC * args->m + m;
 
 	return (struct a_block) {
-		args->a_form->data + row * pitch, pitch,
-		(int32_t *)args->a_form->data + chunks * args->m * pitch + row,
+		.rows = args->a_form->data + row * pitch,
+		.pitch = pitch,
+		.bias = (int32_t *)args->a_form->data + chunks * args->m * pitch + row,
+		.far = true,
 	};
 }
 
