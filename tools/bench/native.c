@@ -36,6 +36,24 @@ static void report(const char *name, double seconds)
 	printf("%s\t%.2f\tus\n", name, seconds * 1e6);
 }
 
+struct work {
+	void (*run)(void *arg);
+	void *arg;
+};
+
+static void run_rounds(void *arg)
+{
+	const struct work *work = arg;
+
+	for (int round = 0; round < LAUNCHES; round++)
+		work->run(work->arg);
+}
+
+static double seconds_of(void (*run)(void *), void *arg)
+{
+	return best_seconds(run_rounds, &(struct work){ run, arg }) / LAUNCHES;
+}
+
 /* @arg: the first of HEADS heads */
 static void attention(void *arg)
 {
@@ -66,7 +84,7 @@ static void bench_attention(const char *name, uint64_t dim)
 			.out = out + i * head,
 			.lse = lse + i * QUERIES,
 		};
-	seconds = best_seconds(attention, heads);
+	seconds = seconds_of(attention, heads);
 	check_attention(out, dim);
 	report(name, seconds);
 	free(q);
@@ -117,10 +135,10 @@ static void bench_norms(void)
 	};
 	double seconds;
 
-	seconds = best_seconds(layer_norm, &rows);
+	seconds = seconds_of(layer_norm, &rows);
 	check_norm(out, true);
 	report("layer_norm", seconds);
-	seconds = best_seconds(rms_norm, &rows);
+	seconds = seconds_of(rms_norm, &rows);
 	check_norm(out, false);
 	report("rms_norm", seconds);
 	free(x);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What operators.c has the NPU do, and native.c and peers.c the host: shapes, operands, checks. */
+/*
+ * What operators.c and compute.c have the NPU do, and native.c and peers.c the host: shapes,
+ * operands, checks.
+ */
 #ifndef BENCH_OPERATORS_H
 #define BENCH_OPERATORS_H
 
@@ -11,7 +14,7 @@
  * wait, in which the guest sleeps and wakes up, is measured with them. The peer does as many.
  */
 #define LAUNCHES 32
-#define LARGE_LAUNCHES 4 /* of a product of 2048 */
+#define LARGE_LAUNCHES 4 /* of a product of 512 to 2048 */
 
 /* Products of a batch, by their size: 64, 128 and 256. */
 #define BATCHES                                                                                    \
