@@ -148,6 +148,7 @@ static void bench_isa(void)
 		bench_mmad(dtype, 128, 256, dtype == NPU_F32 ? 64 : 128);
 		bench_mmad(dtype, 128, 128, 128);
 		bench_mmad(dtype, 64, 64, 64);
+		bench_mmad(dtype, 32, 32, 32);
 		bench_mmad(dtype, 16, 16, 16);
 		bench_mmad(dtype, 8, 128, 128);
 		bench_mmad(dtype, 1, 128, 128);
