@@ -112,6 +112,8 @@ static bool find_unwritten(const struct trace *trace, const struct range *range,
 
 	if (!trace->end || range->first < trace->first || range->first >= trace->end) {
 		*found = *range;
+		if (range->first < trace->first && range->end > trace->first)
+			found->end = trace->first;
 		return true;
 	}
 	for (i = range->first; i < range->end && i < trace->end; i = next) {

@@ -281,6 +281,9 @@ static void test_local_uninit(void)
 	const struct step part[] = {
 		VEC(NPU_VDUP, UB, 0, 0, 16), VEC(NPU_VMOV, UB + 256, UB, 0, 24),
 	};
+	const struct step behind[] = {
+		VEC(NPU_VDUP, UB + 64, 0, 0, 16), VEC(NPU_VMOV, UB + 256, UB, 0, 24),
+	};
 	const struct step madd[] = {
 		VEC(NPU_VDUP, UB, 0, 0, 16), VEC(NPU_VMADD, UB + 256, UB, UB, 16),
 	};
@@ -307,6 +310,9 @@ static void test_local_uninit(void)
 	   s->access == NPU_ACCESS_READ && s->address == UB + 64 && s->bytes == 32 &&
 	   s->pc == r.pcs[1] && !s->other_pc, "V reads more of UB than was written");
 	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT, "what is left of other blocks is no help");
+	cmd = program(&r, behind, 2);
+	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->address == UB && s->bytes == 64,
+	   "and before what was written");
 	cmd = program(&r, madd, 2);
 	ok(run(&r, &cmd, 0) == NPU_ST_STRICT_UNINIT && s->access == NPU_ACCESS_READ &&
 	   s->address == UB + 256 && s->bytes == 64, "VMADD reads what it replaces");
