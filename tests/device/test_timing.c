@@ -212,32 +212,6 @@ static void test_double_buffer(unsigned int workers)
 	th_rig_free(&r);
 }
 
-/*
- * A queue has 32 places. Products of 1024 cycles, an instruction each from the fifth on: the 40th
- * finds one when the 8th has left, at 5 + 7 * 1024, and one instruction later the kernel looks.
- */
-static void test_depth(void)
-{
-	struct th_rig r = rig_new(0, "910b");
-	struct prog p = { 0 };
-	struct npu_cmd list[2];
-	unsigned int i;
-
-	operands(&p, NPU_L0C_BASE, NPU_L0A_BASE, NPU_L0B_BASE, mmad(128, 256, 128, NPU_F16));
-	for (i = 0; i < 40; i++)
-		again(&p, 1, NPU_CUBE_MMAD);
-	load(&p, PROG_OPERANDS + 1, NPU_INFO_TIME);
-	again(&p, 3, NPU_SYS_GETINFO);
-	load(&p, RV_T0, r.va + 8);
-	emit(&p, RV_SD(PROG_OPERANDS, RV_T0, 0));
-	list[0] = stamp(&r, 0);
-	list[1] = kernel(&r, &p, 1);
-	th_run(r.q, list, 2);
-	is(r.words[1] - r.words[0],
-	   COMMAND_NS + KERNEL_NS + ns(&r, 5 + 7 * 1024 + 1), "a full queue holds S up");
-	th_rig_free(&r);
-}
-
 static struct prog product(void)
 {
 	struct prog p = { 0 };
@@ -613,7 +587,6 @@ int main(void)
 	}
 	test_mmad();
 	test_vector();
-	test_depth();
 	for (i = 0; i < sizeof(peaks) / sizeof(peaks[0]); i++) {
 		test_peak(&peaks[i]);
 		test_roofline(&peaks[i]);

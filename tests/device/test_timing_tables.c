@@ -340,25 +340,60 @@ static void test_l2(struct th_rig *r, unsigned int profile)
 	is(blocks_ns(r, &p, 1), to_ns(profile, far_all + 1), "a page more");
 }
 
-/* A queue of 32: the 40th finds room when the 8th has left it, then the kernel looks. */
+/* When the kernel gets there; the instruction before is one cycle. */
+static uint64_t look(struct th_rig *r, struct prog *p)
+{
+	struct npu_cmd list[2];
+
+	load(p, PROG_OPERANDS + 1, NPU_INFO_TIME);
+	again(p, 3, NPU_SYS_GETINFO);
+	load(p, RV_T0, r->va + 8);
+	emit(p, RV_SD(PROG_OPERANDS, RV_T0, 0));
+	list[0] = stamp(r, 0);
+	list[1] = kernel(r, p, 1);
+	th_run(r->q, list, 2);
+	return r->words[1] - r->words[0] - 50 - 2000;
+}
+
+#define PRODUCT (8 * 16 * 8) /* cycles of MMAD of 128 x 256 x 128 in F16 */
+
+/* A queue of 32: the 40th finds room when the 8th has left it. */
 static void test_queue(struct th_rig *r, unsigned int profile)
 {
 	struct prog p = { 0 };
-	struct npu_cmd list[2];
 	unsigned int i;
 
 	operands(&p, L0C, L0A, L0B, mmad(128, 256, 128, NPU_F16));
 	for (i = 0; i < 40; i++)
 		again(&p, 1, NPU_CUBE_MMAD);
-	load(&p, PROG_OPERANDS + 1, NPU_INFO_TIME);
-	again(&p, 3, NPU_SYS_GETINFO);
-	load(&p, RV_T0, r->va + 8);
-	emit(&p, RV_SD(PROG_OPERANDS, RV_T0, 0));
-	list[0] = stamp(r, 0);
-	list[1] = kernel(r, &p, 1);
-	th_run(r->q, list, 2);
-	is(r->words[1] - r->words[0], 50 + 2000 + to_ns(profile, 5 + 7 * 8 * 16 * 8 + 1),
-	   "a full queue");
+	is(look(r, &p), to_ns(profile, 5 + 7 * PRODUCT + 1), "a full queue");
+}
+
+/*
+ * Ten sets of a flag: each wait is for the next one, but from the eighth on all for the last. Waits
+ * that have nothing to wait for take a cycle each.
+ */
+static void test_sets(struct th_rig *r, unsigned int profile)
+{
+	static const struct {
+		unsigned int count, product, more;
+	} waits[] = { { 1, 1, 0 }, { 7, 7, 0 }, { 8, 10, 0 }, { 10, 10, 2 } };
+	unsigned int i, n;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		struct prog p = { 0 };
+
+		operands(&p, L0C, L0A, L0B, mmad(128, 256, 128, NPU_F16));
+		load(&p, 8, NPU_PIPE_M | NPU_PIPE_S << 4);
+		for (n = 0; n < 10; n++) {
+			again(&p, 1, NPU_CUBE_MMAD);
+			emit(&p, RV_CUSTOM(3, NPU_SYS_SET_FLAG, 0, 8, 0, 0));
+		}
+		for (n = 0; n < waits[i].count; n++)
+			emit(&p, RV_CUSTOM(3, NPU_SYS_WAIT_FLAG, 0, 8, 0, 0));
+		is(look(r, &p), to_ns(profile, 6 + waits[i].product * PRODUCT + 32 +
+					       waits[i].more + 1), "one of ten flags");
+	}
 }
 
 /* Between two stamps there are two commands, 2000 ns for a kernel, and 1000 for SDMA. */
@@ -409,6 +444,7 @@ static void test_profile(unsigned int profile)
 	test_near(&r, profile, gm);
 	test_both_ways(&r, profile, gm);
 	test_queue(&r, profile);
+	test_sets(&r, profile);
 	test_commands(&r, profile, gm);
 	test_share(&r, profile, gm);
 	th_rig_free(&r);
