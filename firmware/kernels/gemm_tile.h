@@ -35,9 +35,10 @@ struct gemm_part {
  * @source: for @load
  * @pipe: that writes L1: NPU_PIPE_MTE2, if @load does not do it otherwise
  *
- * The rest is gemm_plan()'s. @stay chunks have slots of their own, the others share @stream:
- * one more than there are buffers of L0 that they go to, so that a slot is not overwritten as long
- * as L0 has what was in it. That lets the device read L1 in place of L0.
+ * The rest follows from that: by gemm_plan(), for the tiles of a block gemm_plan_l1(), and for a
+ * part gemm_fit(). @stay chunks have slots of their own, the others share @stream: one more than
+ * there are buffers of L0 that they go to, so that a slot is not overwritten as long as L0 has what
+ * was in it. That lets the device read L1 in place of L0.
  */
 struct gemm_operand {
 	npu_addr base;
@@ -47,12 +48,13 @@ struct gemm_operand {
 	void (*load)(const struct gemm_operand *op, npu_addr dst, const struct gemm_part *part);
 	const void *source;
 
-	npu_addr l1;
-	uint64_t l1_pitch, chunk_bytes;
+	uint64_t l1_pitch, chunk_bytes, stream; /* gemm_plan() */
+	npu_addr l1; /* gemm_plan_l1(), as far as flag */
+	uint64_t stay, slots;
+	uint64_t flag; /* of the first slot */
+	uint64_t turn; /* the next of @stream */
 	uint64_t extent, kt; /* of the last part, see gemm_fit() */
 	uint64_t copy[2], load0[2]; /* the last operands of COPY and LOAD0, for such a part */
-	uint64_t stay, stream, slots, turn;
-	uint64_t flag; /* of the first slot */
 };
 
 struct gemm_tile {
@@ -63,7 +65,8 @@ struct gemm_tile {
 /*
  * struct gemm - a batch of products
  * @batches: how many
- * @enter: turns to a product of the batch; NULL: there is one
+ * @enter: turns to a product of the batch; NULL: there is one. Of the operands it sets no more than
+ *	@base: all else is as gemm_plan() saw it until gemm_run() ends, see gemm_fit()
  * @store: takes a tile from L0C at @l0c, with FIXPIPE first
  * @context: for @enter and @store
  * @tile_m: most rows of a tile, up to 128; @tile_n: most columns; together they fit L0C
@@ -114,6 +117,7 @@ static inline void gemm_plan_operand(struct gemm_operand *op, const struct gemm 
 {
 	op->l1_pitch = npu_align((op->k_rows ? tile : g->step) << g->shift);
 	op->chunk_bytes = op->l1_pitch * (op->k_rows ? g->step : tile);
+	op->extent = 0; /* no part has that: gemm_fit() begins anew */
 }
 
 /*
@@ -218,7 +222,10 @@ static __attribute__((noinline)) void gemm_operands(struct gemm_operand *op, con
 		NPU_PREP(NPU_LOAD0_DTYPE, g->in) | (transpose ? NPU_LOAD0_TRANSPOSE : 0);
 }
 
-/* Most parts are as large as the one before, and then their operands are the same. */
+/*
+ * Most parts are as large as the one before, and then their operands are the same: of what else
+ * gemm_operands() looks at (pitch, k_rows, in, what is planned) nothing changes in gemm_run().
+ */
 static inline void gemm_fit(struct gemm_operand *op, const struct gemm *g,
 			    const struct gemm_part *part)
 {
