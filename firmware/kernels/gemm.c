@@ -16,8 +16,8 @@ static void store_tile(const struct gemm *g, const struct gemm_tile *t, npu_addr
 {
 	const struct output *out = g->context;
 
-	npu_fixpipe(out->c + t->m0 * out->pitch + (uint64_t)t->n0 * out->bytes, l0c, t->mt, t->nt,
-		    out->pitch, gemm_sum_dtype(g), out->dtype, out->flags, out->scale);
+	npu_fixpipe(out->c + t->m0 * out->pitch + t->n0 * out->bytes, l0c, t->mt, t->nt, out->pitch,
+		    gemm_sum_dtype(g), out->dtype, out->flags, out->scale);
 }
 
 NPU_ARGS(gemm, struct npu_gemm_args, in(a), in(b), out(c), value(m), value(n), value(k), value(lda),

@@ -403,8 +403,8 @@ static inline void gemm_run(struct gemm *g, struct npu_span span)
 	gemm_plan_l1(g, span.end - span.begin);
 	inner_tiles = g->b_stays ? g->tiles_m : g->tiles_n;
 	outer_tiles = g->b_stays ? g->tiles_n : g->tiles_m;
-	batch = span.begin / ((uint64_t)g->tiles_m * g->tiles_n);
-	rest = span.begin % ((uint64_t)g->tiles_m * g->tiles_n);
+	batch = span.begin / (g->tiles_m * g->tiles_n);
+	rest = span.begin % (g->tiles_m * g->tiles_n);
 	outer = rest / inner_tiles;
 	inner = rest % inner_tiles;
 	gemm_begin(g);

@@ -94,7 +94,7 @@ static void store_weights(const struct gemm *g, const struct gemm_tile *t, npu_a
 	struct patch_tap tap;
 
 	for (uint32_t i = 0; i < t->mt; i += tap.columns) {
-		npu_addr c = args->c + t->n0 * 4ULL;
+		npu_addr c = args->c + t->n0 * 4;
 
 		tap = patch_tap_at(&args->patches, t->m0 + i, t->m0 + t->mt);
 		c += tap.row * args->tap_stride[0] + tap.col * args->tap_stride[1];
@@ -142,7 +142,7 @@ static void store_sums(const struct gemm *g, const struct gemm_tile *t, npu_addr
 {
 	const struct npu_op_column_sums_args *args = g->context;
 
-	npu_fixpipe(args->out + t->n0 * 4ULL, l0c, 1, t->nt, 0, NPU_F32, NPU_F32, 0, 0);
+	npu_fixpipe(args->out + t->n0 * 4, l0c, 1, t->nt, 0, NPU_F32, NPU_F32, 0, 0);
 }
 
 NPU_ARGS(op_column_sums, struct npu_op_column_sums_args, in(x), out(out), value(rows), value(cols),

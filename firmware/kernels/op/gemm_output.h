@@ -198,7 +198,7 @@ static inline void output_store_piece(struct output *o, const struct gemm *g,
 	const struct npu_op_output *args = o->args;
 	const uint32_t slot = o->turn, sum = gemm_sum_dtype(g), row = t->m0 + p->row;
 	const uint32_t row_bytes = p->cols * o->bytes;
-	const npu_addr c = o->c + row * args->ldc + (uint64_t)t->n0 * o->bytes;
+	const npu_addr c = o->c + row * args->ldc + t->n0 * o->bytes;
 	npu_addr result;
 
 	if (args->flags & NPU_OP_GEMM_ACCUMULATE) {
@@ -218,8 +218,8 @@ static inline void output_store_piece(struct output *o, const struct gemm *g,
 	npu_wait_flag(NPU_PIPE_V, NPU_PIPE_MTE3, slot);
 	npu_copy_2d(c, result, row_bytes, p->rows, args->ldc, p->pitch);
 	if (args->pre)
-		npu_copy_2d(o->pre + row * args->ld_pre + (uint64_t)t->n0 * o->bytes, p->x,
-			    row_bytes, p->rows, args->ld_pre, p->pitch);
+		npu_copy_2d(o->pre + row * args->ld_pre + t->n0 * o->bytes, p->x, row_bytes,
+			    p->rows, args->ld_pre, p->pitch);
 	npu_set_flag(NPU_PIPE_MTE3, NPU_PIPE_FIX, slot);
 	if (args->flags & NPU_OP_GEMM_ACCUMULATE)
 		npu_set_flag(NPU_PIPE_MTE3, NPU_PIPE_MTE2, slot);
@@ -238,9 +238,8 @@ static inline void output_direct(const struct output *o, const struct gemm_tile 
 {
 	const struct npu_op_output *args = o->args;
 
-	npu_fixpipe(o->c + t->m0 * args->ldc + (uint64_t)t->n0 * o->bytes, l0c, t->mt, t->nt,
-		    args->ldc, sum, args->dtype,
-		    args->activation == NPU_OP_ACT_RELU ? NPU_FIX_RELU : 0,
+	npu_fixpipe(o->c + t->m0 * args->ldc + t->n0 * o->bytes, l0c, t->mt, t->nt, args->ldc, sum,
+		    args->dtype, args->activation == NPU_OP_ACT_RELU ? NPU_FIX_RELU : 0,
 		    output_direct_scale(o, sum));
 }
 

@@ -90,7 +90,7 @@ static int norm_stays(const struct norm *n)
 static void norm_group(struct norm *n, uint64_t first, uint64_t rows)
 {
 	const uint64_t array = n->at.array, stat = n->plan.most * NPU_TILE_ALIGN;
-	const unsigned int slot = !n->g.slot;
+	const uint64_t slot = !n->g.slot;
 	const npu_addr data = NPU_UB_BASE + slot * n->at.slot, stats = data + n->at.stats;
 
 	n->g.slot = slot;
@@ -402,8 +402,7 @@ static void column_sum(const struct npu_op_column_sum_args *args, uint64_t col, 
 		const uint64_t rows = npu_min(most, args->rows - r);
 
 		ub_acquire(slot);
-		npu_copy_2d(data, args->x + r * x_pitch + col * 4ull, cols * 4, rows, pitch,
-			    x_pitch);
+		npu_copy_2d(data, args->x + r * x_pitch + col * 4, cols * 4, rows, pitch, x_pitch);
 		ub_loaded(slot);
 		npu_vec_rows(rows, 0, pitch, 0);
 		npu_vadd(SUM_TOTAL, data, SUM_TOTAL, cols, NPU_F32);
@@ -412,7 +411,7 @@ static void column_sum(const struct npu_op_column_sum_args *args, uint64_t col, 
 	}
 	ub_end();
 	ub_sync(NPU_PIPE_V, NPU_PIPE_MTE3);
-	npu_copy(args->out + col * 4ull, SUM_TOTAL, cols * 4);
+	npu_copy(args->out + col * 4, SUM_TOTAL, cols * 4);
 	ub_sync(NPU_PIPE_MTE3, NPU_PIPE_V);
 }
 
