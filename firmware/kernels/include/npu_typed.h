@@ -45,16 +45,15 @@ NPU_ALL(NPU_DEFINE_TYPE, l0a)
 NPU_ALL(NPU_DEFINE_TYPE, l0b)
 NPU_INDEXABLE(NPU_DEFINE_TYPE, l0c)
 
-#define NPU_SIZE(buffer) ((uint32_t)sizeof((buffer).element[0]))
+#define NPU_SIZE(buffer) ((uint64_t)sizeof((buffer).element[0]))
 
 /* npu_at() - the buffer from element @index on. */
-#define npu_at(buffer, index)                                                                      \
-	((__typeof__(buffer)){ (buffer).at + (uint64_t)(index)*NPU_SIZE(buffer) })
+#define npu_at(buffer, index) ((__typeof__(buffer)){ (buffer).at + (index)*NPU_SIZE(buffer) })
 
 /* NPU_AFTER() - the address behind @count elements of a local buffer, aligned; in braces. */
 #define NPU_AFTER(buffer, count)                                                                   \
 	{                                                                                          \
-		(buffer).at + npu_align((uint64_t)(count)*NPU_SIZE(buffer))                        \
+		(buffer).at + npu_align((count)*NPU_SIZE(buffer))                                  \
 	}
 
 /* The function for the type of @x: npu_<name>_<memory>_<element>. */
@@ -68,26 +67,26 @@ NPU_INDEXABLE(NPU_DEFINE_TYPE, l0c)
 
 #define NPU_DEFINE_COPY(type, dtype, c_type, memory)                                               \
 	static inline void npu_tload_##memory##_##type(npu_##memory##_##type dst,                  \
-						       npu_gm_##type src, uint32_t count)          \
+						       npu_gm_##type src, uint64_t count)          \
 	{                                                                                          \
 		npu_copy(dst.at, src.at, count * sizeof(c_type));                                  \
 	}                                                                                          \
 	static inline void npu_tstore_##memory##_##type(npu_gm_##type dst,                         \
-							npu_##memory##_##type src, uint32_t count) \
+							npu_##memory##_##type src, uint64_t count) \
 	{                                                                                          \
 		npu_copy(dst.at, src.at, count * sizeof(c_type));                                  \
 	}                                                                                          \
 	static inline void npu_tload_2d_##memory##_##type(npu_##memory##_##type dst,               \
-							  npu_gm_##type src, uint32_t rows,        \
-							  uint32_t cols, uint32_t dst_stride,      \
-							  uint32_t src_stride)                     \
+							  npu_gm_##type src, uint64_t rows,        \
+							  uint64_t cols, uint64_t dst_stride,      \
+							  uint64_t src_stride)                     \
 	{                                                                                          \
 		npu_copy_2d(dst.at, src.at, cols * sizeof(c_type), rows,                           \
 			    dst_stride * sizeof(c_type), src_stride * sizeof(c_type));             \
 	}                                                                                          \
 	static inline void npu_tstore_2d_##memory##_##type(                                        \
-		npu_gm_##type dst, npu_##memory##_##type src, uint32_t rows, uint32_t cols,        \
-		uint32_t dst_stride, uint32_t src_stride)                                          \
+		npu_gm_##type dst, npu_##memory##_##type src, uint64_t rows, uint64_t cols,        \
+		uint64_t dst_stride, uint64_t src_stride)                                          \
 	{                                                                                          \
 		npu_copy_2d(dst.at, src.at, cols * sizeof(c_type), rows,                           \
 			    dst_stride * sizeof(c_type), src_stride * sizeof(c_type));             \
@@ -105,8 +104,8 @@ NPU_ALL(NPU_DEFINE_COPY, l1)
 /* npu_tmove_2d() - UB to L1, where a result becomes an operand of the cube. */
 #define NPU_DEFINE_MOVE(type, dtype, c_type, memory)                                               \
 	static inline void npu_tmove_2d_##memory##_##type(                                         \
-		npu_l1_##type dst, npu_##memory##_##type src, uint32_t rows, uint32_t cols,        \
-		uint32_t dst_stride, uint32_t src_stride)                                          \
+		npu_l1_##type dst, npu_##memory##_##type src, uint64_t rows, uint64_t cols,        \
+		uint64_t dst_stride, uint64_t src_stride)                                          \
 	{                                                                                          \
 		npu_copy_2d(dst.at, src.at, cols * sizeof(c_type), rows,                           \
 			    dst_stride * sizeof(c_type), src_stride * sizeof(c_type));             \
@@ -122,16 +121,16 @@ NPU_ALL(NPU_DEFINE_MOVE, ub)
  */
 #define NPU_DEFINE_LOAD0(type, dtype, c_type, memory)                                              \
 	static inline void npu_tload0_##memory##_##type(npu_##memory##_##type dst,                 \
-							npu_l1_##type src, uint32_t rows,          \
-							uint32_t cols, uint32_t src_stride)        \
+							npu_l1_##type src, uint64_t rows,          \
+							uint64_t cols, uint64_t src_stride)        \
 	{                                                                                          \
 		npu_load0(dst.at, src.at, rows, cols, npu_align(cols * sizeof(c_type)),            \
 			  src_stride * sizeof(c_type), dtype, 0);                                  \
 	}                                                                                          \
 	static inline void npu_tload0_transposed_##memory##_##type(npu_##memory##_##type dst,      \
 								   npu_l1_##type src,              \
-								   uint32_t rows, uint32_t cols,   \
-								   uint32_t src_stride)            \
+								   uint64_t rows, uint64_t cols,   \
+								   uint64_t src_stride)            \
 	{                                                                                          \
 		npu_load0(dst.at, src.at, rows, cols, npu_align(rows * sizeof(c_type)),            \
 			  src_stride * sizeof(c_type), dtype, 1);                                  \
@@ -150,8 +149,8 @@ NPU_ALL(NPU_DEFINE_LOAD0, l0b)
 
 #define NPU_DEFINE_MMAD(type, dtype, sum)                                                          \
 	static inline void npu_tmmad_l0a_##type(npu_l0c_##sum c, npu_l0a_##type a,                 \
-						npu_l0b_##type b, uint32_t m, uint32_t n,          \
-						uint32_t k, int init)                              \
+						npu_l0b_##type b, uint64_t m, uint64_t n,          \
+						uint64_t k, int init)                              \
 	{                                                                                          \
 		npu_mmad(c.at, a.at, b.at, m, n, k, dtype, init);                                  \
 	}
@@ -167,8 +166,8 @@ NPU_DEFINE_MMAD(s8, NPU_S8, s32)
 /* npu_tfixpipe() - f32 sums to GM, L1 or UB; sums of s8 go by npu_fixpipe(). */
 #define NPU_DEFINE_FIXPIPE(type, dtype, c_type, memory)                                            \
 	static inline void npu_tfixpipe_##memory##_##type(npu_##memory##_##type dst,               \
-							  npu_l0c_f32 src, uint32_t rows,          \
-							  uint32_t cols, uint32_t dst_stride,      \
+							  npu_l0c_f32 src, uint64_t rows,          \
+							  uint64_t cols, uint64_t dst_stride,      \
 							  unsigned int flags)                      \
 	{                                                                                          \
 		npu_fixpipe(dst.at, src.at, rows, cols, dst_stride * sizeof(c_type), NPU_F32,      \
@@ -192,7 +191,7 @@ typedef struct npu_ub_mask {
 
 #define NPU_DEFINE_UNARY(type, dtype, c_type, name)                                                \
 	static inline void npu_t##name##_ub_##type(npu_ub_##type dst, npu_ub_##type src,           \
-						   uint32_t count)                                 \
+						   uint64_t count)                                 \
 	{                                                                                          \
 		npu_##name(dst.at, src.at, count, dtype);                                          \
 	}
@@ -249,17 +248,17 @@ NPU_ALL(NPU_DEFINE_UNARY, vredmin)
 /* With s the second source is a number, with r one element for each row. */
 #define NPU_DEFINE_BINARY(type, dtype, c_type, name)                                               \
 	static inline void npu_t##name##_ub_##type(npu_ub_##type dst, npu_ub_##type src0,          \
-						   npu_ub_##type src1, uint32_t count)             \
+						   npu_ub_##type src1, uint64_t count)             \
 	{                                                                                          \
 		npu_##name(dst.at, src0.at, src1.at, count, dtype);                                \
 	}                                                                                          \
 	static inline void npu_t##name##s_ub_##type(npu_ub_##type dst, npu_ub_##type src0,         \
-						    NPU_SCALAR_##type scalar, uint32_t count)      \
+						    NPU_SCALAR_##type scalar, uint64_t count)      \
 	{                                                                                          \
 		npu_##name##s(dst.at, src0.at, npu_tscalar_##type(scalar), count, dtype);          \
 	}                                                                                          \
 	static inline void npu_t##name##r_ub_##type(npu_ub_##type dst, npu_ub_##type src0,         \
-						    npu_ub_##type src1, uint32_t count)            \
+						    npu_ub_##type src1, uint64_t count)            \
 	{                                                                                          \
 		npu_##name##r(dst.at, src0.at, src1.at, count, dtype);                             \
 	}
@@ -325,12 +324,12 @@ NPU_ALL(NPU_DEFINE_BINARY, vselect)
 
 #define NPU_DEFINE_COMPARE(type, dtype, c_type, name)                                              \
 	static inline void npu_t##name##_ub_##type(npu_ub_mask dst, npu_ub_##type src0,            \
-						   npu_ub_##type src1, uint32_t count)             \
+						   npu_ub_##type src1, uint64_t count)             \
 	{                                                                                          \
 		npu_##name(dst.at, src0.at, src1.at, count, dtype);                                \
 	}                                                                                          \
 	static inline void npu_t##name##s_ub_##type(npu_ub_mask dst, npu_ub_##type src0,           \
-						    NPU_SCALAR_##type scalar, uint32_t count)      \
+						    NPU_SCALAR_##type scalar, uint64_t count)      \
 	{                                                                                          \
 		npu_##name##s(dst.at, src0.at, npu_tscalar_##type(scalar), count, dtype);          \
 	}
@@ -357,7 +356,7 @@ NPU_ALL(NPU_DEFINE_COMPARE, vcmp_ge)
 #define npu_tvselects(dst, a, b, count) NPU_SELECT(dst, NPU_ALL, ub, tvselects)(dst, a, b, count)
 
 /* npu_tvec_mask() - the mask of npu_tvselect(), and its bytes from row to row. */
-static inline void npu_tvec_mask(npu_ub_mask mask, uint32_t pitch)
+static inline void npu_tvec_mask(npu_ub_mask mask, uint64_t pitch)
 {
 	npu_vec_mask(mask.at, pitch);
 }
@@ -366,7 +365,7 @@ static inline void npu_tvec_mask(npu_ub_mask mask, uint32_t pitch)
 
 #define NPU_DEFINE_DUP(type, dtype, c_type, name)                                                  \
 	static inline void npu_t##name##_ub_##type(npu_ub_##type dst, NPU_SCALAR_##type scalar,    \
-						   uint32_t count)                                 \
+						   uint64_t count)                                 \
 	{                                                                                          \
 		npu_##name(dst.at, npu_tscalar_##type(scalar), count, dtype);                      \
 	}
@@ -379,7 +378,7 @@ NPU_INDEXABLE(NPU_DEFINE_DUP, vindex)
 
 #define NPU_DEFINE_ARG(type, dtype, c_type, name)                                                  \
 	static inline void npu_t##name##_ub_##type(npu_ub_s32 dst, npu_ub_##type src,              \
-						   uint32_t count)                                 \
+						   uint64_t count)                                 \
 	{                                                                                          \
 		npu_##name(dst.at, src.at, count, dtype);                                          \
 	}
