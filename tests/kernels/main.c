@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 		{ &modules.scale, "examples/scale" }, { &modules.row_sum, "examples/row_sum" },
 		{ &modules.matmul, "examples/matmul" },
 		{ &modules.flash_attention, "examples/flash_attention" },
+		{ &modules.intrinsics, "tests/intrinsics" },
 	};
 
 	if (argc != 2) {
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 	test_elementwise(core, &modules);
 	test_rows(core, &modules);
 	test_examples(core, &modules);
+	test_intrinsics(core, &modules);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		kernel_module_free(*table[i].module);
 	core_free(core);

@@ -18,7 +18,7 @@ typedef _Float16 ref_f16;
 
 struct modules {
 	struct kernel_module *gemm, *elementwise, *bias_relu, *softmax_xent, *reduce, *sgd, *cast,
-		*vector_add, *scale, *row_sum, *matmul, *flash_attention;
+		*vector_add, *scale, *row_sum, *matmul, *flash_attention, *intrinsics;
 };
 
 /* The tests, a file each; they allocate global memory and leave its release to the caller. */
@@ -26,6 +26,7 @@ void test_gemm(struct core *core, const struct modules *modules);
 void test_elementwise(struct core *core, const struct modules *modules);
 void test_rows(struct core *core, const struct modules *modules);
 void test_examples(struct core *core, const struct modules *modules);
+void test_intrinsics(struct core *core, const struct modules *modules);
 
 /* One point of the TAP plan. */
 void ok(bool pass, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -64,7 +65,9 @@ static inline uint16_t ref_to_bf16(float value)
 
 static inline size_t ref_bytes(unsigned int dtype)
 {
-	return dtype == NPU_F32 || dtype == NPU_S32 ? 4 : dtype == NPU_S8 ? 1 : 2;
+	if (dtype == NPU_F32 || dtype == NPU_S32)
+		return 4;
+	return dtype == NPU_S8 || dtype == NPU_U8 ? 1 : 2;
 }
 
 /* Element @i of an array of @dtype. */
@@ -79,11 +82,16 @@ static inline double ref_get(const void *array, size_t i, unsigned int dtype)
 		return ref_from_bf16(((const uint16_t *)array)[i]);
 	case NPU_S32:
 		return ((const int32_t *)array)[i];
+	case NPU_S16:
+		return ((const int16_t *)array)[i];
+	case NPU_U8:
+		return ((const uint8_t *)array)[i];
 	default:
 		return ((const int8_t *)array)[i];
 	}
 }
 
+/* Integers wrap. */
 static inline void ref_set(void *array, size_t i, unsigned int dtype, double value)
 {
 	switch (dtype) {
@@ -97,10 +105,16 @@ static inline void ref_set(void *array, size_t i, unsigned int dtype, double val
 		((uint16_t *)array)[i] = ref_to_bf16((float)value);
 		break;
 	case NPU_S32:
-		((int32_t *)array)[i] = (int32_t)value;
+		((int32_t *)array)[i] = (int32_t)(int64_t)value;
+		break;
+	case NPU_S16:
+		((int16_t *)array)[i] = (int16_t)(int64_t)value;
+		break;
+	case NPU_U8:
+		((uint8_t *)array)[i] = (uint8_t)(int64_t)value;
 		break;
 	default:
-		((int8_t *)array)[i] = (int8_t)value;
+		((int8_t *)array)[i] = (int8_t)(int64_t)value;
 	}
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-docs/kernels.md: what it quotes is in the files, and its reference has all that the SDK has. What it
-and docs/timing.md say of cycles is what the model has.
+docs/kernels.md: what it quotes is in the files, and its reference has all that the SDK has; so has
+the test of its intrinsics. What it and docs/timing.md say of cycles is what the model has.
 """
 
 import glob
@@ -14,6 +14,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)
 SDK = ("npu_kernel.h", "npu_print.h", "npu_ring.h", "npu_typed.h")
 # Parts of the macros: not for use by themselves.
 OWN = re.compile(r"npu_(log|tscalar|t\w+_(ub|l1|l0a|l0b|gm)_)")
+# Those that are an instruction; flags are in npu_sync().
+INSTRUCTION = re.compile(r"npu_(v\w+|t\w+|copy\w*|load0|fill|mmad|fixpipe|sync|barrier|info)$")
 # Of other places: the runtime's, files, and the beginnings of names.
 OTHER = re.compile(r"npu_(kernels|typed|kernel|ring|print|log|module|vector_add_args|count_blocks)\b|"
                    r"npu_(tv|v|span)?$")
@@ -73,6 +75,44 @@ def unknown():
             continue
         if not vector or f"npu_{vector[2]}" not in known:
             yield name
+
+
+def intrinsics():
+    """Functions for tile instructions, with the types of those that have a list of them."""
+    code = HEADERS.replace("\\\n", "")
+    found = {name: None for name in functions() if INSTRUCTION.match(name)}
+    for name in re.findall(r"^NPU_VEC_BINARY\((\w+),", code, re.M):
+        found |= {f"npu_{name}{form}": None for form in "sr"}
+    for types, form, name in re.findall(r"^NPU_(\w+)\(NPU_DEFINE_(\w+), (v\w+)", code, re.M):
+        suffix = "_scaled" if form.endswith("SCALED") else ""
+        for scalar in ("", "s", "r") if re.match("BINARY|COMPARE", form) else ("",):
+            found[f"npu_t{name}{scalar}{suffix}"] = types
+    return found
+
+
+def tested():
+    """Those that tests/kernels/intrinsics.c calls: by name, and all that its tables have."""
+    found = {name: None for name in
+             re.findall(r"\b(npu_\w+)", read("tests/kernels/intrinsics.c"))}
+    tables = re.findall(r"^#define (\w+)\(X\)(.*?)\n(?!\t)",
+                        read("tests/kernels/intrinsics.h"), re.M | re.S)
+    for table, rows in tables:
+        for name, types in re.findall(r"X\((v\w+), NPU_\w+, (\w+),", rows):
+            for form in ("", "s", "r") if re.search("BINARY|COMPARE", table) else ("",):
+                found |= {f"npu_{name}{form}": None, f"npu_t{name}{form}": types}
+                if table.endswith("SCALED"):
+                    found[f"npu_t{name}{form}_scaled"] = "FLOATS"
+    return found
+
+
+def untested():
+    """Functions that no test calls, or not on the types that they have."""
+    have = tested()
+    for name, types in sorted(intrinsics().items()):
+        if name not in have:
+            yield f"{name}() is not in tests/kernels/intrinsics.[ch]"
+        elif types and have[name] and types != have[name]:
+            yield f"{name}() is for NPU_{types}, in tests/kernels/intrinsics.h for {have[name]}"
 
 
 def assertions():
@@ -221,9 +261,10 @@ def main():
     checks = (("what is quoted is in the files", drifted), ("each function is there", missing),
               ("no function is there that is not", unknown),
               ("the line of an assertion is right", assertions),
-              ("factors of vector operations are the model's", factors),
-              ("so are the figures of products", table),
-              ("and what kernels.md says of a 910B", latencies))
+               ("each intrinsic is tested", untested),
+               ("factors of vector operations are the model's", factors),
+               ("so are the figures of products", table),
+               ("and what kernels.md says of a 910B", latencies))
     failed = 0
     for number, (name, check) in enumerate(checks, 1):
         found = list(check())
