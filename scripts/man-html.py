@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of libnpurt as HTML: man-html.py FOLDER OF PAGES, FOLDER FOR HTML."""
+"""The libraries' manual pages as HTML: man-html.py FOLDER FOR HTML, FOLDER OF PAGES..."""
 
 import html
 import os
@@ -24,7 +24,7 @@ def describe(path):
     with open(path, encoding="utf-8") as f:
         text = f.read()
     about = re.search(r"^\.Nd (.*)$", text, re.M)[1]
-    names = re.findall(r"^\.Nm (npurt_\w+)", text.split(".Sh SYNOPSIS")[0], re.M)
+    names = re.findall(r"^\.Nm (npu\w+_\w+)", text.split(".Sh SYNOPSIS")[0], re.M)
     return about, names if ".Ft " in text else []
 
 
@@ -36,27 +36,35 @@ def convert(source, target):
         f.write(done.stdout)
 
 
-def index(pages):
+def listing(pages):
     rows = []
     for page, (about, names) in pages.items():
         title = re.sub(r"^(.*)\.(\d)$", r"\1(\2)", page)
         functions = ", ".join(f"<code>{n}</code>" for n in names)
         rows.append(f'<dt><a href="{page}.html">{title}</a>: {html.escape(about)}</dt>\n'
                     f"<dd>{functions}</dd>")
-    listing = "\n".join(rows)
+    return "\n".join(rows)
+
+
+def index(libraries):
+    parts = "\n".join(f"<h1>{name}</h1>\n<dl>\n{listing(pages)}\n</dl>"
+                      for name, pages in libraries.items())
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
-            '<link rel="stylesheet" href="style.css"/><title>libnpurt</title></head>\n'
-            f"<body><h1>libnpurt</h1>\n<dl>\n{listing}\n</dl></body></html>\n")
+            '<link rel="stylesheet" href="style.css"/>'
+            f"<title>{' and '.join(libraries)}</title></head>\n<body>{parts}</body></html>\n")
 
 
 def main():
-    source, target = sys.argv[1:]
+    target, *sources = sys.argv[1:]
     os.makedirs(target, exist_ok=True)
-    order = sorted(os.listdir(source), key=lambda p: (p[-1] != "7", p))
-    pages = {page: describe(os.path.join(source, page)) for page in order}
-    for page in pages:
-        convert(os.path.join(source, page), os.path.join(target, page + ".html"))
-    for name, text in (("index.html", index(pages)), ("style.css", STYLE)):
+    libraries = {}
+    for source in sources:
+        order = sorted(os.listdir(source), key=lambda p: (p[-1] != "7", p))
+        pages = {page: describe(os.path.join(source, page)) for page in order}
+        libraries[os.path.basename(os.path.dirname(os.path.abspath(source)))] = pages
+        for page in pages:
+            convert(os.path.join(source, page), os.path.join(target, page + ".html"))
+    for name, text in (("index.html", index(libraries)), ("style.css", STYLE)):
         with open(os.path.join(target, name), "w", encoding="utf-8") as f:
             f.write(text)
 

@@ -6,7 +6,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/tests/tools/tap.sh"
 
 flags="-Wall -Wextra -Werror -fsyntax-only -I $top/include -I $top/uapi -I $top/libnpurt/include
-	$(pkg-config --cflags libdrm)"
+	-I $top/libnpuop/include $(pkg-config --cflags libdrm)"
 
 compile()
 {
@@ -23,7 +23,7 @@ for header in $(cd "$top/include" && echo npu/*.h); do
 	check "$header, C++11" compile c++ c++11 "$header" g++
 	check "$header, C++, clang" compile c++ c++11 "$header" clang
 done
-for header in drm/npu_accel.h npurt/npurt.h; do
+for header in drm/npu_accel.h npurt/npurt.h npuop/npuop.h; do
 	for standard in c99 c11 c17 c2x; do
 		check "$header, $standard" compile c "$standard" "$header" gcc
 	done

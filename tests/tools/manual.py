@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of libnpurt: well formed, complete, none too many, and as HTML."""
+"""The manual pages of the libraries: well formed, complete, none too many, and as HTML."""
 
 import glob
 import os
@@ -10,7 +10,8 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.environ.get("O") or os.path.join(TOP, "build")
-MAN = os.path.join(TOP, "libnpurt/man")
+LIBRARIES = ("npurt", "npuop")
+MAN = {name: os.path.join(TOP, f"lib{name}/man") for name in LIBRARIES}
 HTML = os.path.join(BUILD, "check/manual")
 
 
@@ -19,11 +20,18 @@ def read(path):
         return f.read()
 
 
-PAGES = {path: read(path) for path in sorted(glob.glob(os.path.join(MAN, "*.[37]")))}
+PAGES = {path: read(path) for name in LIBRARIES
+         for path in sorted(glob.glob(os.path.join(MAN[name], "*.[37]")))}
 
 
 def symbols():
-    return set(re.findall(r"\b(npurt_\w+);", read(os.path.join(TOP, "libnpurt/libnpurt.map"))))
+    """Of the headers, which say what the libraries have: libnpuop's map names none."""
+    found = set()
+    for name in LIBRARIES:
+        text = read(os.path.join(TOP, f"lib{name}/include/{name}/{name}.h"))
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        found |= set(re.findall(rf"\b({name}_\w+)\(", text))
+    return found
 
 
 def lint():
@@ -36,36 +44,38 @@ def missing():
     named = set()
     for text in PAGES.values():
         head = text.split(".Sh SYNOPSIS")[0]
-        declared = set(re.findall(r"^\.F[no] \"?(npurt_\w+)", text, re.M))
-        named |= declared & set(re.findall(r"^\.Nm (npurt_\w+)", head, re.M))
+        declared = set(re.findall(r"^\.F[no] \"?(npu(?:rt|op)_\w+)", text, re.M))
+        named |= declared & set(re.findall(r"^\.Nm (npu(?:rt|op)_\w+)", head, re.M))
     return [f"{name} has no page with its name and synopsis" for name in symbols() - named]
 
 
 def stale():
     found = []
     for path, text in PAGES.items():
-        names = set(re.findall(r"^\.F[no] \"?(npurt_\w+)", text, re.M)) - symbols()
+        names = set(re.findall(r"^\.F[no] \"?(npu(?:rt|op)_\w+)", text, re.M)) - symbols()
         found += [f"{os.path.basename(path)}: there is no {name}" for name in names]
     return found
 
 
 def links():
     """Of the HTML: each to a page of the same folder."""
-    subprocess.run([os.path.join(TOP, "scripts/man-html.py"), MAN, HTML], check=True)
+    subprocess.run([os.path.join(TOP, "scripts/man-html.py"), HTML, *MAN.values()], check=True)
     found = []
     for path in sorted(glob.glob(os.path.join(HTML, "*.html"))):
         for target in re.findall(r'href="([^"#]+)', read(path)):
             page = os.path.join(HTML, target)
-            if target.startswith("npurt") and not os.path.exists(page):
+            if target.startswith(LIBRARIES) and not os.path.exists(page):
                 found.append(f"{os.path.basename(path)}: no {target}")
-    return found
+    index = read(os.path.join(HTML, "index.html"))
+    return found + [f"index.html: no {name}" for name in sorted(symbols())
+                    if f"<code>{name}</code>" not in index]
 
 
 def main():
     failed = False
     checks = (("pages are well formed", lint), ("each function has its page", missing),
               ("no page has a function that is gone", stale),
-              ("as HTML, each reference leads somewhere", links))
+              ("as HTML, each reference leads somewhere, and the index has each function", links))
     for number, (name, check) in enumerate(checks, 1):
         problems = check()
         failed |= bool(problems)

@@ -25,7 +25,7 @@ extern "C" {
 #define NPUOP_VERSION_MINOR 1
 #define NPUOP_VERSION_PATCH 0
 
-/* The operators of a stream: npuop(3). */
+/* The operators of a stream: npuop_create(3). */
 
 typedef struct npuop npuop;
 
