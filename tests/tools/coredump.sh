@@ -114,7 +114,6 @@ check "where it was" reports 'fault +TIMEOUT by scalar'
 check "no JSON" not_a_dump 'nonsense'
 check "JSON of others" not_a_dump '{"format": "other"}'
 check "a version to come" not_a_dump '{"format": "npu-coredump", "version": 99}'
-check "--help" sh -c "'$dump' --help | grep -q -- --kernel"
 
 # Neither reset helps a firmware that does not boot: the device is given up, which udev would hear.
 wedge()
