@@ -35,6 +35,20 @@ def line_of(mark):
         return next(n for n, line in enumerate(f, 1) if f"/* {mark} */" in line)
 
 
+def test_document():
+    """Each line of a source that docs/debugging.md shows is at its number in that file."""
+    with open(os.path.join(TOP, "docs/debugging.md"), encoding="utf-8") as f:
+        shown = re.findall(r"(\S+\.c):(\d+)\n    (\d+)\t(.*)", f.read())
+    wrong = []
+    for path, stop, number, line in shown:
+        with open(os.path.join(TOP, path), encoding="utf-8") as f:
+            there = f.read().splitlines()[int(number) - 1]
+        if stop != number or there != line:
+            wrong.append(f"{path}:{number} is: {there}")
+    ok(len(shown) > 1 and not wrong, "docs/debugging.md shows lines as they are",
+       "\n".join(wrong) or f"{len(shown)} lines are shown")
+
+
 class Vm:
     """A machine with an NPU that launches the kernels it is told to."""
 
@@ -269,6 +283,7 @@ def test_dies(vm):
 
 
 def main():
+    test_document()
     with tempfile.TemporaryDirectory() as folder:
         vm = Vm(folder)
         gdb = test_kernel(vm)
