@@ -77,7 +77,8 @@ is_safetensors()
 writes()
 {
 	"$gpt" generate --load "$dir/whole" --bytes 100 "$@" >"$dir/out" 2>"$dir/speed" &&
-		grep -q 'decode: [1-9][0-9]* bytes' "$dir/speed"
+		grep -q '^prefill: [1-9][0-9]* bytes, [1-9][0-9]* bytes/s; ' "$dir/speed" &&
+		grep -q 'decode: [1-9][0-9]* bytes of [1-9] sequences, [1-9][0-9]* bytes/s$' "$dir/speed"
 }
 
 # More than the context holds, of two prompts of different length.
