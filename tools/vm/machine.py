@@ -8,6 +8,8 @@ import socket
 
 from control import typed
 
+# Properties of the device that are text, also where that is a number: timing=910.
+TEXTS = ("timing", "console", "gdb", "gdb-mcu")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -78,7 +80,7 @@ def npu_devices(options):
                   "serial": n + 1, **_debuggers(options, n)}
         for option in options.npu_opt:
             name, _, value = option.partition("=")
-            device[name] = typed(value)
+            device[name] = value if name in TEXTS else typed(value)
         devices[device["id"]] = device
     return devices
 
