@@ -32,7 +32,7 @@ help:
 	@echo '  make check-deep run the tests that take long, on debug kernels (built at the first time)'
 	@echo '  make bench      measure the stack against its peers'
 	@echo '  make all        build everything'
-	@echo '  make docs       the driver, its uAPI and the libraries as HTML, in build/docs'
+	@echo '  make docs       the driver, its uAPI and the manual pages as HTML, in build/docs'
 	@echo '  make install    install library, headers, man pages and tools (PREFIX, DESTDIR)'
 	@echo '  make clean      remove what was built, keep what was downloaded and the kernels'
 	@echo '  make distclean  remove build/ altogether'
@@ -109,7 +109,7 @@ bench: all
 .PHONY: docs
 docs: setup
 	@sphinx-build -q -W --keep-going -b html docs/accel $(O)/docs
-	@scripts/man-html.py $(O)/docs/manual libnpurt/man libnpuop/man
+	@scripts/man-html.py $(O)/docs/manual libnpurt libnpuop tools
 
 .PHONY: install
 install: lib operators tools kernels

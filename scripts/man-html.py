@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The libraries' manual pages as HTML: man-html.py FOLDER FOR HTML, FOLDER OF PAGES..."""
+"""The manual pages as HTML: man-html.py FOLDER FOR HTML, FOLDER WITH PAGES..."""
 
+import glob
 import html
 import os
 import re
@@ -23,7 +24,7 @@ def describe(path):
     """What a page is about, and the functions it has."""
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    about = re.search(r"^\.Nd (.*)$", text, re.M)[1]
+    about = re.search(r"^(?:\.Nd|[\w-]+ \\-) (.*)$", text, re.M)[1]
     names = re.findall(r"^\.Nm (npu\w+_\w+)", text.split(".Sh SYNOPSIS")[0], re.M)
     return about, names if ".Ft " in text else []
 
@@ -46,25 +47,25 @@ def listing(pages):
     return "\n".join(rows)
 
 
-def index(libraries):
-    parts = "\n".join(f"<h1>{name}</h1>\n<dl>\n{listing(pages)}\n</dl>"
-                      for name, pages in libraries.items())
+def index(parts):
+    body = "\n".join(f"<h1>{name}</h1>\n<dl>\n{listing(pages)}\n</dl>"
+                     for name, pages in parts.items())
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
-            '<link rel="stylesheet" href="style.css"/>'
-            f"<title>{' and '.join(libraries)}</title></head>\n<body>{parts}</body></html>\n")
+            '<link rel="stylesheet" href="style.css"/><title>Manual pages</title></head>\n'
+            f"<body>{body}</body></html>\n")
 
 
 def main():
     target, *sources = sys.argv[1:]
     os.makedirs(target, exist_ok=True)
-    libraries = {}
+    parts = {}
     for source in sources:
-        order = sorted(os.listdir(source), key=lambda p: (p[-1] != "7", p))
-        pages = {page: describe(os.path.join(source, page)) for page in order}
-        libraries[os.path.basename(os.path.dirname(os.path.abspath(source)))] = pages
-        for page in pages:
-            convert(os.path.join(source, page), os.path.join(target, page + ".html"))
-    for name, text in (("index.html", index(libraries)), ("style.css", STYLE)):
+        paths = sorted(glob.glob(os.path.join(source, "**/*.[137]"), recursive=True),
+                       key=lambda p: (p[-1] != "7", os.path.basename(p)))
+        parts[os.path.basename(source)] = {os.path.basename(p): describe(p) for p in paths}
+        for path in paths:
+            convert(path, os.path.join(target, os.path.basename(path) + ".html"))
+    for name, text in (("index.html", index(parts)), ("style.css", STYLE)):
         with open(os.path.join(target, name), "w", encoding="utf-8") as f:
             f.write(text)
 

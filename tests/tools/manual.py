@@ -58,13 +58,14 @@ def stale():
 
 
 def links():
-    """Of the HTML: each to a page of the same folder."""
-    subprocess.run([os.path.join(TOP, "scripts/man-html.py"), HTML, *MAN.values()], check=True)
+    """Of the HTML, that of the tools' pages included: each to a page of the same folder."""
+    folders = [os.path.join(TOP, name) for name in ("libnpurt", "libnpuop", "tools")]
+    subprocess.run([os.path.join(TOP, "scripts/man-html.py"), HTML, *folders], check=True)
     found = []
     for path in sorted(glob.glob(os.path.join(HTML, "*.html"))):
         for target in re.findall(r'href="([^"#]+)', read(path)):
             page = os.path.join(HTML, target)
-            if target.startswith(LIBRARIES) and not os.path.exists(page):
+            if target.startswith("npu") and not os.path.exists(page):
                 found.append(f"{os.path.basename(path)}: no {target}")
     index = read(os.path.join(HTML, "index.html"))
     return found + [f"index.html: no {name}" for name in sorted(symbols())
