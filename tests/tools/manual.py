@@ -5,6 +5,7 @@
 import glob
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -24,14 +25,38 @@ PAGES = {path: read(path) for name in LIBRARIES
          for path in sorted(glob.glob(os.path.join(MAN[name], "*.[37]")))}
 
 
-def symbols():
-    """Of the headers, which say what the libraries have: libnpuop's map names none."""
-    found = set()
+def plain(text):
+    """A type or parameter with one space where there are some, and none behind an asterisk."""
+    return re.sub(r"\* (?=\*)", "*", re.sub(r"\s*\*\s*", " *", " ".join(text.split()))).strip()
+
+
+def prototypes():
+    """
+    What the libraries have, with result and parameters: of the headers, as libnpuop's map names
+    none.
+    """
+    found = {}
     for name in LIBRARIES:
         text = read(os.path.join(TOP, f"lib{name}/include/{name}/{name}.h"))
-        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-        found |= set(re.findall(rf"\b({name}_\w+)\(", text))
+        text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$", "", text, flags=re.S | re.M)
+        for result, function, parameters in re.findall(
+                rf"(\w[\w\s*]*?)\b({name}_\w+)\(((?:[^()]|\([^()]*\))*)\)\s*;", text):
+            parts = re.split(r",(?![^()]*\))", parameters)
+            found[function] = [plain(part) for part in (result, *parts)]
     return found
+
+
+def symbols():
+    return set(prototypes())
+
+
+def synopses(text):
+    """Of a page: result and parameters of each function."""
+    synopsis = text.partition(".Sh SYNOPSIS")[2].partition("\n.Sh ")[0]
+    synopsis = re.sub(r"\n(?:\.Fa|\.Fc)", "", synopsis).replace("\n.Fo ", "\n.Fn ")
+    for result, function in re.findall(r"^\.Ft (.*)\n\.Fn (.*)", synopsis, re.M):
+        name, *parameters = shlex.split(function)
+        yield name, [plain(part) for part in (result.strip('"'), *parameters)]
 
 
 def lint():
@@ -44,7 +69,7 @@ def missing():
     named = set()
     for text in PAGES.values():
         head = text.split(".Sh SYNOPSIS")[0]
-        declared = set(re.findall(r"^\.F[no] \"?(npu(?:rt|op)_\w+)", text, re.M))
+        declared = {name for name, _ in synopses(text)}
         named |= declared & set(re.findall(r"^\.Nm (npu(?:rt|op)_\w+)", head, re.M))
     return [f"{name} has no page with its name and synopsis" for name in symbols() - named]
 
@@ -55,6 +80,14 @@ def stale():
         names = set(re.findall(r"^\.F[no] \"?(npu(?:rt|op)_\w+)", text, re.M)) - symbols()
         found += [f"{os.path.basename(path)}: there is no {name}" for name in names]
     return found
+
+
+def drifted():
+    """Synopses that are not what the header has; "..." stands for what another page tells."""
+    wanted = prototypes()
+    return [f"{os.path.basename(path)}: {name} is {', '.join(found)}"
+            for path, text in PAGES.items() for name, found in synopses(text)
+            if name in wanted and found != wanted[name] and found[1:] != ["..."]]
 
 
 def links():
@@ -76,6 +109,7 @@ def main():
     failed = False
     checks = (("pages are well formed", lint), ("each function has its page", missing),
               ("no page has a function that is gone", stale),
+              ("each synopsis is what the header has", drifted),
               ("as HTML, each reference leads somewhere, and the index has each function", links))
     for number, (name, check) in enumerate(checks, 1):
         problems = check()
