@@ -92,6 +92,7 @@ static double activate(enum npuop_activation activation, double x)
 /* What one test case has in memory. */
 struct operands {
 	struct matrix a, b, c, pre;
+	double *av, *bv; /* the values of a and b, which each sum reads again */
 	npuop_tensor bias, scale_a, scale_b;
 };
 
@@ -108,8 +109,8 @@ static float before_activation(const struct test_case *t, const struct operands 
 	int32_t whole = 0;
 
 	for (uint64_t k = 0; k < t->k; k++) {
-		const double x = tensor_get(&o->a.view, at(&o->a.view, i0, i1, row, k));
-		const double y = tensor_get(&o->b.view, at(&o->b.view, i0, i1, k, col));
+		const double x = o->av[at(&o->a.view, i0, i1, row, k)];
+		const double y = o->bv[at(&o->b.view, i0, i1, k, col)];
 
 		if (t->in == NPUOP_S8)
 			whole += (int32_t)x * (int32_t)y;
@@ -226,6 +227,8 @@ static void run_case(const struct test_case *t)
 		put_edges(&o.a.view);
 		put_edges(&o.b.view);
 	}
+	o.av = tensor_values(&o.a.view);
+	o.bv = tensor_values(&o.b.view);
 	guard(&o.c);
 	guard(&o.pre);
 	for (uint64_t i = 0; i < count && t->accumulate; i++)
@@ -236,6 +239,8 @@ static void run_case(const struct test_case *t)
 	sync_stream();
 	check(t, &o, old);
 	free(old);
+	free(o.av);
+	free(o.bv);
 	tensor_free(&o.a.all);
 	tensor_free(&o.b.all);
 	tensor_free(&o.c.all);
@@ -430,22 +435,18 @@ static struct matrix s4_matrix(enum npuop_dtype dtype, uint64_t batch, uint64_t 
 	return x;
 }
 
-/* Each element of B times its scale is rounded to A's type. */
-static float s4_sum(const struct s4_case *t, const npuop_tensor *a, const npuop_tensor *b,
-		    const npuop_tensor *scale, uint64_t batch, uint64_t row, uint64_t col)
+/* B as it is multiplied: each element times its scale is rounded to A's type. */
+static double *s4_values(const struct s4_case *t, const npuop_tensor *b, const npuop_tensor *scale)
 {
-	const uint64_t from = t->repeated ? 0 : batch;
-	float sum = 0;
+	double *scales = tensor_values(scale), *v = tensor_values(b);
 
-	for (uint64_t k = 0; k < t->k; k++) {
-		const uint64_t groups = t->k / t->group, group = from * groups + k / t->group;
-		const float s = (float)tensor_get(scale, group * t->n + col);
-		const float w = (float)tensor_get(b, (from * t->k + k) * t->n + col) * s;
+	for (uint64_t i = 0; i < npuop_tensor_elements(b); i++) {
+		const float s = (float)scales[i / t->n / t->group * t->n + i % t->n];
 
-		sum = fmaf((float)tensor_get(a, (batch * t->m + row) * t->k + k),
-			   (float)round_to(t->in, w), sum);
+		v[i] = round_to(t->in, (float)v[i] * s);
 	}
-	return sum;
+	free(scales);
+	return v;
 }
 
 static void s4_case(const struct s4_case *t)
@@ -463,12 +464,17 @@ static void s4_case(const struct s4_case *t)
 		.group = t->group,
 		.bias = &bias,
 	};
-	double *want = numbers(count);
+	double *want = numbers(count), *av = tensor_values(&a);
+	double *bv = s4_values(t, &b.view, &scale.view);
 
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t col = i % t->n, row = i / t->n % t->m, batch = i / t->n / t->m;
-		const float sum = s4_sum(t, &a, &b.view, &scale.view, batch, row, col);
+		const uint64_t col = i % t->n, row = i / t->n, batch = row / t->m;
+		const uint64_t from = t->repeated ? 0 : batch * t->k;
+		float sum = 0;
 
+		for (uint64_t k = 0; k < t->k; k++)
+			sum = fmaf((float)av[row * t->k + k], (float)bv[(from + k) * t->n + col],
+				   sum);
 		want[i] = sum + (float)tensor_get(&bias, col);
 	}
 	NEED(npuop_gemm(fx.ops, &attr, &a, &b.view, &c.view));
@@ -479,6 +485,8 @@ static void s4_case(const struct s4_case *t)
 		 (unsigned long long)t->k, t->group, t->in, t->turned, t->scale_turned, t->c_turned,
 		 t->repeated ? ", one B" : "", t->odd ? ", of odd rows" : "");
 	free(want);
+	free(av);
+	free(bv);
 	tensor_free(&a);
 	tensor_free(&bias);
 	tensor_free(&b.all);
