@@ -7,6 +7,22 @@ struct op_fixture fx;
 
 static unsigned int points, failures;
 static uint32_t rnd_state = 0x2545f491;
+static uint64_t digest;
+
+/* As FNV-1a, of words, whose upper halves reach the lower ones too. */
+static void add_to_digest(uint64_t word)
+{
+	digest = (digest ^ word) * 0x100000001b3;
+	digest ^= digest >> 32;
+}
+
+/* A device that gives other bits than another is found by the first point that has another one. */
+static void tell_digest(void)
+{
+	if (getenv("OP_DIGEST"))
+		printf("# digest %016llx\n", (unsigned long long)digest);
+	digest = 0;
+}
 
 bool ok(bool pass, const char *format, ...)
 {
@@ -17,6 +33,7 @@ bool ok(bool pass, const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	printf("\n");
+	tell_digest();
 	fflush(stdout);
 	failures += !pass;
 	return pass;
@@ -317,9 +334,23 @@ bool gaps_kept(const npuop_tensor *strided)
 	return kept;
 }
 
+npuop_tensor tensor_again(const npuop_tensor *tensor)
+{
+	npuop_tensor t = *tensor;
+
+	NEED(npurt_memory_create(fx.context, npurt_memory_size(tensor->memory), NULL, &t.memory));
+	memcpy(host(&t) - t.offset, host(tensor) - t.offset, npurt_memory_size(t.memory));
+	return t;
+}
+
 double tensor_get(const npuop_tensor *tensor, uint64_t index)
 {
-	return get(host(tensor), tensor->dtype, place(tensor, index));
+	const double value = get(host(tensor), tensor->dtype, place(tensor, index));
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	add_to_digest(bits);
+	return value;
 }
 
 void tensor_set(const npuop_tensor *tensor, uint64_t index, double value)
@@ -378,8 +409,25 @@ bool close_to(const npuop_tensor *tensor, const double *want, double absolute, d
 
 bool same_bits(const npuop_tensor *a, const npuop_tensor *b)
 {
-	for (uint64_t i = 0; i < npuop_tensor_elements(a); i++)
-		if (memcmp(element(a, i), element(b, i), element_bytes(a)))
+	const uint64_t size = element_bytes(a);
+	uint32_t bits_a = 0, bits_b = 0;
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(a); i++) {
+		memcpy(&bits_a, element(a, i), size);
+		memcpy(&bits_b, element(b, i), size);
+		add_to_digest(bits_a);
+		if (bits_a != bits_b)
 			return false;
+	}
 	return true;
+}
+
+bool same_memory(const npuop_tensor *a, const npuop_tensor *b)
+{
+	const uint8_t *bytes = host(a) - a->offset;
+	const uint64_t size = npurt_memory_size(a->memory);
+
+	for (uint64_t i = 0; i < size; i++)
+		add_to_digest(bytes[i]);
+	return !memcmp(bytes, host(b) - b->offset, size);
 }

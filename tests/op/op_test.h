@@ -43,7 +43,12 @@ struct op_fixture {
 
 extern struct op_fixture fx;
 
-/* op_begin(), op_end() - the fixture; op_end() gives the exit status. */
+/*
+ * op_begin(), op_end() - the fixture; op_end() gives the exit status.
+ *
+ * With OP_DIGEST in the environment each point tells a digest of all that was read from tensors
+ * since the one before, for tests/tools/op-workers.sh.
+ */
 void op_begin(void);
 int op_end(void);
 
@@ -86,6 +91,9 @@ bool gaps_kept(const npuop_tensor *strided);
 /* tensor_any() - random elements as tensor_random() has, dense or in a view of any strides */
 npuop_tensor tensor_any(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
 
+/* tensor_again() - the same in memory of its own, with all that is in the memory of @tensor */
+npuop_tensor tensor_again(const npuop_tensor *tensor);
+
 /* tensor_get(), tensor_set() - element by its index in row-major order of the view. */
 double tensor_get(const npuop_tensor *tensor, uint64_t index);
 void tensor_set(const npuop_tensor *tensor, uint64_t index, double value);
@@ -105,5 +113,7 @@ bool close_to(const npuop_tensor *tensor, const double *want, double absolute, d
 	      const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* same_bits() - are all elements of two tensors of a type and shape the same bits? No point. */
 bool same_bits(const npuop_tensor *a, const npuop_tensor *b);
+/* same_memory() - is the memory of two tensors the same, gaps and all types included? No point. */
+bool same_memory(const npuop_tensor *a, const npuop_tensor *b);
 
 #endif /* OP_TEST_H */
