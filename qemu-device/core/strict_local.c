@@ -11,11 +11,13 @@
 #define UNIT NPU_TILE_ALIGN
 #define BUFFERS 5
 #define WRITES NPU_PIPE_COUNT /* the trace of writes; those before it are of reads by a pipe */
+#define RUN 64 /* units that are compared at once */
 
 /* Events by unit; those outside of first to end - 1 are 0. */
 struct trace {
 	uint64_t *events;
 	size_t first, end;
+	uint32_t newest[NPU_PIPE_COUNT]; /* epoch of each pipe's last event here */
 };
 
 struct buffer {
@@ -69,6 +71,7 @@ void strict_local_start(struct strict_local *local)
 				       (trace->end - trace->first) * sizeof(*trace->events));
 			trace->first = 0;
 			trace->end = 0;
+			memset(trace->newest, 0, sizeof(trace->newest));
 		}
 	}
 }
@@ -79,12 +82,52 @@ static size_t run_end(const uint64_t *events, size_t first, size_t end)
 	const uint64_t event = events[first];
 	size_t i = first + 1;
 
-	while (end - i >= 4 && !((events[i] ^ event) | (events[i + 1] ^ event) |
-				 (events[i + 2] ^ event) | (events[i + 3] ^ event)))
-		i += 4;
+	if (i < end && events[i] != event)
+		return i;
+	while (end - i >= RUN && !memcmp(events + i, events + i - 1, RUN * sizeof(event)))
+		i += RUN;
 	while (i < end && events[i] == event)
 		i++;
 	return i;
+}
+
+/* Does @access come after all that was ever here? */
+static bool all_seen(const struct trace *trace, const struct strict_access *access)
+{
+	for (unsigned int pipe = 0; pipe < NPU_PIPE_COUNT; pipe++)
+		if (pipe != access->pipe && trace->newest[pipe] > access->clock[pipe])
+			return false;
+	return true;
+}
+
+static bool has_zero(const uint64_t *events, size_t count)
+{
+	size_t i;
+
+	for (i = 0; count - i >= 4; i += 4)
+		if (!events[i] | !events[i + 1] | !events[i + 2] | !events[i + 3])
+			return true;
+	for (; i < count; i++)
+		if (!events[i])
+			return true;
+	return false;
+}
+
+/* Has each unit been written by what @access comes after? */
+static bool all_written(const struct trace *trace, const struct strict_access *access,
+			const struct range *range)
+{
+	size_t i;
+
+	if (range->first < trace->first || range->end > trace->end)
+		return false;
+	if (all_seen(trace, access))
+		return !has_zero(trace->events + range->first, range->end - range->first);
+	for (i = range->first; i < range->end; i = run_end(trace->events, i, range->end))
+		if (!trace->events[i] ||
+		    !strict_seen(access->clock, access->pipe, trace->events[i]))
+			return false;
+	return true;
 }
 
 /* The first units that @access does not come after; false if there are none. */
@@ -94,6 +137,8 @@ static bool find_unseen(const struct trace *trace, const struct strict_access *a
 	size_t end = range->end < trace->end ? range->end : trace->end;
 	size_t i = range->first > trace->first ? range->first : trace->first, next;
 
+	if (i >= end || all_seen(trace, access))
+		return false;
 	for (; i < end; i = next) {
 		next = run_end(trace->events, i, end);
 		if (strict_seen(access->clock, access->pipe, trace->events[i]))
@@ -127,6 +172,18 @@ static bool find_unwritten(const struct trace *trace, const struct range *range,
 	return i < range->end;
 }
 
+static void fill(uint64_t *events, uint64_t event, size_t count)
+{
+	size_t i, some;
+
+	for (i = 0; i < count && i < 8; i++)
+		events[i] = event;
+	for (; i < count; i += some) {
+		some = count - i < i ? count - i : i;
+		memcpy(events + i, events, some * sizeof(event));
+	}
+}
+
 /* Without memory it is not remembered, which can only hide something. */
 static void remember(struct trace *trace, const struct buffer *buffer, uint64_t event,
 		     const struct range *range)
@@ -141,8 +198,8 @@ static void remember(struct trace *trace, const struct buffer *buffer, uint64_t 
 	}
 	trace->first = range->first < trace->first ? range->first : trace->first;
 	trace->end = range->end > trace->end ? range->end : trace->end;
-	for (size_t i = range->first; i < range->end; i++)
-		trace->events[i] = event;
+	trace->newest[NPU_GET(EVENT_PIPE, event)] = NPU_GET(EVENT_EPOCH, event);
+	fill(trace->events + range->first, event, range->end - range->first);
 }
 
 static bool clash_at(const struct buffer *buffer, const struct trace *trace, uint64_t start,
@@ -175,10 +232,11 @@ static bool access_range(struct buffer *buffer, const struct strict_access *acce
 	struct trace *own = write ? writes : &buffer->traces[access->pipe];
 	struct range found;
 
-	if (find_unseen(writes, access, &range, &found))
-		return clash_at(buffer, writes, start, last, &found, clash);
-	if (!write && find_unwritten(writes, &range, &found))
-		return clash_at(buffer, writes, start, last, &found, clash);
+	if (write || !all_written(writes, access, &range)) {
+		if (find_unseen(writes, access, &range, &found) ||
+		    (!write && find_unwritten(writes, &range, &found)))
+			return clash_at(buffer, writes, start, last, &found, clash);
+	}
 	for (unsigned int pipe = 0; write && pipe < NPU_PIPE_COUNT; pipe++) {
 		const struct trace *reads = &buffer->traces[pipe];
 
