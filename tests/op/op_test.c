@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <float.h>
+
 #include "op_test.h"
 
 #define PATTERN 0xa5 /* what memory has between the elements of a view */
@@ -188,6 +190,23 @@ npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t
 	npuop_tensor t = tensor_new(dtype, rank, shape);
 
 	randomize(&t);
+	return t;
+}
+
+npuop_tensor tensor_special(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
+{
+	static const double largest[] = { FLT_MAX, 65504, 0x1.fep127 };
+	npuop_tensor t = tensor_random(dtype, rank, shape);
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(&t) && dtype <= NPUOP_BF16; i++) {
+		const double values[] = {
+			INFINITY, NAN, 0, dtype == NPUOP_F16 ? 0x1p-16 : 0x1p-130, largest[dtype],
+		};
+		const double value = values[rnd_below(COUNT(values))];
+
+		if (!rnd_below(8))
+			tensor_set(&t, i, copysign(value, rnd_uniform()));
+	}
 	return t;
 }
 

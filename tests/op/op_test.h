@@ -74,6 +74,9 @@ void tensor_free(npuop_tensor *tensor);
 /* tensor_random() - the same, with random elements: floats in [-1, 1), integers of any value */
 npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
 
+/* tensor_special() - the same; of floats one in eight is +-inf, NaN, +-0, denormal or largest */
+npuop_tensor tensor_special(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape);
+
 /*
  * tensor_view() - a random view with @shape of memory of its own: its dimensions in any order,
  * gaps between them, now and then between elements; @repeats: some dimensions repeat elements
