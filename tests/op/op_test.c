@@ -400,30 +400,57 @@ double round_to(enum npuop_dtype dtype, double value)
 	return get(&bits, dtype, 0);
 }
 
-static bool is_close(double got, double want, double absolute, double relative)
+static bool is_close(double got, double want, double bound)
 {
 	if (isnan(want) || isinf(want))
 		return isnan(want) ? isnan(got) : got == want;
-	return fabs(got - want) <= absolute + relative * fabs(want);
+	return fabs(got - want) <= bound;
+}
+
+/* A point: is each element within its bound? */
+static bool report(const npuop_tensor *tensor, const double *want, const double *bound,
+		   const char *format, va_list args)
+{
+	const uint64_t count = npuop_tensor_elements(tensor);
+	char text[256];
+	uint64_t i = 0;
+
+	vsnprintf(text, sizeof(text), format, args);
+	while (i < count && is_close(tensor_get(tensor, i), want[i], bound[i]))
+		i++;
+	if (!ok(i == count, "%s", text))
+		printf("# element %llu is %.9g, not %.9g\n", (unsigned long long)i,
+		       tensor_get(tensor, i), want[i]);
+	return i == count;
 }
 
 bool close_to(const npuop_tensor *tensor, const double *want, double absolute, double relative,
 	      const char *format, ...)
 {
 	const uint64_t count = npuop_tensor_elements(tensor);
-	char text[256];
+	double *bound = numbers(count);
 	va_list args;
-	uint64_t i = 0;
+	bool close;
+
+	for (uint64_t i = 0; i < count; i++)
+		bound[i] = absolute + relative * fabs(want[i]);
+	va_start(args, format);
+	close = report(tensor, want, bound, format, args);
+	va_end(args);
+	free(bound);
+	return close;
+}
+
+bool within(const npuop_tensor *tensor, const double *want, const double *bound, const char *format,
+	    ...)
+{
+	va_list args;
+	bool close;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	close = report(tensor, want, bound, format, args);
 	va_end(args);
-	while (i < count && is_close(tensor_get(tensor, i), want[i], absolute, relative))
-		i++;
-	if (!ok(i == count, "%s", text))
-		printf("# element %llu is %.9g, not %.9g\n", (unsigned long long)i,
-		       tensor_get(tensor, i), want[i]);
-	return i == count;
+	return close;
 }
 
 bool same_bits(const npuop_tensor *a, const npuop_tensor *b)
@@ -449,4 +476,15 @@ bool same_memory(const npuop_tensor *a, const npuop_tensor *b)
 	for (uint64_t i = 0; i < size; i++)
 		add_to_digest(bytes[i]);
 	return !memcmp(bytes, host(b) - b->offset, size);
+}
+
+double ulp(enum npuop_dtype dtype, double value)
+{
+	static const struct {
+		int exponent, bits; /* least of normal numbers; behind the first one */
+	} types[] = { { -126, 23 }, { -14, 10 }, { -126, 7 } };
+	const int exponent = ilogb(value); /* the least int of 0 */
+
+	return ldexp(1, (exponent < types[dtype].exponent ? types[dtype].exponent : exponent) -
+				types[dtype].bits);
 }

@@ -114,9 +114,14 @@ double round_to(enum npuop_dtype dtype, double value);
  */
 bool close_to(const npuop_tensor *tensor, const double *want, double absolute, double relative,
 	      const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* within() - the same, with a bound for each element */
+bool within(const npuop_tensor *tensor, const double *want, const double *bound, const char *format,
+	    ...) __attribute__((format(printf, 4, 5)));
 /* same_bits() - are all elements of two tensors of a type and shape the same bits? No point. */
 bool same_bits(const npuop_tensor *a, const npuop_tensor *b);
 /* same_memory() - is the memory of two tensors the same, gaps and all types included? No point. */
 bool same_memory(const npuop_tensor *a, const npuop_tensor *b);
+/* ulp() - the step from one number of a float type to the next at @value */
+double ulp(enum npuop_dtype dtype, double value);
 
 #endif /* OP_TEST_H */

@@ -14,6 +14,9 @@ _Static_assert(UB_SLOTS *SLOT + (NPU_OP_INPUTS + 2) * AREA <= NPU_UB_SIZE, "UB o
 
 #define ROOT_2_PI 0x1.988454p-2f /* 1 / sqrt(2 pi) */
 
+/* Beyond it the derivatives of SILU and both GELUs are 0 or 1, and their products with x are 0. */
+#define SATURATED 104
+
 /* Where a tile's operands are; the result is to be in out, which may be one of in. */
 struct areas {
 	npu_addr in[NPU_OP_INPUTS], out, temp0, temp1, temp2;
@@ -53,11 +56,11 @@ static void gelu_tanh(npu_addr to, npu_addr square, npu_addr x, uint32_t n)
 	npu_vtanh(to, to, n, NPU_F32);
 }
 
-/* out = x t / 2 */
+/* out = t / 2 * x: halved first, 2 x of a large x would be infinite */
 static void half_product(const struct areas *at, npu_addr t, uint32_t n)
 {
-	npu_vmul(t, t, at->in[0], n, NPU_F32);
-	npu_vmuls(at->out, t, F(0.5f), n, NPU_F32);
+	npu_vmuls(t, t, F(0.5f), n, NPU_F32);
+	npu_vmul(at->out, t, at->in[0], n, NPU_F32);
 }
 
 static void unary(const struct areas *at, uint32_t op, uint32_t n, uint32_t dtype)
@@ -110,6 +113,10 @@ static void derivative(const struct areas *at, uint32_t op, uint32_t n)
 {
 	const npu_addr x = at->in[0], t = at->temp0, u = at->temp1, v = at->temp2;
 
+	if (op >= NPU_OP_SILU) { /* so that no infinity meets a 0 */
+		npu_vmins(x, x, F(SATURATED), n, NPU_F32);
+		npu_vmaxs(x, x, F(-SATURATED), n, NPU_F32);
+	}
 	switch (op) {
 	case NPU_OP_TANH:
 		npu_vtanh(t, x, n, NPU_F32);
