@@ -4,6 +4,8 @@
  * magnitudes, see npuop_reduce(3), and as a rule by far less. The bound here is 50 2^-24 of that,
  * which a lost or doubled element would break.
  */
+#include <float.h>
+
 #include "op_test.h"
 
 static bool is_float(enum npuop_dtype dtype)
@@ -111,7 +113,8 @@ static void check(enum npuop_reduce_op op, const npuop_tensor *x, const npuop_te
 		else if (out->dtype == NPUOP_F16 || out->dtype == NPUOP_BF16)
 			bound +=
 				fabs(want) * (out->dtype == NPUOP_F16 ? 0x1p-11 : 0x1p-8) + 0x1p-25;
-		if (isnan(want) ? !isnan(got) : !(got == want || fabs(got - want) <= bound)) {
+		if (isnan(want) ? !isnan(got)
+				: !(got == want || (isfinite(want) && fabs(got - want) <= bound))) {
 			wrong = i;
 			wanted = want;
 		}
@@ -126,13 +129,16 @@ static void check(enum npuop_reduce_op op, const npuop_tensor *x, const npuop_te
 	free(w.index);
 }
 
-static void fill_random(const npuop_tensor *t, bool special)
+/* @rare: one in so many is no usual number; few of sums would be any otherwise */
+static void fill_random(const npuop_tensor *t, bool special, uint64_t rare)
 {
+	static const double specials[] = { INFINITY, -INFINITY, NAN, 1e-40, -1e-40, -0.0 };
+
 	for (uint64_t i = 0; i < npuop_tensor_elements(t); i++) {
 		double value = is_float(t->dtype) ? rnd_uniform() : (double)rnd_below(200) - 60;
 
-		if (special && !rnd_below(20))
-			value = rnd_below(3) ? INFINITY : NAN;
+		if (special && !rnd_below(rare))
+			value = specials[rnd_below(COUNT(specials))];
 		if (special && !rnd_below(3)) /* equals, of which the first counts */
 			value = rnd_below(2) ? 1 : -1;
 		tensor_set(t, i, value);
@@ -171,8 +177,7 @@ static void test_random(void)
 		}
 		x = tensor_view(dtype, rank, shape, true);
 		out = tensor_view(result_type(op, dtype), rank, to, false);
-		fill_random(&x,
-			    is_float(dtype) && op >= NPUOP_REDUCE_MAX && op != NPUOP_REDUCE_SUMSQ);
+		fill_random(&x, is_float(dtype), 20 << rnd_below(10));
 		check(op, &x, &out, "random");
 		tensor_free(&x);
 		tensor_free(&out);
@@ -199,6 +204,57 @@ static void test_parts(void)
 		check(NPUOP_REDUCE_SUMSQ, &x, &out, "parts");
 		check(NPUOP_REDUCE_MEAN, &x, &out, "parts");
 		check(NPUOP_REDUCE_MIN, &x, &out, "parts");
+		tensor_free(&x);
+		tensor_free(&out);
+	}
+}
+
+/* Of each three elements, in a row and in a column; what overflows does so in any order. */
+static void test_edges(void)
+{
+	static const struct {
+		enum npuop_reduce_op op;
+		double x[3], want;
+	} cases[] = {
+		{ NPUOP_REDUCE_SUM, { FLT_MAX, FLT_MAX, 1 }, INFINITY },
+		{ NPUOP_REDUCE_SUM, { -FLT_MAX, -FLT_MAX, 1 }, -INFINITY },
+		{ NPUOP_REDUCE_SUM, { INFINITY, -INFINITY, 1 }, NAN },
+		{ NPUOP_REDUCE_SUM, { 0x1p-149, 0x1p-149, 0x1p-149 }, 3 * 0x1p-149 },
+		{ NPUOP_REDUCE_MEAN, { FLT_MAX, FLT_MAX, 1 }, INFINITY },
+		{ NPUOP_REDUCE_MEAN, { -INFINITY, FLT_MAX, 1 }, -INFINITY },
+		{ NPUOP_REDUCE_MEAN, { 0x1p-149, 0x1p-149, 0x1p-149 }, 0x1p-149 },
+		{ NPUOP_REDUCE_SUMSQ, { 1e20, 0, 0 }, INFINITY },
+		{ NPUOP_REDUCE_SUMSQ, { -INFINITY, 1, 1 }, INFINITY },
+		{ NPUOP_REDUCE_SUMSQ, { 1e-40, 1, 1e-40 }, 1 },
+		{ NPUOP_REDUCE_MAX, { -FLT_MAX, -INFINITY, -INFINITY }, -FLT_MAX },
+		{ NPUOP_REDUCE_MAX, { -0x1p-149, -1e-40, -1 }, -0x1p-149 },
+		{ NPUOP_REDUCE_MIN, { INFINITY, INFINITY, INFINITY }, INFINITY },
+		{ NPUOP_REDUCE_MIN, { 1, NAN, -INFINITY }, NAN },
+		{ NPUOP_REDUCE_ARGMAX, { -INFINITY, -INFINITY, -FLT_MAX }, 2 },
+		{ NPUOP_REDUCE_ARGMAX, { INFINITY, NAN, NAN }, 1 },
+		{ NPUOP_REDUCE_ARGMIN, { INFINITY, INFINITY, INFINITY }, 0 },
+		{ NPUOP_REDUCE_ARGMIN, { 0x1p-149, 0, -0x1p-149 }, 2 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases) * 2; i++) {
+		const double *v = cases[i / 2].x, want[] = { cases[i / 2].want, cases[i / 2].want };
+		const enum npuop_reduce_op op = cases[i / 2].op;
+		const uint64_t rows[] = { 2, 3 }, one[] = { 2, 1 };
+		npuop_tensor x = tensor_new(NPUOP_F32, 2, rows), view = x;
+		npuop_tensor out =
+			tensor_new(op >= NPUOP_REDUCE_ARGMAX ? NPUOP_S32 : NPUOP_F32, 2, one);
+		npuop_tensor to = out;
+
+		if (i & 1) {
+			view = npuop_tensor_dense(x.memory, 0, NPUOP_F32, SHAPE(3, 2));
+			to = npuop_tensor_transpose(&out, 0, 1);
+		}
+		for (uint64_t at = 0; at < 6; at++)
+			tensor_set(&view, at, v[i & 1 ? at / 2 : at % 3]);
+		NEED(npuop_reduce(fx.ops, op, &view, &to));
+		sync_stream();
+		close_to(&out, want, 0, 0, "reduce %d of %g, %g, %g in a %s", op, v[0], v[1], v[2],
+			 i & 1 ? "column" : "row");
 		tensor_free(&x);
 		tensor_free(&out);
 	}
@@ -281,6 +337,7 @@ int main(void)
 	op_begin();
 	test_random();
 	test_parts();
+	test_edges();
 	test_empty();
 	test_refused();
 #ifdef OP_SHIM
