@@ -14,6 +14,12 @@ static npuop_tensor random_index(uint32_t rank, const uint64_t *shape, uint64_t 
 	return t;
 }
 
+/* Half of the time dense and with special values, else in any view. */
+static npuop_tensor operand(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
+{
+	return rnd_below(2) ? tensor_special(dtype, rank, shape) : tensor_any(dtype, rank, shape);
+}
+
 static void test_gather(uint32_t round)
 {
 	static const uint64_t extents[] = { 1, 2, 3, 5, 8, 17, 40 };
@@ -25,7 +31,7 @@ static void test_gather(uint32_t round)
 
 	for (uint32_t i = 0; i < rank; i++)
 		shape[i] = extents[rnd_below(COUNT(extents))];
-	x = tensor_any(types[round % COUNT(types)], rank, shape);
+	x = operand(types[round % COUNT(types)], rank, shape);
 	x_view = turn ? npuop_tensor_transpose(&x, 0, rank - 2) : x;
 	in_dim = x_view.shape[dim];
 	index = random_index(1, &n, in_dim);
@@ -59,10 +65,10 @@ static void test_embedding(uint32_t round)
 	const uint64_t rows = 1 + rnd_below(50), n = cols[round % COUNT(cols)];
 	const uint64_t b = 1 + rnd_below(4), s = 1 + rnd_below(n > 1000 ? 8 : 90);
 	const enum npuop_dtype dtype = types[round % 3];
-	npuop_tensor table = tensor_any(dtype, SHAPE(rows, n));
+	npuop_tensor table = operand(dtype, SHAPE(rows, n));
 	npuop_tensor index = random_index(SHAPE(b, s), rows);
 	npuop_tensor out = tensor_any(dtype, SHAPE(b, s, n));
-	npuop_tensor grad = tensor_any(dtype, SHAPE(s, b, n));
+	npuop_tensor grad = operand(dtype, SHAPE(s, b, n));
 	npuop_tensor sums = tensor_any(NPUOP_F32, SHAPE(rows, n + 3));
 	const npuop_tensor grad_view = npuop_tensor_transpose(&grad, 0, 1);
 	const npuop_tensor sums_view = npuop_tensor_slice(&sums, 1, 2, n);

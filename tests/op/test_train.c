@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Optimisers, against the formulas in double. A step makes about ten roundings in fp32, each of
- * at most 2^-24 of values that are no greater than the parameter and its update together:
- * 2e-6 is some three times that.
+ * Optimisers, against the formulas in double, within what npuop_adam(3) states; and bit by bit
+ * against its fp32 operations, of special values too.
  */
 #include "op_test.h"
 
-#define TOLERANCE 2e-6
+#define TOLERANCE 0x1p-20 /* of the magnitudes of all that is added */
 
 struct state {
 	npuop_tensor grad, param, moment1, moment2, copy, control;
 	double *g, *w, *m, *v;
+	double *w_bound, *m_bound, *v_bound;
 	uint64_t count;
 };
 
@@ -55,6 +55,9 @@ static struct state state_new(uint64_t rows, uint64_t cols, enum npuop_dtype gra
 	s.w = values(&s.param);
 	s.m = values(&s.moment1);
 	s.v = values(&s.moment2);
+	s.w_bound = numbers(s.count);
+	s.m_bound = numbers(s.count);
+	s.v_bound = numbers(s.count);
 	return s;
 }
 
@@ -64,20 +67,24 @@ static void state_free(struct state *s)
 		&s->grad, &s->param, &s->moment1, &s->moment2, &s->copy, &s->control,
 	};
 
+	double *arrays[] = { s->g, s->w, s->m, s->v, s->w_bound, s->m_bound, s->v_bound };
+
 	for (size_t i = 0; i < COUNT(tensors); i++)
 		tensor_free(tensors[i]);
-	free(s->g);
-	free(s->w);
-	free(s->m);
-	free(s->v);
+	for (size_t i = 0; i < COUNT(arrays); i++)
+		free(arrays[i]);
 }
 
 /* The copy is the new parameter, rounded once more. */
 static bool copied(const struct state *s)
 {
-	for (uint64_t i = 0; i < s->count; i++)
-		if (tensor_get(&s->copy, i) != round_to(s->copy.dtype, tensor_get(&s->param, i)))
+	for (uint64_t i = 0; i < s->count; i++) {
+		const double want = round_to(s->copy.dtype, tensor_get(&s->param, i));
+		const double got = tensor_get(&s->copy, i);
+
+		if (isnan(want) ? !isnan(got) : got != want)
 			return false;
+	}
 	return true;
 }
 
@@ -90,12 +97,17 @@ static void adam_reference(struct state *s, const npuop_adam_attr *a)
 
 	for (uint64_t i = 0; i < s->count; i++) {
 		double g = s->g[i] * (a->grad_scale != 0 ? (double)a->grad_scale : 1);
+		double most = fabs(g) + (decoupled ? 0 : decay * fabs(s->w[i])), factor;
 
+		s->m_bound[i] = TOLERANCE * (beta1 * fabs(s->m[i]) + (1 - beta1) * most);
+		s->v_bound[i] = TOLERANCE * (beta2 * s->v[i] + (1 - beta2) * most * most);
 		g += decoupled ? 0 : decay * s->w[i];
 		s->m[i] = beta1 * s->m[i] + (1 - beta1) * g;
 		s->v[i] = beta2 * s->v[i] + (1 - beta2) * g * g;
+		factor = (double)a->rate * c1 / (sqrt(s->v[i] * c2) + (double)a->eps);
+		s->w_bound[i] = TOLERANCE * fabs(s->w[i]) + factor * s->m_bound[i];
 		s->w[i] *= decoupled ? 1 - (double)a->rate * decay : 1;
-		s->w[i] -= (double)a->rate * c1 * s->m[i] / (sqrt(s->v[i] * c2) + (double)a->eps);
+		s->w[i] -= factor * s->m[i];
 	}
 }
 
@@ -139,10 +151,10 @@ static void test_adam(void)
 		};
 
 		run_adam(&s, attr, round & 16);
-		close_to(&s.param, s.w, TOLERANCE, TOLERANCE, "adam: param of %llu, round %u",
-			 (unsigned long long)s.count, round);
-		close_to(&s.moment1, s.m, TOLERANCE, TOLERANCE, "adam: moment1");
-		close_to(&s.moment2, s.v, TOLERANCE, TOLERANCE, "adam: moment2");
+		within(&s.param, s.w, s.w_bound, "adam: param of %llu, round %u",
+		       (unsigned long long)s.count, round);
+		within(&s.moment1, s.m, s.m_bound, "adam: moment1");
+		within(&s.moment2, s.v, s.v_bound, "adam: moment2");
 		if (attr.copy)
 			ok(copied(&s), "adam: copy");
 		state_free(&s);
@@ -170,15 +182,18 @@ static void test_sgd(void)
 		tensor_set(&s.control, 0, rate);
 		tensor_set(&s.control, 3, scale);
 		for (uint64_t i = 0; i < s.count; i++) {
+			s.m_bound[i] = TOLERANCE * (momentum * fabs(s.m[i]) + fabs(s.g[i] * scale) +
+						    decay * fabs(s.w[i]));
+			s.w_bound[i] = TOLERANCE * fabs(s.w[i]) + rate * s.m_bound[i];
 			s.m[i] = momentum * s.m[i] + s.g[i] * scale + decay * s.w[i];
 			s.w[i] -= rate * s.m[i];
 		}
 		NEED(npuop_sgd(fx.ops, &attr, &s.grad, &s.param, round & 2 ? &s.moment1 : NULL));
 		sync_stream();
-		close_to(&s.param, s.w, TOLERANCE, TOLERANCE, "sgd: param of %llu, round %u",
-			 (unsigned long long)s.count, round);
+		within(&s.param, s.w, s.w_bound, "sgd: param of %llu, round %u",
+		       (unsigned long long)s.count, round);
 		if (round & 2)
-			close_to(&s.moment1, s.m, TOLERANCE, TOLERANCE, "sgd: velocity");
+			within(&s.moment1, s.m, s.m_bound, "sgd: velocity");
 		ok(copied(&s), "sgd: copy");
 		state_free(&s);
 	}
@@ -192,6 +207,95 @@ static const npuop_adam_attr usual = {
 	.eps = 1e-8f,
 	.step = 1,
 };
+
+/* npuop_adam(3)'s operations, each in fp32, of one element. */
+static void adam_in_fp32(struct state *s, uint64_t i, const npuop_adam_attr *a)
+{
+	const bool decoupled = a->flags & NPUOP_ADAM_DECOUPLED;
+	const float c1 = (float)(1 / (1 - pow((double)a->beta1, (double)a->step)));
+	const float root = sqrtf((float)(1 / (1 - pow((double)a->beta2, (double)a->step))));
+	const float rest1 = (float)(1 - (double)a->beta1), rest2 = (float)(1 - (double)a->beta2);
+	float g = (float)s->g[i] * a->grad_scale, m = (float)s->m[i], v = (float)s->v[i];
+	float w = (float)s->w[i];
+
+	if (!decoupled)
+		g = fmaf(w, a->weight_decay, g);
+	s->m[i] = m = fmaf(g, rest1, m * a->beta1);
+	s->v[i] = v = fmaf(g * g, rest2, v * a->beta2);
+	if (decoupled)
+		w *= fmaf(-a->rate, a->weight_decay, 1);
+	s->w[i] = fmaf(m / (sqrtf(v) + a->eps / root), -(a->rate * c1 / root), w);
+}
+
+static void sgd_in_fp32(struct state *s, uint64_t i, const npuop_sgd_attr *a)
+{
+	const float g = (float)s->g[i] * a->grad_scale, w = (float)s->w[i];
+	const float m = fmaf((float)s->m[i], a->momentum, fmaf(w, a->weight_decay, g));
+
+	s->m[i] = m;
+	s->w[i] = fmaf(m, -a->rate, w);
+}
+
+static void set_special(npuop_tensor *t, double **values_of_t)
+{
+	tensor_free(t);
+	*t = tensor_special(t->dtype, t->rank, t->shape);
+	free(*values_of_t);
+	*values_of_t = values(t);
+}
+
+/* Gradients, parameters and state that are infinite, NaN, denormal or too large for a square. */
+static void test_special(void)
+{
+	static const enum npuop_dtype grads[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
+
+	for (unsigned int round = 0; round < 12; round++) {
+		struct state s = state_new(3, 700, grads[round % 3], NPUOP_BF16, false);
+		const npuop_adam_attr adam = {
+			.size = sizeof(adam),
+			.flags = round & 1 ? NPUOP_ADAM_DECOUPLED : 0,
+			.rate = 0.01f,
+			.beta1 = 0.9f,
+			.beta2 = 0.99f,
+			.eps = round & 2 ? 1e-8f : 0,
+			.weight_decay = 0.05f,
+			.grad_scale = 0.3f,
+			.step = 3,
+			.copy = &s.copy,
+		};
+		const npuop_sgd_attr sgd = {
+			.size = sizeof(sgd),
+			.rate = 0.1f,
+			.momentum = 0.9f,
+			.weight_decay = 0.05f,
+			.grad_scale = 3,
+			.copy = &s.copy,
+		};
+
+		set_special(&s.grad, &s.g);
+		if (round >= 6) {
+			set_special(&s.param, &s.w);
+			set_special(&s.moment1, &s.m);
+			set_special(&s.moment2, &s.v);
+		}
+		for (uint64_t i = 0; i < s.count; i++)
+			adam_in_fp32(&s, i, &adam);
+		NEED(npuop_adam(fx.ops, &adam, &s.grad, &s.param, &s.moment1, &s.moment2));
+		sync_stream();
+		close_to(&s.param, s.w, 0, 0, "adam, special values: param, round %u", round);
+		close_to(&s.moment1, s.m, 0, 0, "adam, special values: moment1");
+		close_to(&s.moment2, s.v, 0, 0, "adam, special values: moment2");
+		ok(copied(&s), "adam, special values: copy");
+		for (uint64_t i = 0; i < s.count; i++)
+			sgd_in_fp32(&s, i, &sgd);
+		NEED(npuop_sgd(fx.ops, &sgd, &s.grad, &s.param, &s.moment1));
+		sync_stream();
+		close_to(&s.param, s.w, 0, 0, "sgd, special values: param");
+		close_to(&s.moment1, s.m, 0, 0, "sgd, special values: velocity");
+		ok(copied(&s), "sgd, special values: copy");
+		state_free(&s);
+	}
+}
 
 /*
  * Three parameters side by side in one, as of queries, keys and values, take steps of their own:
@@ -350,6 +454,7 @@ int main(void)
 	op_begin();
 	test_adam();
 	test_sgd();
+	test_special();
 	test_slices();
 	test_zero();
 	test_refused();
