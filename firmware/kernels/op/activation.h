@@ -12,8 +12,8 @@ static inline void activate_gelu(npu_addr y, npu_addr x, uint32_t count)
 	npu_vmuls(y, x, npu_f32_bits(ROOT_HALF), count, NPU_F32);
 	npu_verf(y, y, count, NPU_F32);
 	npu_vadds(y, y, npu_f32_bits(1), count, NPU_F32);
+	npu_vmuls(y, y, npu_f32_bits(0.5f), count, NPU_F32); /* first: 2 x may be infinite */
 	npu_vmul(y, y, x, count, NPU_F32);
-	npu_vmuls(y, y, npu_f32_bits(0.5f), count, NPU_F32);
 }
 
 static inline void activate_gelu_tanh(npu_addr y, npu_addr x, uint32_t count)
@@ -24,8 +24,8 @@ static inline void activate_gelu_tanh(npu_addr y, npu_addr x, uint32_t count)
 	npu_vmul(y, y, x, count, NPU_F32);
 	npu_vtanh(y, y, count, NPU_F32);
 	npu_vadds(y, y, npu_f32_bits(1), count, NPU_F32);
+	npu_vmuls(y, y, npu_f32_bits(0.5f), count, NPU_F32); /* first: 2 x may be infinite */
 	npu_vmul(y, y, x, count, NPU_F32);
-	npu_vmuls(y, y, npu_f32_bits(0.5f), count, NPU_F32);
 }
 
 static inline void activate_silu(npu_addr y, npu_addr x, uint32_t count)
