@@ -221,6 +221,20 @@ npuop_tensor tensor_any(enum npuop_dtype dtype, uint32_t rank, const uint64_t *s
 	return t;
 }
 
+npuop_tensor tensor_rows(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape, bool repeats)
+{
+	npuop_tensor t;
+
+	for (;;) {
+		t = tensor_view(dtype, rank, shape, repeats);
+		if (t.stride[rank - 1] == 1)
+			break;
+		tensor_free(&t);
+	}
+	randomize(&t);
+	return t;
+}
+
 /* Where an element is, in elements. */
 static uint64_t place(const npuop_tensor *t, uint64_t index)
 {
@@ -377,6 +391,16 @@ void tensor_set(const npuop_tensor *tensor, uint64_t index, double value)
 	set(host(tensor), tensor->dtype, place(tensor, index), value);
 }
 
+void put_edges(const npuop_tensor *tensor, uint64_t one_in, bool large)
+{
+	static const double edges[] = { INFINITY, -INFINITY, NAN,      0,	 -0.0,
+					0x1p-24,  -0x1p-24,  0x1p-149, 0x1p-126, 65504 };
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(tensor); i++)
+		if (rnd_below(one_in) == 0)
+			tensor_set(tensor, i, edges[rnd_below(COUNT(edges) - !large)]);
+}
+
 double *numbers(uint64_t count)
 {
 	return calloc(count + 1, sizeof(double));
@@ -390,6 +414,22 @@ double *tensor_values(const npuop_tensor *tensor)
 	for (uint64_t i = 0; i < count; i++)
 		v[i] = tensor_get(tensor, i);
 	return v;
+}
+
+double activated(enum npuop_activation activation, double x)
+{
+	switch (activation) {
+	case NPUOP_ACT_RELU:
+		return x > 0 || isnan(x) ? x : 0;
+	case NPUOP_ACT_GELU:
+		return x * (1 + erf(x * M_SQRT1_2)) / 2;
+	case NPUOP_ACT_GELU_TANH:
+		return x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) / 2;
+	case NPUOP_ACT_SILU:
+		return x / (1 + exp(-x));
+	default:
+		return x;
+	}
 }
 
 double round_to(enum npuop_dtype dtype, double value)

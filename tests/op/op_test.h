@@ -84,6 +84,10 @@ npuop_tensor tensor_special(enum npuop_dtype dtype, uint32_t rank, const uint64_
 npuop_tensor tensor_view(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
 			 bool repeats);
 
+/* tensor_rows() - the same with random elements, of which those of the last dimension are dense */
+npuop_tensor tensor_rows(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape,
+			 bool repeats);
+
 /*
  * tensor_strided() - the elements of @tensor in a random view whose last stride is not 1;
  * gaps_kept() - is what lies between them as it was?
@@ -96,6 +100,11 @@ npuop_tensor tensor_any(enum npuop_dtype dtype, uint32_t rank, const uint64_t *s
 
 /* tensor_again() - the same in memory of its own, with all that is in the memory of @tensor */
 npuop_tensor tensor_again(const npuop_tensor *tensor);
+/*
+ * put_edges() - one of @one_in elements becomes an infinity, NaN, a zero or a denormal; or, if
+ * @large, the largest number of F16
+ */
+void put_edges(const npuop_tensor *tensor, uint64_t one_in, bool large);
 
 /* tensor_get(), tensor_set() - element by its index in row-major order of the view. */
 double tensor_get(const npuop_tensor *tensor, uint64_t index);
@@ -104,6 +113,9 @@ void tensor_set(const npuop_tensor *tensor, uint64_t index, double value);
 /* tensor_values() - all elements in row-major order; numbers() - as many zeros. To be freed. */
 double *tensor_values(const npuop_tensor *tensor);
 double *numbers(uint64_t count);
+
+/* activated() - the activation function of @x */
+double activated(enum npuop_activation activation, double x);
 
 /* round_to() - @value as @dtype holds it. */
 double round_to(enum npuop_dtype dtype, double value);

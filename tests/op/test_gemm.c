@@ -39,7 +39,8 @@ static struct matrix matrix_new(enum npuop_dtype dtype, uint64_t b0, uint64_t b1
 	const uint64_t last = turned ? rows : cols, pad = step ? PAD : 0;
 	const uint64_t shape[4] = { b0, b1, (turned ? cols : rows) + pad,
 				    last * (step ? step : 1) + pad };
-	struct matrix x = { .all = tensor_random(dtype, 4, shape), .pad = pad,
+	struct matrix x = { .all = tensor_random(dtype, 4, shape),
+			    .pad = pad,
 			    .step = step ? step : 1 };
 
 	x.view = npuop_tensor_slice(&x.all, 2, pad / 3, shape[2] - pad);
@@ -71,22 +72,6 @@ static bool guarded(const struct matrix *x)
 			return false;
 	}
 	return true;
-}
-
-static double activate(enum npuop_activation activation, double x)
-{
-	switch (activation) {
-	case NPUOP_ACT_RELU:
-		return x > 0 || isnan(x) ? x : 0;
-	case NPUOP_ACT_GELU:
-		return x * (1 + erf(x * M_SQRT1_2)) / 2;
-	case NPUOP_ACT_GELU_TANH:
-		return x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) / 2;
-	case NPUOP_ACT_SILU:
-		return x / (1 + exp(-x));
-	default:
-		return x;
-	}
 }
 
 /* What one test case has in memory. */
@@ -157,7 +142,7 @@ static void check(const struct test_case *t, const struct operands *o, const dou
 		const float x = before_activation(t, o, b / t->b1, b % t->b1, row, col);
 
 		pre[i] = as_type(t->out, x);
-		want[i] = activate(t->activation, x);
+		want[i] = activated(t->activation, x);
 		if (t->accumulate)
 			want[i] = (float)old[i] + (float)want[i];
 		want[i] = as_type(t->out, want[i]);
@@ -176,16 +161,6 @@ static void check(const struct test_case *t, const struct operands *o, const dou
 		ok(false, "and nothing else is written");
 	free(want);
 	free(pre);
-}
-
-static void put_edges(const npuop_tensor *x)
-{
-	static const double edges[] = { INFINITY, -INFINITY, NAN,   0,	      -0.0,
-					0x1p-24,  -0x1p-24,  65504, 0x1p-149, 0x1p-126 };
-
-	for (uint64_t i = 0; i < npuop_tensor_elements(x); i++)
-		if (rnd_below(20) == 0)
-			tensor_set(x, i, edges[rnd_below(COUNT(edges))]);
 }
 
 /* Of elements of an operand, 0 if they are dense. */
@@ -224,8 +199,8 @@ static void run_case(const struct test_case *t)
 	double *old = malloc((count + 1) * sizeof(*old));
 
 	if (t->edges) {
-		put_edges(&o.a.view);
-		put_edges(&o.b.view);
+		put_edges(&o.a.view, 20, true);
+		put_edges(&o.b.view, 20, true);
 	}
 	o.av = tensor_values(&o.a.view);
 	o.bv = tensor_values(&o.b.view);

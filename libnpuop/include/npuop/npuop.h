@@ -341,7 +341,7 @@ typedef struct npuop_conv_attr {
 	uint32_t stride[2], pad[2], dilation[2]; /* height, width; a stride or dilation of 0: 1 */
 	uint32_t activation; /* enum npuop_activation */
 	uint32_t reserved;
-	const npuop_tensor *bias; /* [out channels] F32, or NULL */
+	const npuop_tensor *bias; /* [out channels] F32 or out's type, or NULL */
 } npuop_conv_attr;
 
 /* @weight: [kernel height, kernel width, channels, out channels] of x's type */
