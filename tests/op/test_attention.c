@@ -9,6 +9,8 @@
  * greatest value; the gradients' terms likewise, before each of two products. In fp32 rounding
  * of the scores, at most about 8 here, by sums over dim shows as 8 dim 2^-24 / 4 at worst.
  */
+#include <float.h>
+
 #include <npu_op_attention.h>
 
 #include "op_test.h"
@@ -19,6 +21,7 @@ struct attention {
 	enum npuop_dtype dtype;
 	uint64_t batch, heads, kv_heads, queries, keys, dim;
 	bool causal;
+	bool edges; /* some elements are no common numbers */
 	float scale;
 	npuop_tensor q, k, v, out, lse, grad, grad_q, grad_k, grad_v;
 };
@@ -115,7 +118,10 @@ static void reference_free(struct reference *r)
 		free(arrays[i]);
 }
 
-/* One query: @row of q with the keys of head @kv. */
+/*
+ * One query: @row of q with the keys of head @kv. The greatest score is no less than the lowest
+ * number, so that scores of -inf are those of keys that have no part.
+ */
 static void reference_row(const struct attention *a, struct reference *r, uint64_t row, uint64_t kv)
 {
 	const uint64_t dim = a->dim, i = row % a->queries;
@@ -124,7 +130,7 @@ static void reference_row(const struct attention *a, struct reference *r, uint64
 	const double *v = r->v + kv * a->keys * dim, *grad = r->grad + row * dim;
 	const int64_t last = a->causal ? (int64_t)(i + a->keys - a->queries) : (int64_t)a->keys - 1;
 	const uint64_t seen = last < 0 ? 0 : (uint64_t)last + 1;
-	double *p = malloc((seen + 1) * sizeof(*p)), max = -INFINITY, sum = 0, both;
+	double *p = malloc((seen + 1) * sizeof(*p)), max = -FLT_MAX, sum = 0, whole, both;
 
 	for (uint64_t j = 0; j < seen; j++) {
 		p[j] = scale * dot(q, k + j * dim, dim);
@@ -132,18 +138,19 @@ static void reference_row(const struct attention *a, struct reference *r, uint64
 	}
 	for (uint64_t j = 0; j < seen; j++)
 		sum += p[j] = exp(p[j] - max);
-	r->lse[row] = seen ? max + log(sum) : -INFINITY;
+	r->lse[row] = max + log(sum);
+	whole = sum != 0 ? sum : 1;
 	for (uint64_t j = 0; j < seen; j++)
 		for (uint64_t d = 0; d < dim; d++)
-			r->out[row * dim + d] += p[j] / sum * v[j * dim + d];
+			r->out[row * dim + d] += p[j] / whole * v[j * dim + d];
 	both = dot(grad, r->out + row * dim, dim);
 	for (uint64_t j = 0; j < seen; j++) {
-		const double ds = p[j] / sum * (dot(grad, v + j * dim, dim) - both) * scale;
+		const double ds = p[j] / whole * (dot(grad, v + j * dim, dim) - both) * scale;
 
 		for (uint64_t d = 0; d < dim; d++) {
 			r->grad_q[row * dim + d] += ds * k[j * dim + d];
 			r->grad_k[(kv * a->keys + j) * dim + d] += ds * q[d];
-			r->grad_v[(kv * a->keys + j) * dim + d] += p[j] / sum * grad[d];
+			r->grad_v[(kv * a->keys + j) * dim + d] += p[j] / whole * grad[d];
 		}
 	}
 	free(p);
@@ -182,11 +189,11 @@ static struct attention random_attention(uint32_t round)
 static void check_forward(const struct attention *a, const struct reference *r)
 {
 	close_to(&a->out, r->out, tolerance(a), 0,
-		 "type %u: %llu heads of %llu, %llu queries, %llu keys, dim %llu%s", a->dtype,
+		 "type %u: %llu heads of %llu, %llu queries, %llu keys, dim %llu%s%s", a->dtype,
 		 (unsigned long long)(a->batch * a->heads),
 		 (unsigned long long)(a->batch * a->kv_heads), (unsigned long long)a->queries,
 		 (unsigned long long)a->keys, (unsigned long long)a->dim,
-		 a->causal ? ", causal" : "");
+		 a->causal ? ", causal" : "", a->edges ? ", edges" : "");
 	close_to(&a->lse, r->lse, 2e-5, 1e-6, "its lse");
 }
 
@@ -203,7 +210,8 @@ static double greatest(const double *v, const npuop_tensor *t)
 	double most = 1;
 
 	for (uint64_t i = 0; i < npuop_tensor_elements(t); i++)
-		most = fmax(most, fabs(v[i]));
+		if (isfinite(v[i]))
+			most = fmax(most, fabs(v[i]));
 	return most;
 }
 
@@ -219,13 +227,34 @@ static void check_backward(const struct attention *a, const struct reference *r)
 		 "its gradient of v");
 }
 
-static void test_attention(uint32_t round)
+/* In one of the tensors, as a few spread to all results. */
+static void put_few_edges(const npuop_tensor *const *tensors, size_t count)
+{
+	const npuop_tensor *t = tensors[rnd_below(count)];
+
+	put_edges(t, npuop_tensor_elements(t) / 3 + 1, false);
+}
+
+/*
+ * With edges no query is hidden from a key: those would be reached, or not, as blocks have it.
+ */
+static struct attention edge_attention(uint32_t round)
 {
 	struct attention a = random_attention(round);
+
+	a.edges = true;
+	a.causal = false;
+	return a;
+}
+
+static void test_attention(struct attention a)
+{
 	const npuop_attention_attr attr = attr_of(&a);
 	struct reference r;
 
 	attention_new(&a);
+	if (a.edges)
+		put_few_edges((const npuop_tensor *const[]){ &a.q, &a.k, &a.v, &a.grad }, 4);
 	reference_new(&a, &r);
 	reference_run(&a, &r);
 	NEED(npuop_attention(fx.ops, &attr, &a.q, &a.k, &a.v, &a.out, &a.lse));
@@ -292,9 +321,8 @@ static npuop_tensor cache_of(const npuop_tensor *pages, uint64_t page_size, uint
 }
 
 /* Prefill and decode through npuop_cache_append() and npuop_attention_paged(). */
-static void test_paged(uint32_t round)
+static void test_paged(struct attention a)
 {
-	struct attention a = random_attention(round);
 	const uint64_t page_size = 1 + rnd_below(40), most = a.keys;
 	const uint64_t pages = (most + page_size - 1) / page_size;
 	npuop_tensor table = tensor_new(NPUOP_S32, SHAPE(a.batch, pages));
@@ -306,6 +334,12 @@ static void test_paged(uint32_t round)
 	struct reference r;
 
 	attention_new(&a);
+	if (a.edges) {
+		put_few_edges((const npuop_tensor *const[]){ &a.q, &a.k, &a.v }, 3);
+		/* What is beyond a sequence in its pages is not looked at. */
+		NEED(npuop_fill(fx.ops, NAN, &k_cache));
+		NEED(npuop_fill(fx.ops, NAN, &v_cache));
+	}
 	reference_new(&a, &r);
 	reference_run(&a, &r);
 	for (uint64_t i = 0; i < a.batch * pages; i++)
@@ -322,9 +356,9 @@ static void test_paged(uint32_t round)
 	NEED(npuop_attention_paged(fx.ops, &attr, &a.q, &k_cache, &v_cache, &table, &lengths,
 				   &a.out));
 	sync_stream();
-	close_to(&a.out, r.out, tolerance(&a), 0, "pages of %llu: %llu queries, %llu keys",
+	close_to(&a.out, r.out, tolerance(&a), 0, "pages of %llu: %llu queries, %llu keys%s",
 		 (unsigned long long)page_size, (unsigned long long)a.queries,
-		 (unsigned long long)most);
+		 (unsigned long long)most, a.edges ? ", edges" : "");
 	reference_free(&r);
 	attention_free(&a);
 	tensor_free(&table);
@@ -405,7 +439,7 @@ static void decode_by_parts(const struct attention *a, struct cache *c, const np
 }
 
 /* The cache gets the same bits; how blocks of keys are added up may differ. */
-static void test_decode(uint32_t round)
+static void test_decode(uint32_t round, bool edges)
 {
 	const uint64_t group = 1 + rnd_below(round % 8 ? 4 : 32), page_size = 1 + rnd_below(40);
 	struct attention a = {
@@ -416,6 +450,7 @@ static void test_decode(uint32_t round)
 		.keys = 1 + rnd_below(round % 4 ? 200 : 1200),
 		.dim = 16 * (1 + rnd_below(round % 5 ? 4 : 16)),
 		.scale = round % 7 ? 0 : 0.3f,
+		.edges = edges,
 	};
 	const npuop_attention_attr attr = attr_of(&a);
 	npuop_tensor k, v, rope, want;
@@ -432,6 +467,8 @@ static void test_decode(uint32_t round)
 	v = npuop_tensor_transpose(&v, 1, 2);
 	for (uint64_t i = 0; i < a.batch; i++)
 		tensor_set(&mine.lengths, i, (double)(i ? rnd_below(a.keys + 1) : a.keys));
+	if (edges)
+		put_few_edges((const npuop_tensor *const[]){ &a.q, &k, &v, &mine.k, &mine.v }, 5);
 	theirs = mine;
 	theirs.k = copy_of(&mine.k);
 	theirs.v = copy_of(&mine.v);
@@ -442,10 +479,10 @@ static void test_decode(uint32_t round)
 	sync_stream();
 	values = tensor_values(&want);
 	close_to(&a.out, values, tolerance(&a), 0,
-		 "decode: %llu heads of %llu, of k %llu, %llu keys, pages of %llu",
+		 "decode: %llu heads of %llu, of k %llu, %llu keys, pages of %llu%s",
 		 (unsigned long long)a.heads, (unsigned long long)a.dim,
 		 (unsigned long long)a.kv_heads, (unsigned long long)a.keys,
-		 (unsigned long long)page_size);
+		 (unsigned long long)page_size, edges ? ", edges" : "");
 	ok(same_bits(&mine.k, &theirs.k) && same_bits(&mine.v, &theirs.v), "decode: the cache");
 	free(values);
 	tensor_free(&theirs.k);
@@ -500,6 +537,122 @@ static void test_lengths(void)
 	tensor_free(&v_cache);
 	tensor_free(&table);
 	tensor_free(&lengths);
+}
+
+/* Scores that are all -inf, but for a query of zeros, whose scores are NaN. */
+static void test_lowest(void)
+{
+	struct attention a = { .dtype = NPUOP_F16,
+			       .batch = 1,
+			       .heads = 2,
+			       .kv_heads = 1,
+			       .queries = 3,
+			       .keys = 40,
+			       .dim = 8 };
+	const npuop_attention_attr attr = attr_of(&a);
+	struct reference r;
+
+	attention_new(&a);
+	NEED(npuop_fill(fx.ops, 1, &a.q));
+	NEED(npuop_fill(fx.ops, -INFINITY, &a.k));
+	sync_stream();
+	for (uint64_t d = 0; d < a.dim; d++)
+		tensor_set(&a.q, 4 * a.dim + d, 0);
+	reference_new(&a, &r);
+	reference_run(&a, &r);
+	NEED(npuop_attention(fx.ops, &attr, &a.q, &a.k, &a.v, &a.out, &a.lse));
+	run_backward(&a);
+	sync_stream();
+	ok(tensor_get(&a.out, 0) == 0 && isnan(tensor_get(&a.out, 4 * a.dim)),
+	   "scores of -inf give zeros, those that are NaN give NaN");
+	check_forward(&a, &r);
+	check_backward(&a, &r);
+	reference_free(&r);
+	attention_free(&a);
+}
+
+/* Results are @value, all of them. */
+static void all_are(const npuop_tensor *t, double value, const char *what)
+{
+	double *want = numbers(npuop_tensor_elements(t));
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(t); i++)
+		want[i] = value;
+	close_to(t, want, 0, 0, "%s", what);
+	free(want);
+}
+
+/* Without keys there is no gradient of the queries, without queries none of keys and values. */
+static void test_empty_backward(bool keys)
+{
+	struct attention a = { .dtype = NPUOP_BF16,
+			       .batch = 2,
+			       .heads = 4,
+			       .kv_heads = 2,
+			       .queries = keys ? 0 : 70,
+			       .keys = keys ? 70 : 0,
+			       .dim = 16,
+			       .causal = true };
+	const npuop_attention_attr attr = attr_of(&a);
+
+	attention_new(&a);
+	NEED(npuop_attention(fx.ops, &attr, &a.q, &a.k, &a.v, &a.out, &a.lse));
+	run_backward(&a);
+	sync_stream();
+	if (keys) {
+		all_are(&a.grad_k, 0, "no queries: no gradient of k");
+		all_are(&a.grad_v, 0, "no queries: no gradient of v");
+	} else {
+		all_are(&a.out, 0, "no keys: zeros");
+		all_are(&a.lse, -INFINITY, "no keys: -inf");
+		all_are(&a.grad_q, 0, "no keys: no gradient of q");
+	}
+	attention_free(&a);
+}
+
+/* No sequences, or none that has a position: the cache stays, and results are zeros. */
+static void test_empty_cache(uint64_t batch)
+{
+	struct attention a = { .dtype = NPUOP_F16,
+			       .batch = batch,
+			       .heads = 4,
+			       .kv_heads = 2,
+			       .queries = 1,
+			       .dim = 16 };
+	struct cache c = { .table = tensor_new(NPUOP_S32, SHAPE(batch, 0)),
+			   .lengths = tensor_new(NPUOP_S32, SHAPE(batch)),
+			   .k = tensor_random(NPUOP_F16, SHAPE(3, 4, 2, 16)),
+			   .v = tensor_random(NPUOP_F16, SHAPE(3, 4, 2, 16)) };
+	npuop_tensor k = tensor_random(NPUOP_F16, SHAPE(batch, 1, 2, 16)),
+		     v = tensor_random(NPUOP_F16, SHAPE(batch, 1, 2, 16));
+	npuop_tensor none = tensor_new(NPUOP_F16, SHAPE(batch, 0, 2, 16));
+	npuop_tensor no_q = tensor_new(NPUOP_F16, SHAPE(batch, 4, 0, 16));
+	npuop_tensor k_before, v_before;
+
+	attention_new(&a);
+	k_before = copy_of(&c.k);
+	v_before = copy_of(&c.v);
+	NEED(npuop_cache_append(fx.ops, &none, &none, &c.table, &c.lengths, &c.k, &c.v));
+	NEED(npuop_cache_append(fx.ops, &k, &v, &c.table, &c.lengths, &c.k, &c.v));
+	NEED(npuop_attention_paged(fx.ops, NULL, &no_q, &c.k, &c.v, &c.table, &c.lengths, &no_q));
+	NEED(npuop_attention_paged(fx.ops, NULL, &a.q, &c.k, &c.v, &c.table, &c.lengths, &a.out));
+	sync_stream();
+	all_are(&a.out, 0, "paged: no positions, zeros");
+	NEED(npuop_fill(fx.ops, 1, &a.out));
+	NEED(npuop_attention_decode(fx.ops, NULL, &a.q, &k, &v, NULL, &c.table, &c.lengths, &c.k,
+				    &c.v, &a.out));
+	sync_stream();
+	all_are(&a.out, 0, "decode: no positions, zeros");
+	ok(same_bits(&c.k, &k_before) && same_bits(&c.v, &v_before),
+	   "no positions of %llu sequences: the cache stays", (unsigned long long)batch);
+	tensor_free(&k);
+	tensor_free(&v);
+	tensor_free(&none);
+	tensor_free(&no_q);
+	tensor_free(&k_before);
+	tensor_free(&v_before);
+	cache_free(&c);
+	attention_free(&a);
 }
 
 /* Large scores, no keys, and NaN in one row only. */
@@ -743,10 +896,20 @@ int main(void)
 {
 	op_begin();
 	for (uint32_t i = 0; i < ROUNDS; i++) {
-		test_attention(i);
-		test_paged(i);
-		test_decode(i);
+		test_attention(random_attention(i));
+		test_paged(random_attention(i));
+		test_decode(i, false);
 	}
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		test_attention(edge_attention(i));
+		test_paged(edge_attention(i));
+		test_decode(i, true);
+	}
+	test_lowest();
+	test_empty_backward(false);
+	test_empty_backward(true);
+	test_empty_cache(0);
+	test_empty_cache(3);
 	test_slices();
 	test_lengths();
 	test_edges();
