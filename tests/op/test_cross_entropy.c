@@ -4,6 +4,8 @@
  * to about 20, so within a few 2^-20. Gradients have the relative error of the sum, 1e-5 at most,
  * less scale at the label, and are rounded to their type.
  */
+#include <float.h>
+
 #include "op_test.h"
 
 static const enum npuop_dtype types[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
@@ -11,6 +13,14 @@ static const enum npuop_dtype types[] = { NPUOP_F32, NPUOP_F16, NPUOP_BF16 };
 static double unit(enum npuop_dtype dtype)
 {
 	return dtype == NPUOP_F32 ? 0x1p-24 : dtype == NPUOP_F16 ? 0x1p-11 : 0x1p-8;
+}
+
+/* Which overflows as it does in fp32. */
+static double difference(double x, double max)
+{
+	const double d = x - max;
+
+	return d < -FLT_MAX ? -INFINITY : d;
 }
 
 static void reference(const double *x, const npuop_tensor *labels, uint64_t rows, uint64_t cols,
@@ -23,16 +33,39 @@ static void reference(const double *x, const npuop_tensor *labels, uint64_t rows
 		if (label < 0)
 			continue;
 		for (uint64_t c = 0; c < cols; c++)
-			max = fmax(max, x[c]);
+			max = isnan(x[c]) ? NAN : fmax(max, x[c]);
 		for (uint64_t c = 0; c < cols; c++)
-			sum += exp(x[c] - max);
-		loss[r] = log(sum) + max - x[label];
+			sum += exp(difference(x[c], max));
+		loss[r] = log(sum) - difference(x[label], max);
 		for (uint64_t c = 0; c < cols; c++)
-			grad[c] = (exp(x[c] - max) / sum - ((int64_t)c == label)) * scale;
+			grad[c] =
+				(exp(difference(x[c], max)) / sum - ((int64_t)c == label)) * scale;
 	}
 }
 
-static void test_cross_entropy(uint32_t round)
+/*
+ * Of one row in four half the classes are masked, labels among them; of another all; and one has
+ * the edges of floats.
+ */
+static void edge_row(const npuop_tensor *x, uint64_t row)
+{
+	const npuop_tensor one = npuop_tensor_slice(x, 0, row, 1);
+	const uint64_t cols = x->shape[1], kind = row % 4;
+
+	for (uint64_t c = 0; c < cols && kind < 2; c++)
+		if (kind || rnd_below(2))
+			tensor_set(&one, c, -INFINITY);
+	if (kind == 2)
+		put_edges(&one, cols / 2 + 1, true);
+	if (kind == 2 && rnd_below(4) == 0) {
+		const uint64_t at = rnd_below(cols);
+
+		tensor_set(&one, at, FLT_MAX);
+		tensor_set(&one, (at + 1) % cols, -FLT_MAX);
+	}
+}
+
+static void test_cross_entropy(uint32_t round, bool edges)
 {
 	static const uint64_t classes[] = { 1, 2, 10, 65, 256, 1000, 12800, 12801, 50257 };
 	const uint64_t cols = classes[round % COUNT(classes)];
@@ -48,6 +81,8 @@ static void test_cross_entropy(uint32_t round)
 
 	for (uint64_t i = 0; i < rows * cols; i++)
 		tensor_set(&x, i, rnd_uniform() * 10);
+	for (uint64_t i = 0; i < rows && edges; i++)
+		edge_row(&x, i);
 	for (uint64_t i = 0; i < rows; i++) {
 		const bool out = rnd_below(5) == 0;
 
@@ -61,8 +96,8 @@ static void test_cross_entropy(uint32_t round)
 	if (round % 4 == 0)
 		NEED(npuop_cross_entropy(fx.ops, &x, &labels, NULL, scale, &x));
 	sync_stream();
-	close_to(&loss, want, 1e-5, 1e-6, "cross entropy, %llu of %llu", (unsigned long long)rows,
-		 (unsigned long long)cols);
+	close_to(&loss, want, 1e-5, 1e-6, "cross entropy, %llu of %llu%s", (unsigned long long)rows,
+		 (unsigned long long)cols, edges ? ", edges" : "");
 	close_to(round % 4 ? &grad : &x, want_grad,
 		 1e-6 * scale + (dtype == NPUOP_F16 ? 0x1p-25 : 0), 1e-5 + unit(dtype),
 		 round % 4 ? "its gradient" : "its gradient, in place");
@@ -110,7 +145,9 @@ int main(void)
 {
 	op_begin();
 	for (uint32_t i = 0; i < ROUNDS; i++)
-		test_cross_entropy(i);
+		test_cross_entropy(i, false);
+	for (uint32_t i = 0; i < ROUNDS; i++)
+		test_cross_entropy(i, true);
 	test_refused();
 	return op_end();
 }
