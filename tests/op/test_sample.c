@@ -39,6 +39,7 @@ static void test_top_k(uint32_t round)
 	npuop_tensor x = tensor_any(types[round % 3], SHAPE(rows, cols));
 	npuop_tensor value = tensor_any(x.dtype, SHAPE(rows, k));
 	npuop_tensor index = tensor_any(NPUOP_S32, SHAPE(rows, k));
+	npuop_tensor copy = tensor_new(x.dtype, SHAPE(rows, k));
 	double *v, *want = numbers(rows * k), *want_index = numbers(rows * k);
 	uint64_t places[50];
 
@@ -57,6 +58,7 @@ static void test_top_k(uint32_t round)
 		for (uint64_t i = 0; i < k; i++) {
 			want_index[r * k + i] = (double)places[i];
 			want[r * k + i] = v[r * cols + places[i]];
+			tensor_set(&copy, r * k + i, want[r * k + i]);
 		}
 	}
 	NEED(npuop_top_k(fx.ops, &x, &value, &index));
@@ -64,12 +66,14 @@ static void test_top_k(uint32_t round)
 	close_to(&value, want, 0, 0, "top %llu of %llu", (unsigned long long)k,
 		 (unsigned long long)cols);
 	close_to(&index, want_index, 0, 0, "their columns");
+	ok(same_bits(&value, &copy), "and their signs");
 	free(v);
 	free(want);
 	free(want_index);
 	tensor_free(&x);
 	tensor_free(&value);
 	tensor_free(&index);
+	tensor_free(&copy);
 }
 
 /* Probabilities of the columns as npuop_sample() has them. */
@@ -98,7 +102,8 @@ static void probabilities(const double *x, uint64_t n, const npuop_sample_attr *
 }
 
 /*
- * Draws of a distribution, as rows that are one. What cannot be drawn is not, and the empirical
+ * Draws of a distribution, as rows that are one. Some classes but the first are masked. What
+ * cannot be drawn is not, and the empirical
  * distribution is nowhere farther than 2.6 / sqrt(n) from the true one, which Kolmogorov's
  * bound 2 exp(-2 2.6^2) gives to one in 370000 right generators.
  */
@@ -111,7 +116,7 @@ static void check_draws(const npuop_sample_attr *attr, uint64_t draws, uint64_t 
 	bool pass = true;
 
 	for (uint64_t c = 0; c < cols; c++)
-		tensor_set(&row, c, (double)rnd_below(64) / 16);
+		tensor_set(&row, c, c && !rnd_below(8) ? -INFINITY : (double)rnd_below(64) / 16);
 	v = tensor_values(&row);
 	x.shape[0] = draws;
 	x.stride[0] = 0;
@@ -188,12 +193,12 @@ static void test_counter(void)
 	tensor_free(&control);
 }
 
-static void test_greatest(void)
+static void test_greatest(enum npuop_dtype dtype)
 {
-	npuop_tensor x = tensor_random(NPUOP_F32, SHAPE(5, 30000)),
-		     index = tensor_new(NPUOP_S32, SHAPE(5));
+	npuop_tensor x = tensor_random(dtype, SHAPE(7, 30000)),
+		     index = tensor_new(NPUOP_S32, SHAPE(7));
 	const npuop_sample_attr attr = attr_of(0, 0, 0), warm = attr_of(1, 0, 0);
-	const double want[] = { 29000, 100, 200, 0, 400 }, odd[] = { 200, 0, 400 };
+	const double want[] = { 29000, 100, 200, 0, 400, 25000, 500 }, odd[] = { 200, 0, 400 };
 	npuop_tensor rows = npuop_tensor_slice(&x, 0, 2, 3),
 		     places = npuop_tensor_slice(&index, 0, 2, 3);
 
@@ -204,6 +209,14 @@ static void test_greatest(void)
 	for (uint64_t c = 0; c < 30000; c++)
 		tensor_set(&x, 90000 + c, -INFINITY);
 	tensor_set(&x, 120000 + 400, INFINITY);
+	tensor_set(&x, 120000 + 500, INFINITY);
+	/* Among negative numbers a denormal, and zeros, which are equal. */
+	for (uint64_t c = 0; c < 60000; c++)
+		tensor_set(&x, 150000 + c, -1);
+	tensor_set(&x, 150000 + 3, -0.0);
+	tensor_set(&x, 150000 + 25000, dtype == NPUOP_F16 ? 0x1p-24 : 0x1p-133);
+	tensor_set(&x, 180000 + 500, -0.0);
+	tensor_set(&x, 180000 + 600, 0);
 	NEED(npuop_sample(fx.ops, &attr, &x, &index));
 	sync_stream();
 	close_to(&index, want, 0, 0, "temperature 0: the first of the greatest");
@@ -212,6 +225,39 @@ static void test_greatest(void)
 	close_to(&places, odd, 0, 0, "NaN, no finite logit, an infinite one");
 	tensor_free(&x);
 	tensor_free(&index);
+}
+
+/* The greatest of no columns, none of some, and no rows. */
+static void test_empty(void)
+{
+	npuop_tensor x = tensor_new(NPUOP_F16, SHAPE(4, 6)),
+		     none = tensor_new(NPUOP_F16, SHAPE(4, 0));
+	npuop_tensor one = tensor_new(NPUOP_F16, SHAPE(4, 1));
+	npuop_tensor no_rows = tensor_new(NPUOP_F16, SHAPE(0, 6));
+	npuop_tensor index = tensor_new(NPUOP_S32, SHAPE(4, 1)),
+		     no_index = tensor_new(NPUOP_S32, SHAPE(4, 0)),
+		     index_of_none = tensor_new(NPUOP_S32, SHAPE(0, 6));
+	const npuop_tensor places = npuop_tensor_reshape(&index, SHAPE(4));
+	const npuop_tensor no_places = npuop_tensor_slice(&places, 0, 0, 0);
+	const npuop_sample_attr attr = attr_of(1, 0, 0);
+	npuop_tensor no_values = tensor_new(NPUOP_F16, SHAPE(0, 6));
+
+	ok(!npuop_top_k(fx.ops, &x, &none, &no_index), "the greatest 0");
+	ok(!npuop_top_k(fx.ops, &one, &none, &no_index), "the greatest 0 of 1");
+	ok(!npuop_top_k(fx.ops, &none, &none, &no_index), "the greatest 0 of 0");
+	REFUSED(npuop_top_k(fx.ops, &none, &one, &index), "values: 1 of rows of 0");
+	ok(!npuop_top_k(fx.ops, &no_rows, &no_values, &index_of_none), "the greatest of no rows");
+	ok(!npuop_sample(fx.ops, &attr, &no_rows, &no_places), "a choice for no rows");
+	REFUSED(npuop_sample(fx.ops, &attr, &none, &places), "logits: no classes");
+	sync_stream();
+	tensor_free(&x);
+	tensor_free(&none);
+	tensor_free(&one);
+	tensor_free(&no_rows);
+	tensor_free(&index);
+	tensor_free(&no_index);
+	tensor_free(&index_of_none);
+	tensor_free(&no_values);
 }
 
 static void test_refused(void)
@@ -250,7 +296,9 @@ int main(void)
 		test_top_k(i);
 	test_draws();
 	test_counter();
-	test_greatest();
+	for (size_t i = 0; i < COUNT(types); i++)
+		test_greatest(types[i]);
+	test_empty();
 	test_refused();
 	return op_end();
 }
