@@ -39,8 +39,25 @@ static uint64_t scale_of(enum kind kind, uint64_t rows, uint64_t cols, uint64_t 
 				: row / (rows / groups) * cols + col;
 }
 
+/* Some elements are the edges of floats; of some rows the others are zeros. */
+static void put_specials(const npuop_tensor *x)
+{
+	npuop_tensor special = tensor_special(x->dtype, 2, x->shape);
+	const uint64_t cols = x->shape[1];
+
+	for (uint64_t i = 0; i < npuop_tensor_elements(x); i++) {
+		const double v = tensor_get(&special, i);
+
+		if (rnd_below(cols) == 0)
+			tensor_set(x, i, v);
+		else if (i / cols % 3 == 0)
+			tensor_set(x, i, rnd_below(4) ? 0 : -0x1p-149 * (double)rnd_below(500));
+	}
+	tensor_free(&special);
+}
+
 static void run_case(enum kind kind, enum npuop_dtype dtype, enum npuop_dtype small, uint64_t rows,
-		     uint64_t cols, uint64_t groups)
+		     uint64_t cols, uint64_t groups, bool edges)
 {
 	const uint64_t count = rows * cols;
 	npuop_tensor x = padded(dtype, rows, cols), q = padded(small, rows, cols);
@@ -51,10 +68,13 @@ static void run_case(enum kind kind, enum npuop_dtype dtype, enum npuop_dtype sm
 	double *want = calloc(count + 1, sizeof(double)),
 	       *want_back = calloc(count + 1, sizeof(double));
 
+	if (edges)
+		put_specials(&x);
 	for (uint64_t i = 0; i < count; i++) {
 		double *s = &scales[scale_of(kind, rows, cols, groups, i)];
+		const double v = fabs(tensor_get(&x, i));
 
-		*s = fmax(*s, fabs(tensor_get(&x, i)));
+		*s = isnan(*s) || isnan(v) ? NAN : fmax(*s, v);
 	}
 	for (uint64_t i = 0; i < npuop_tensor_elements(&scale); i++)
 		scales[i] = (float)scales[i] / divisor;
@@ -62,14 +82,15 @@ static void run_case(enum kind kind, enum npuop_dtype dtype, enum npuop_dtype sm
 		const float s = (float)scales[scale_of(kind, rows, cols, groups, i)];
 		const float y = (float)tensor_get(&x, i) / s;
 
-		want[i] = s > 0 ? nearbyintf(fminf(fmaxf(y, -divisor), divisor)) : 0;
+		want[i] = isnan(y) ? 0 : nearbyintf(fminf(fmaxf(y, -divisor), divisor));
 		want_back[i] = round_to(dtype, (float)want[i] * s);
 	}
 	NEED(npuop_quantize(fx.ops, &x, &q, &scale));
 	NEED(npuop_dequantize(fx.ops, &q, &scale, &back));
 	sync_stream();
-	close_to(&scale, scales, 0, 0, "scales of %llux%llu, kind %u, type %u, to %u",
-		 (unsigned long long)rows, (unsigned long long)cols, kind, dtype, small);
+	close_to(&scale, scales, 0, 0, "scales of %llux%llu, kind %u, type %u, to %u%s",
+		 (unsigned long long)rows, (unsigned long long)cols, kind, dtype, small,
+		 edges ? ", edges" : "");
 	close_to(&q, want, 0, 0, "and integers");
 	close_to(&back, want_back, 0, 0, "and back");
 	free(scales);
@@ -87,12 +108,12 @@ static void test_random(void)
 		const uint64_t groups = 1 + rnd_below(3);
 
 		run_case(i % KINDS, rnd_below(3), rnd() & 1 ? NPUOP_S8 : NPUOP_S4,
-			 groups * (1 + rnd_below(40)), 2 * (1 + rnd_below(50)), groups);
+			 groups * (1 + rnd_below(40)), 2 * (1 + rnd_below(50)), groups, i % 3 == 2);
 	}
-	run_case(ALL, NPUOP_F32, NPUOP_S8, 700, 3, 1);
-	run_case(ROW, NPUOP_F16, NPUOP_S8, 3, 5001, 1);
-	run_case(GROUPS, NPUOP_F32, NPUOP_S4, 600, 2100, 2);
-	run_case(ROW, NPUOP_F32, NPUOP_S8, 0, 5, 1);
+	run_case(ALL, NPUOP_F32, NPUOP_S8, 700, 3, 1, false);
+	run_case(ROW, NPUOP_F16, NPUOP_S8, 3, 5001, 1, true);
+	run_case(GROUPS, NPUOP_F32, NPUOP_S4, 600, 2100, 2, true);
+	run_case(ROW, NPUOP_F32, NPUOP_S8, 0, 5, 1, false);
 }
 
 /* Zeros, and numbers that have no scale. */
