@@ -77,7 +77,6 @@ static bool guarded(const struct matrix *x)
 /* What one test case has in memory. */
 struct operands {
 	struct matrix a, b, c, pre;
-	double *av, *bv; /* the values of a and b, which each sum reads again */
 	npuop_tensor bias, scale_a, scale_b;
 };
 
@@ -94,8 +93,8 @@ static float before_activation(const struct test_case *t, const struct operands 
 	int32_t whole = 0;
 
 	for (uint64_t k = 0; k < t->k; k++) {
-		const double x = o->av[at(&o->a.view, i0, i1, row, k)];
-		const double y = o->bv[at(&o->b.view, i0, i1, k, col)];
+		const double x = tensor_get(&o->a.view, at(&o->a.view, i0, i1, row, k));
+		const double y = tensor_get(&o->b.view, at(&o->b.view, i0, i1, k, col));
 
 		if (t->in == NPUOP_S8)
 			whole += (int32_t)x * (int32_t)y;
@@ -136,6 +135,8 @@ static void check(const struct test_case *t, const struct operands *o, const dou
 	double *want = malloc((count + 1) * sizeof(*want)),
 	       *pre = malloc((count + 1) * sizeof(*pre));
 	const bool exact = t->activation <= NPUOP_ACT_RELU;
+	/* Next to the middle of two integers either one will do. */
+	const double absolute = exact ? 0 : t->out == NPUOP_S8 ? 1 : 0x1p-21;
 
 	for (uint64_t i = 0; i < count; i++) {
 		const uint64_t col = i % t->n, row = i / t->n % t->m, b = i / t->n / t->m;
@@ -148,7 +149,7 @@ static void check(const struct test_case *t, const struct operands *o, const dou
 		want[i] = as_type(t->out, want[i]);
 	}
 	close_to(
-		&o->c.view, want, exact ? 0 : 0x1p-21, exact ? 0 : 4 * tolerance(t->out),
+		&o->c.view, want, absolute, exact ? 0 : 4 * tolerance(t->out),
 		"%llux%llu products %llux%llux%llu, type %u to %u, stored %d%d%d%s, activation %u%s%s%s",
 		(unsigned long long)t->b0, (unsigned long long)t->b1, (unsigned long long)t->m,
 		(unsigned long long)t->n, (unsigned long long)t->k, t->in, t->out, t->a_turned,
@@ -202,8 +203,6 @@ static void run_case(const struct test_case *t)
 		put_edges(&o.a.view, 20, true);
 		put_edges(&o.b.view, 20, true);
 	}
-	o.av = tensor_values(&o.a.view);
-	o.bv = tensor_values(&o.b.view);
 	guard(&o.c);
 	guard(&o.pre);
 	for (uint64_t i = 0; i < count && t->accumulate; i++)
@@ -214,8 +213,6 @@ static void run_case(const struct test_case *t)
 	sync_stream();
 	check(t, &o, old);
 	free(old);
-	free(o.av);
-	free(o.bv);
 	tensor_free(&o.a.all);
 	tensor_free(&o.b.all);
 	tensor_free(&o.c.all);
@@ -277,6 +274,10 @@ static void test_integers(void)
 		};
 
 		if (t.out != NPUOP_S32) {
+			t.activation = rnd_below(5);
+			t.pre = rnd_below(3) == 0;
+			t.pre_turned = t.c_turned;
+			t.bias_half = t.out != NPUOP_S8 && rnd() & 1;
 			t.scale = 0x1p-12f;
 			t.scales_m = rnd() & 1;
 			t.scales_n = rnd() & 1;
@@ -332,19 +333,29 @@ static void test_shapes(void)
 		{ 1, 1, 300, 300, 1, NPUOP_F32, NPUOP_F32, .scale = 1 },
 		{ 1, 30, 16, 16, 16, NPUOP_F16, NPUOP_F32, .scale = 1 },
 		{ 1, 1, 0, 5, 5, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 1, 1, 5, 0, 5, NPUOP_F32, NPUOP_F32, .scale = 1 },
 		{ 0, 1, 5, 5, 5, NPUOP_F32, NPUOP_F32, .scale = 1 },
+		{ 2, 0, 5, 5, 5, NPUOP_F32, NPUOP_F32, .scale = 1 },
 		{ 1, 1, 5, 5, 0, NPUOP_F32, NPUOP_F32, .scale = 1, .bias = true },
+		{ 1, 1, 5, 5, 0, NPUOP_F16, NPUOP_F16, .scale = 1, .pre = true },
+		{ 1, 1, 50, 5, 0, NPUOP_F32, NPUOP_F32, .scale = 1, .accumulate = true },
+		{ 1, 30, 5, 6, 0, NPUOP_BF16, NPUOP_F32, .scale = 1, .dense = true },
+		{ 1, 1, 5, 7, 0, NPUOP_S8, NPUOP_S32, .scale = 1 },
+		{ 1, 1, 5, 7, 0, NPUOP_S8, NPUOP_F16, .scale = 3, .bias = true, .scales_m = true },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++)
 		run_case(&cases[i]);
 }
 
-/* Infinities, NaN, denormals and zeros, which activations take as well. */
+/*
+ * Infinities, NaN, denormals and zeros, which activations take as well: in all kernels, those of
+ * few rows and of many small products too.
+ */
 static void test_edges(void)
 {
-	for (int i = 0; i < 15; i++)
-		run_case(&(struct test_case){
+	for (int i = 0; i < 15; i++) {
+		struct test_case t = {
 			.b0 = 1,
 			.b1 = 1,
 			.m = 30,
@@ -356,7 +367,19 @@ static void test_edges(void)
 			.activation = i % 5,
 			.bias = true,
 			.edges = true,
-		});
+		};
+
+		run_case(&t);
+		t.m = 1 + i % 8;
+		t.n = 400;
+		run_case(&t);
+		t.b1 = 40;
+		t.m = t.n = 10;
+		t.bias = false;
+		t.activation = i % 2;
+		t.dense = true;
+		run_case(&t);
+	}
 }
 
 /* One scale for all of A and one for all of B. */
@@ -391,6 +414,11 @@ struct s4_case {
 	bool turned, scale_turned, c_turned; /* stored the other way round */
 	bool repeated; /* one B for all of the batch */
 	bool odd; /* elements from row to row of B */
+	enum npuop_dtype out;
+	bool bias, bias_half, pre, accumulate;
+	float scale; /* 0: 1 */
+	enum npuop_activation activation;
+	bool edges; /* some of A and of the scales are no common numbers */
 };
 
 /* [batch, rows, cols], stored so or the other way round, in rows of even length or of @odd. */
@@ -410,63 +438,100 @@ static struct matrix s4_matrix(enum npuop_dtype dtype, uint64_t batch, uint64_t 
 	return x;
 }
 
-/* B as it is multiplied: each element times its scale is rounded to A's type. */
-static double *s4_values(const struct s4_case *t, const npuop_tensor *b, const npuop_tensor *scale)
+/* Each element of B times its scale is rounded to A's type. */
+static float s4_sum(const struct s4_case *t, const npuop_tensor *a, const npuop_tensor *b,
+		    const npuop_tensor *scale, uint64_t batch, uint64_t row, uint64_t col)
 {
-	double *scales = tensor_values(scale), *v = tensor_values(b);
+	const uint64_t from = t->repeated ? 0 : batch;
+	float sum = 0;
 
-	for (uint64_t i = 0; i < npuop_tensor_elements(b); i++) {
-		const float s = (float)scales[i / t->n / t->group * t->n + i % t->n];
+	for (uint64_t k = 0; k < t->k; k++) {
+		const uint64_t groups = t->k / t->group, group = from * groups + k / t->group;
+		const float s = (float)tensor_get(scale, group * t->n + col);
+		const float w = (float)tensor_get(b, (from * t->k + k) * t->n + col) * s;
 
-		v[i] = round_to(t->in, (float)v[i] * s);
+		sum = fmaf((float)tensor_get(a, (batch * t->m + row) * t->k + k),
+			   (float)round_to(t->in, w), sum);
 	}
-	free(scales);
-	return v;
+	return sum;
+}
+
+struct s4_operands {
+	npuop_tensor a, bias;
+	struct matrix b, scale, c, pre;
+};
+
+static void s4_check(const struct s4_case *t, const struct s4_operands *o, const double *old)
+{
+	const uint64_t count = npuop_tensor_elements(&o->c.view);
+	const bool exact = t->activation <= NPUOP_ACT_RELU;
+	double *want = numbers(count), *pre = numbers(count);
+
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t col = i % t->n, row = i / t->n % t->m, batch = i / t->n / t->m;
+		float x = s4_sum(t, &o->a, &o->b.view, &o->scale.view, batch, row, col);
+
+		if (t->scale != 0)
+			x *= t->scale;
+		if (t->bias)
+			x += (float)tensor_get(&o->bias, col);
+		pre[i] = round_to(t->out, x);
+		want[i] = activated(t->activation, x);
+		if (t->accumulate)
+			want[i] = (float)old[i] + (float)want[i];
+		want[i] = round_to(t->out, want[i]);
+	}
+	close_to(&o->c.view, want, exact ? 0 : 0x1p-21, exact ? 0 : 4 * tolerance(t->out),
+		 "4 bits, %llu products %llux%llux%llu, groups of %u, type %u to %u, "
+		 "stored %d%d%d%s%s, activation %u%s%s%s",
+		 (unsigned long long)t->batch, (unsigned long long)t->m, (unsigned long long)t->n,
+		 (unsigned long long)t->k, t->group, t->in, t->out, t->turned, t->scale_turned,
+		 t->c_turned, t->repeated ? ", one B" : "", t->odd ? ", of odd rows" : "",
+		 t->activation, t->bias ? ", bias" : "", t->accumulate ? ", accumulate" : "",
+		 t->edges ? ", edges" : "");
+	if (t->pre)
+		close_to(&o->pre.view, pre, 0, 0, "and the values before");
+	free(want);
+	free(pre);
 }
 
 static void s4_case(const struct s4_case *t)
 {
-	const uint64_t own = t->repeated ? 1 : t->batch, count = t->batch * t->m * t->n;
-	npuop_tensor a = tensor_random(t->in, SHAPE(t->batch, t->m, t->k));
-	npuop_tensor bias = tensor_random(NPUOP_F32, SHAPE(t->n));
-	struct matrix b = s4_matrix(NPUOP_S4, own, t->k, t->n, t->turned, t->odd);
-	struct matrix scale =
-		s4_matrix(NPUOP_F32, own, t->k / t->group, t->n, t->scale_turned, t->odd);
-	struct matrix c = s4_matrix(NPUOP_F32, t->batch, t->m, t->n, t->c_turned, false);
+	const uint64_t own = t->repeated ? 1 : t->batch;
+	struct s4_operands o = {
+		.a = tensor_random(t->in, SHAPE(t->batch, t->m, t->k)),
+		.bias = tensor_random(t->bias_half ? t->out : NPUOP_F32, SHAPE(t->n)),
+		.b = s4_matrix(NPUOP_S4, own, t->k, t->n, t->turned, t->odd),
+		.scale = s4_matrix(NPUOP_F32, own, t->k / t->group, t->n, t->scale_turned, t->odd),
+		.c = s4_matrix(t->out, t->batch, t->m, t->n, t->c_turned, false),
+		.pre = s4_matrix(t->out, t->batch, t->m, t->n, t->c_turned, false),
+	};
 	const npuop_gemm_attr attr = {
 		.size = sizeof(attr),
-		.scale_b = &scale.view,
+		.flags = t->accumulate ? NPUOP_GEMM_ACCUMULATE : 0,
+		.activation = t->activation,
+		.scale = t->scale,
+		.scale_b = &o.scale.view,
 		.group = t->group,
-		.bias = &bias,
+		.bias = t->bias ? &o.bias : NULL,
+		.pre = t->pre ? &o.pre.view : NULL,
 	};
-	double *want = numbers(count), *av = tensor_values(&a);
-	double *bv = s4_values(t, &b.view, &scale.view);
+	double *old = tensor_values(&o.c.view);
 
-	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t col = i % t->n, row = i / t->n, batch = row / t->m;
-		const uint64_t from = t->repeated ? 0 : batch * t->k;
-		float sum = 0;
-
-		for (uint64_t k = 0; k < t->k; k++)
-			sum = fmaf((float)av[row * t->k + k], (float)bv[(from + k) * t->n + col],
-				   sum);
-		want[i] = sum + (float)tensor_get(&bias, col);
+	if (t->edges) {
+		put_edges(&o.a, 4 * t->k + 1, true);
+		put_edges(&o.scale.view, 8 * t->k / t->group + 1, true);
 	}
-	NEED(npuop_gemm(fx.ops, &attr, &a, &b.view, &c.view));
+	NEED(npuop_gemm(fx.ops, &attr, &o.a, &o.b.view, &o.c.view));
 	sync_stream();
-	close_to(&c.view, want, 0, 0,
-		 "4 bits, %llu products %llux%llux%llu, groups of %u, type %u, stored %d%d%d%s%s",
-		 (unsigned long long)t->batch, (unsigned long long)t->m, (unsigned long long)t->n,
-		 (unsigned long long)t->k, t->group, t->in, t->turned, t->scale_turned, t->c_turned,
-		 t->repeated ? ", one B" : "", t->odd ? ", of odd rows" : "");
-	free(want);
-	free(av);
-	free(bv);
-	tensor_free(&a);
-	tensor_free(&bias);
-	tensor_free(&b.all);
-	tensor_free(&scale.all);
-	tensor_free(&c.all);
+	s4_check(t, &o, old);
+	free(old);
+	tensor_free(&o.a);
+	tensor_free(&o.bias);
+	tensor_free(&o.b.all);
+	tensor_free(&o.scale.all);
+	tensor_free(&o.c.all);
+	tensor_free(&o.pre.all);
 }
 
 /* A weight [outputs, inputs] whose rows are quantised in groups: its product is that of halves. */
@@ -508,14 +573,16 @@ static void test_s4_weight(void)
 static void test_s4(void)
 {
 	static const struct s4_case cases[] = {
-		{ 1, 140, 302, 192, 64, .in = NPUOP_BF16 },
+		{ 1, 140, 302, 192, 64, .in = NPUOP_BF16, .bias = true },
 		{ 1, 1, 514, 1024, 1024, .in = NPUOP_F16 },
 		{ 1, 3, 300, 2048, 512, .in = NPUOP_F16, .turned = true, .scale_turned = true },
 		{ 1, 140, 70, 1056, 96, .in = NPUOP_F16, .turned = true, .c_turned = true },
 		{ 1, 5, 1, 64, 32, .in = NPUOP_F16 },
-		{ 1, 1, 70001, 32, 32, .in = NPUOP_F16, .odd = true },
-		{ 1, 5, 65, 64, 32, .in = NPUOP_F16, .odd = true },
-		{ 1, 5, 8, 0, 32, .in = NPUOP_F16, .turned = true },
+		{ 1, 1, 70001, 32, 32, .in = NPUOP_F16, .bias = true, .odd = true },
+		{ 1, 5, 65, 64, 32, .in = NPUOP_F16, .bias = true, .odd = true },
+		{ 1, 5, 8, 0, 32, .in = NPUOP_F16, .bias = true, .turned = true },
+		{ 1, 0, 8, 32, 32, .in = NPUOP_F16 },
+		{ 1, 5, 0, 32, 32, .in = NPUOP_F16 },
 		{ 0, 5, 8, 32, 32, .in = NPUOP_F16 },
 	};
 
@@ -532,8 +599,16 @@ static void test_s4(void)
 			.c_turned = rnd_below(3) == 0,
 			.repeated = rnd() & 1,
 			.odd = rnd_below(3) == 0,
+			.out = rnd_below(3),
+			.bias = rnd() & 1,
+			.bias_half = rnd() & 1,
+			.pre = rnd_below(3) == 0,
+			.scale = rnd() & 1 ? 0 : 0.37f,
+			.activation = rnd_below(5),
+			.edges = rnd_below(4) == 0,
 		};
 
+		t.accumulate = t.out == NPUOP_F32 && rnd() & 1;
 		t.k = t.group * (1 + rnd_below(5));
 		t.scale_turned = t.turned && rnd() & 1;
 		s4_case(&t);
@@ -581,6 +656,11 @@ static void test_norm(uint32_t round)
 	npuop_gemm_attr attr = { .size = sizeof(attr), .activation = round % (NPUOP_ACT_SILU + 1) };
 	const npuop_tensor *factors = round % 7 ? &gamma : NULL;
 
+	if (round % 5 == 3) {
+		put_edges(&a, batch * m * k / 3 + 1, true);
+		put_edges(&gamma, k, true);
+		put_edges(&b, k * n / 3 + 1, true);
+	}
 	if (round % 9 == 0)
 		a = npuop_tensor_transpose(&a, 1, 2);
 	NEED(npuop_rms_norm(fx.ops, &a, factors, 1e-5f, &rows, NULL));
@@ -599,6 +679,28 @@ static void test_norm(uint32_t round)
 	tensor_free(&rows);
 	tensor_free(&c[0]);
 	tensor_free(&c[1]);
+}
+
+/* The product of normalised rows of nothing is the bias. */
+static void test_norm_empty(void)
+{
+	npuop_tensor a = tensor_new(NPUOP_F32, SHAPE(5, 0)), b = tensor_new(NPUOP_F32, SHAPE(0, 7));
+	npuop_tensor c = tensor_random(NPUOP_F32, SHAPE(5, 7));
+	npuop_tensor bias = tensor_random(NPUOP_F32, SHAPE(7));
+	const npuop_gemm_attr attr = {
+		.size = sizeof(attr), .flags = NPUOP_GEMM_RMS_NORM, .bias = &bias, .eps = 1e-5f
+	};
+	double want[5 * 7];
+
+	for (uint64_t i = 0; i < COUNT(want); i++)
+		want[i] = tensor_get(&bias, i % 7);
+	NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c));
+	sync_stream();
+	close_to(&c, want, 0, 0, "normalised: rows of nothing");
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&c);
+	tensor_free(&bias);
 }
 
 #ifdef OP_SHIM
@@ -733,6 +835,7 @@ int main(void)
 	test_few_rows();
 	for (uint32_t i = 0; i < ROUNDS; i++)
 		test_norm(i);
+	test_norm_empty();
 #ifdef OP_SHIM
 	test_blocks();
 #endif
