@@ -123,6 +123,8 @@ void test_gemm(struct core *core, const struct modules *modules)
 		run_case(core, modules,
 			 &(struct gemm_case){ 131, 270, 141, NPU_F16, NPU_F32, trans, 2 });
 		run_case(core, modules,
+			 &(struct gemm_case){ 131, 520, 141, NPU_F32, NPU_F32, trans, 2 });
+		run_case(core, modules,
 			 &(struct gemm_case){ 64, 10, 1437, NPU_F32, NPU_F32, trans, 1 });
 		run_case(core, modules,
 			 &(struct gemm_case){ 33, 65, 97, NPU_S8, NPU_S32, trans, 1 });
