@@ -140,24 +140,33 @@ static void test_edges(void)
 /* Of no rows, and of rows of nothing, whose scale is 0. */
 static void test_empty(void)
 {
-	static const double none[3] = { 0 };
+	static const double none[8] = { 0 };
 	npuop_tensor x = tensor_new(NPUOP_F32, SHAPE(0, 8)), q = tensor_new(NPUOP_S8, SHAPE(0, 8));
 	npuop_tensor groups = tensor_new(NPUOP_F32, SHAPE(0, 8));
 	npuop_tensor x0 = tensor_new(NPUOP_F32, SHAPE(3, 0)),
 		     q0 = tensor_new(NPUOP_S8, SHAPE(3, 0));
 	npuop_tensor rows = tensor_random(NPUOP_F32, SHAPE(3, 1));
+	npuop_tensor all = tensor_random(NPUOP_F32, SHAPE(1));
+	npuop_tensor columns = tensor_random(NPUOP_F32, SHAPE(1, 8));
 
 	ok(!npuop_quantize(fx.ops, &x, &q, &groups), "no rows");
 	ok(!npuop_dequantize(fx.ops, &q, &groups, &x), "and back");
 	NEED(npuop_quantize(fx.ops, &x0, &q0, &rows));
+	NEED(npuop_dequantize(fx.ops, &q0, &rows, &x0));
+	NEED(npuop_quantize(fx.ops, &x, &q, &columns));
+	NEED(npuop_quantize(fx.ops, &x0, &q0, &all));
 	sync_stream();
 	close_to(&rows, none, 0, 0, "rows of nothing");
+	close_to(&columns, none, 0, 0, "columns of nothing");
+	close_to(&all, none, 0, 0, "all of nothing");
 	tensor_free(&x);
 	tensor_free(&q);
 	tensor_free(&groups);
 	tensor_free(&x0);
 	tensor_free(&q0);
 	tensor_free(&rows);
+	tensor_free(&all);
+	tensor_free(&columns);
 }
 
 static void test_refused(void)
