@@ -125,7 +125,7 @@ static double tolerance(enum npuop_dtype dtype)
 static double as_type(enum npuop_dtype dtype, double x)
 {
 	if (dtype == NPUOP_S8)
-		return fmin(fmax(nearbyint(x), -128), 127);
+		return isnan(x) ? 0 : fmin(fmax(nearbyint(x), -128), 127);
 	return round_to(dtype, x);
 }
 
@@ -199,14 +199,21 @@ static void run_case(const struct test_case *t)
 	const uint64_t count = npuop_tensor_elements(&o.c.view);
 	double *old = malloc((count + 1) * sizeof(*old));
 
-	if (t->edges) {
+	if (t->edges && t->in != NPUOP_S8) {
 		put_edges(&o.a.view, 20, true);
 		put_edges(&o.b.view, 20, true);
+	}
+	if (t->edges) {
+		put_edges(&o.scale_a, 10, true);
+		put_edges(&o.scale_b, 10, true);
+		put_edges(&o.bias, 20, true);
 	}
 	guard(&o.c);
 	guard(&o.pre);
 	for (uint64_t i = 0; i < count && t->accumulate; i++)
 		tensor_set(&o.c.view, i, rnd_uniform());
+	if (t->edges && t->accumulate)
+		put_edges(&o.c.view, 20, true);
 	for (uint64_t i = 0; i < count; i++)
 		old[i] = tensor_get(&o.c.view, i);
 	NEED(npuop_gemm(fx.ops, &attr, &o.a.view, &o.b.view, &o.c.view));
@@ -282,6 +289,7 @@ static void test_integers(void)
 			t.scales_m = rnd() & 1;
 			t.scales_n = rnd() & 1;
 			t.bias = rnd() & 1;
+			t.edges = rnd_below(3) == 0;
 		}
 		/* A transposed C that is copied is none: scales have another order. */
 		t.strided = !t.c_turned && rnd_below(3) == 0;
@@ -366,6 +374,7 @@ static void test_edges(void)
 			.scale = 1,
 			.activation = i % 5,
 			.bias = true,
+			.accumulate = i < 3,
 			.edges = true,
 		};
 
@@ -375,7 +384,7 @@ static void test_edges(void)
 		run_case(&t);
 		t.b1 = 40;
 		t.m = t.n = 10;
-		t.bias = false;
+		t.bias = t.accumulate = false;
 		t.activation = i % 2;
 		t.dense = true;
 		run_case(&t);
