@@ -783,6 +783,7 @@ static void test_refused(void)
 	batch.stride[0] = batch.stride[1] = 8;
 	batch.stride[2] = 1;
 	NEED(npuop_gemm(fx.ops, NULL, &a, &b, &batch));
+	sync_stream();
 	batch.shape[0] = 2;
 	batch.shape[1] = 2;
 	batch.stride[0] = 16;
