@@ -74,10 +74,11 @@ static bool guarded(const struct matrix *x)
 	return true;
 }
 
-/* What one test case has in memory. */
+/* What one test case has in memory; elements of A and B, which are read again and again. */
 struct operands {
 	struct matrix a, b, c, pre;
 	npuop_tensor bias, scale_a, scale_b;
+	double *a_values, *b_values;
 };
 
 static uint64_t at(const npuop_tensor *x, uint64_t i0, uint64_t i1, uint64_t row, uint64_t col)
@@ -93,8 +94,8 @@ static float before_activation(const struct test_case *t, const struct operands 
 	int32_t whole = 0;
 
 	for (uint64_t k = 0; k < t->k; k++) {
-		const double x = tensor_get(&o->a.view, at(&o->a.view, i0, i1, row, k));
-		const double y = tensor_get(&o->b.view, at(&o->b.view, i0, i1, k, col));
+		const double x = o->a_values[at(&o->a.view, i0, i1, row, k)];
+		const double y = o->b_values[at(&o->b.view, i0, i1, k, col)];
 
 		if (t->in == NPUOP_S8)
 			whole += (int32_t)x * (int32_t)y;
@@ -216,10 +217,14 @@ static void run_case(const struct test_case *t)
 		put_edges(&o.c.view, 20, true);
 	for (uint64_t i = 0; i < count; i++)
 		old[i] = tensor_get(&o.c.view, i);
+	o.a_values = tensor_values(&o.a.view);
+	o.b_values = tensor_values(&o.b.view);
 	NEED(npuop_gemm(fx.ops, &attr, &o.a.view, &o.b.view, &o.c.view));
 	sync_stream();
 	check(t, &o, old);
 	free(old);
+	free(o.a_values);
+	free(o.b_values);
 	tensor_free(&o.a.all);
 	tensor_free(&o.b.all);
 	tensor_free(&o.c.all);
@@ -447,28 +452,29 @@ static struct matrix s4_matrix(enum npuop_dtype dtype, uint64_t batch, uint64_t 
 	return x;
 }
 
+struct s4_operands {
+	npuop_tensor a, bias;
+	struct matrix b, scale, c, pre;
+	double *a_values, *b_values, *scales;
+};
+
 /* Each element of B times its scale is rounded to A's type. */
-static float s4_sum(const struct s4_case *t, const npuop_tensor *a, const npuop_tensor *b,
-		    const npuop_tensor *scale, uint64_t batch, uint64_t row, uint64_t col)
+static float s4_sum(const struct s4_case *t, const struct s4_operands *o, uint64_t batch,
+		    uint64_t row, uint64_t col)
 {
 	const uint64_t from = t->repeated ? 0 : batch;
 	float sum = 0;
 
 	for (uint64_t k = 0; k < t->k; k++) {
 		const uint64_t groups = t->k / t->group, group = from * groups + k / t->group;
-		const float s = (float)tensor_get(scale, group * t->n + col);
-		const float w = (float)tensor_get(b, (from * t->k + k) * t->n + col) * s;
+		const float s = (float)o->scales[group * t->n + col];
+		const float w = (float)o->b_values[(from * t->k + k) * t->n + col] * s;
 
-		sum = fmaf((float)tensor_get(a, (batch * t->m + row) * t->k + k),
+		sum = fmaf((float)o->a_values[(batch * t->m + row) * t->k + k],
 			   (float)round_to(t->in, w), sum);
 	}
 	return sum;
 }
-
-struct s4_operands {
-	npuop_tensor a, bias;
-	struct matrix b, scale, c, pre;
-};
 
 static void s4_check(const struct s4_case *t, const struct s4_operands *o, const double *old)
 {
@@ -478,7 +484,7 @@ static void s4_check(const struct s4_case *t, const struct s4_operands *o, const
 
 	for (uint64_t i = 0; i < count; i++) {
 		const uint64_t col = i % t->n, row = i / t->n % t->m, batch = i / t->n / t->m;
-		float x = s4_sum(t, &o->a, &o->b.view, &o->scale.view, batch, row, col);
+		float x = s4_sum(t, o, batch, row, col);
 
 		if (t->scale != 0)
 			x *= t->scale;
@@ -531,10 +537,16 @@ static void s4_case(const struct s4_case *t)
 		put_edges(&o.a, 4 * t->k + 1, true);
 		put_edges(&o.scale.view, 8 * t->k / t->group + 1, true);
 	}
+	o.a_values = tensor_values(&o.a);
+	o.b_values = tensor_values(&o.b.view);
+	o.scales = tensor_values(&o.scale.view);
 	NEED(npuop_gemm(fx.ops, &attr, &o.a, &o.b.view, &o.c.view));
 	sync_stream();
 	s4_check(t, &o, old);
 	free(old);
+	free(o.a_values);
+	free(o.b_values);
+	free(o.scales);
 	tensor_free(&o.a);
 	tensor_free(&o.bias);
 	tensor_free(&o.b.all);
