@@ -4,6 +4,8 @@
  * Activations are compared with double precision: the vector engine's functions are within 2 ulp,
  * and 1 + erf(x) or 1 + tanh(x) cancels to an error of the last place of 1.
  */
+#include <float.h>
+
 #include "op_test.h"
 
 #define PAD 3 /* rows and columns of memory beyond a matrix */
@@ -397,6 +399,31 @@ static void test_edges(void)
 }
 
 /* One scale for all of A and one for all of B. */
+/* An activation of the largest number is that number. */
+static void test_largest(void)
+{
+	static const enum npuop_activation activations[] = { NPUOP_ACT_GELU, NPUOP_ACT_GELU_TANH,
+							     NPUOP_ACT_SILU };
+	npuop_tensor a = tensor_new(NPUOP_F32, SHAPE(1, 1));
+	npuop_tensor b = tensor_new(NPUOP_F32, SHAPE(1, 1));
+	npuop_tensor c = tensor_new(NPUOP_F32, SHAPE(1, 1));
+
+	tensor_set(&a, 0, FLT_MAX);
+	tensor_set(&b, 0, 1);
+	for (size_t i = 0; i < COUNT(activations); i++) {
+		const npuop_gemm_attr attr = { .size = sizeof(attr),
+					       .activation = activations[i] };
+
+		NEED(npuop_gemm(fx.ops, &attr, &a, &b, &c));
+		sync_stream();
+		ok(tensor_get(&c, 0) == FLT_MAX, "the largest number, activation %u",
+		   activations[i]);
+	}
+	tensor_free(&a);
+	tensor_free(&b);
+	tensor_free(&c);
+}
+
 static void test_one_scale(void)
 {
 	npuop_tensor a = tensor_random(NPUOP_S8, SHAPE(33, 40));
@@ -851,6 +878,7 @@ int main(void)
 	test_integers();
 	test_batches();
 	test_edges();
+	test_largest();
 	test_one_scale();
 	test_s4();
 	test_s4_weight();
