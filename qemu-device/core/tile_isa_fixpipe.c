@@ -71,7 +71,7 @@ void TILE_NAME(tile_isa_fixpipe)(const struct tile_fixpipe *args)
 
 		if (args->far && r + TILE_WRITE_AHEAD < args->rows)
 			tile_ask_ahead(dst + TILE_WRITE_AHEAD * args->dst_pitch,
-					  args->cols * size);
+				       args->cols * size);
 		for (size_t i = 0; i < args->cols; i += TILE_BLOCK) {
 			size_t n = tile_block(i, args->cols);
 			const void *from = src + i * 4;

@@ -13,8 +13,7 @@ static void fill_b(const struct tile_mmad *args, unsigned int k, unsigned int de
 		for (unsigned int n = 0; n < whole; n += TILE_NR) {
 			float *dst = panel_of_form(args, n, k, depth) + i * TILE_NR;
 
-			tile_ask_ahead(dst + TILE_WRITE_AHEAD * TILE_NR,
-					  TILE_NR * sizeof(*dst));
+			tile_ask_ahead(dst + TILE_WRITE_AHEAD * TILE_NR, TILE_NR * sizeof(*dst));
 			tile_load_f32(dst, src + n * size, TILE_NR, args->dtype);
 		}
 	for (unsigned int n = whole; n < args->n; n += TILE_NR)

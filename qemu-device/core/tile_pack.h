@@ -38,8 +38,7 @@ static inline void pack_a(const struct tile_mmad *args, const struct a_block *to
 
 	for (unsigned int i = 0; i < rows; i++, src += args->a_pitch, dst += to->pitch) {
 		if (to->far && i + TILE_WRITE_AHEAD < rows)
-			tile_ask_ahead(dst + TILE_WRITE_AHEAD * to->pitch,
-					  steps * sizeof(*dst));
+			tile_ask_ahead(dst + TILE_WRITE_AHEAD * to->pitch, steps * sizeof(*dst));
 		if (args->dtype != NPU_S8) {
 			tile_load_f32(dst, src, depth, args->dtype);
 			continue;

@@ -113,7 +113,7 @@ static void derivative(const struct areas *at, uint32_t op, uint32_t n)
 {
 	const npu_addr x = at->in[0], t = at->temp0, u = at->temp1, v = at->temp2;
 
-	if (op >= NPU_OP_SILU) { /* so that no infinity meets a 0 */
+	if (op >= NPU_OP_SILU) { /* that and the GELUs: no infinity may meet a 0 */
 		npu_vmins(x, x, F(SATURATED), n, NPU_F32);
 		npu_vmaxs(x, x, F(-SATURATED), n, NPU_F32);
 	}
