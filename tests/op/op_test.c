@@ -193,19 +193,27 @@ npuop_tensor tensor_random(enum npuop_dtype dtype, uint32_t rank, const uint64_t
 	return t;
 }
 
+/* One of @one_in elements becomes one of @values. */
+static void put_values(const npuop_tensor *tensor, uint64_t one_in, const double *values,
+		       size_t count)
+{
+	for (uint64_t i = 0; i < npuop_tensor_elements(tensor); i++)
+		if (!rnd_below(one_in))
+			tensor_set(tensor, i, values[rnd_below(count)]);
+}
+
 npuop_tensor tensor_special(enum npuop_dtype dtype, uint32_t rank, const uint64_t *shape)
 {
 	static const double largest[] = { FLT_MAX, 65504, 0x1.fep127 };
 	npuop_tensor t = tensor_random(dtype, rank, shape);
 
-	for (uint64_t i = 0; i < npuop_tensor_elements(&t) && dtype <= NPUOP_BF16; i++) {
+	if (dtype <= NPUOP_BF16) {
+		const double most = largest[dtype], denormal = dtype == NPUOP_F16 ? 0x1p-16 : 0x1p-130;
 		const double values[] = {
-			INFINITY, NAN, 0, dtype == NPUOP_F16 ? 0x1p-16 : 0x1p-130, largest[dtype],
+			INFINITY, -INFINITY, NAN, NAN, 0, -0.0, denormal, -denormal, most, -most,
 		};
-		const double value = values[rnd_below(COUNT(values))];
 
-		if (!rnd_below(8))
-			tensor_set(&t, i, copysign(value, rnd_uniform()));
+		put_values(&t, 8, values, COUNT(values));
 	}
 	return t;
 }
@@ -396,9 +404,7 @@ void put_edges(const npuop_tensor *tensor, uint64_t one_in, bool large)
 	static const double edges[] = { INFINITY, -INFINITY, NAN,      0,	 -0.0,
 					0x1p-24,  -0x1p-24,  0x1p-149, 0x1p-126, 65504 };
 
-	for (uint64_t i = 0; i < npuop_tensor_elements(tensor); i++)
-		if (rnd_below(one_in) == 0)
-			tensor_set(tensor, i, edges[rnd_below(COUNT(edges) - !large)]);
+	put_values(tensor, one_in, edges, COUNT(edges) - !large);
 }
 
 double *numbers(uint64_t count)

@@ -5,23 +5,12 @@
  * forced; in the VM an operator runs twice, and tests/tools/op-workers.sh compares devices.
  * Whether results are right is for the operators' own tests.
  */
-#include "op_test.h"
-
-#define OPERANDS 9
-
-/* What an operand is. */
-#define WRITTEN 1
-#define COUNTS 2 /* 0, 1, 2 ... */
-#define POSITIVE 4 /* in [0, 1), not in [-1, 1) */
+#include "op_calls.h"
 
 struct call {
 	const char *name;
 	int (*run)(const npuop_tensor *t);
-	struct {
-		uint32_t dtype, flags, rank;
-		uint64_t shape[4];
-		uint64_t below; /* integers are; 0: they have any value */
-	} operands[OPERANDS];
+	struct operand operands[OPERANDS];
 };
 
 static const npuop_random_attr random_attr = { .size = sizeof(random_attr), .seed = 7 };
@@ -157,16 +146,7 @@ static int sample(const npuop_tensor *t)
 	return npuop_sample(fx.ops, &attr, &t[0], &t[1]);
 }
 
-#define OF(type, how, ...)                                                                         \
-	{                                                                                          \
-		.dtype = NPUOP_##type, .flags = how, .rank = COUNT(((uint64_t[]){ __VA_ARGS__ })), \
-		.shape = { __VA_ARGS__ },                                                          \
-	}
-#define BELOW(most, ...)                                                                           \
-	{                                                                                          \
-		.dtype = NPUOP_S32, .below = most, .rank = COUNT(((uint64_t[]){ __VA_ARGS__ })),   \
-		.shape = { __VA_ARGS__ },                                                          \
-	}
+#define OF(type, ...) OPERAND(NPUOP_##type, __VA_ARGS__)
 #define ROWS(type, how) OF(type, how, 223, 401)
 #define HEADS(how) OF(F16, how, 3, 8, 70, 32)
 #define KV_HEADS(how) OF(F16, how, 3, 4, 70, 32)

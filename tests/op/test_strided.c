@@ -4,14 +4,7 @@
  * they have of dense tensors, nothing else is written, and a workspace that is too small for
  * copies is told. Whether those of dense tensors are right is for the operators' own tests.
  */
-#include "op_test.h"
-
-#define OPERANDS 9
-
-/* What an operand is. */
-#define WRITTEN 1
-#define DENSE 2 /* always: it is not taken otherwise */
-#define COUNTS 4 /* 0, 1, 2 ... */
+#include "op_calls.h"
 
 #define FLOAT UINT32_MAX /* a dtype: that of the round */
 
@@ -21,11 +14,7 @@ enum need { FOR_COPIES, ALWAYS, NEVER };
 struct call {
 	const char *name;
 	int (*run)(const npuop_tensor *t);
-	struct {
-		uint32_t dtype, flags, rank;
-		uint64_t shape[4];
-		uint64_t below; /* integers are; 0: they have any value */
-	} operands[OPERANDS];
+	struct operand operands[OPERANDS];
 	enum need need;
 };
 
@@ -155,16 +144,7 @@ static int gemm_s4(const npuop_tensor *t)
 	return npuop_gemm(fx.ops, &attr, &t[0], &t[1], &t[2]);
 }
 
-#define OF(type, how, ...)                                                                         \
-	{                                                                                          \
-		.dtype = type, .flags = how, .rank = COUNT(((uint64_t[]){ __VA_ARGS__ })),         \
-		.shape = { __VA_ARGS__ },                                                          \
-	}
-#define BELOW(most, ...)                                                                           \
-	{                                                                                          \
-		.dtype = NPUOP_S32, .below = most, .rank = COUNT(((uint64_t[]){ __VA_ARGS__ })),   \
-		.shape = { __VA_ARGS__ },                                                          \
-	}
+#define OF OPERAND
 #define HEADS(how) OF(FLOAT, how, 2, 4, 5, 16)
 #define KV_HEADS(how) OF(FLOAT, how, 2, 2, 7, 16)
 #define CACHE(how) OF(FLOAT, DENSE | (how), 6, 4, 2, 16)
