@@ -261,10 +261,10 @@ def main():
     checks = (("what is quoted is in the files", drifted), ("each function is there", missing),
               ("no function is there that is not", unknown),
               ("the line of an assertion is right", assertions),
-               ("each intrinsic is tested", untested),
-               ("factors of vector operations are the model's", factors),
-               ("so are the figures of products", table),
-               ("and what kernels.md says of a 910B", latencies))
+              ("each intrinsic is tested", untested),
+              ("factors of vector operations are the model's", factors),
+              ("so are the figures of products", table),
+              ("and what kernels.md says of a 910B", latencies))
     failed = 0
     for number, (name, check) in enumerate(checks, 1):
         found = list(check())
